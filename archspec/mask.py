@@ -1,0 +1,40 @@
+"""Which keys a query may see: the one predicate behind the code, the figure and the counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A mask given by a formula over token positions.
+
+    `window` counts the tokens that a query sees, itself included.
+    """
+
+    causal: bool = True
+    window: int | None = None
+
+    def allows(self, query: int, key: int) -> bool:
+        """Whether the token at `query` sees the token at `key`."""
+        if not self.causal:
+            return True
+        if key > query:
+            return False
+        return self.window is None or query - key < self.window
+
+    def keys_seen(self, first: int, tokens: int) -> int:
+        """Pairs that `allows` admits for queries `first … first + tokens − 1` of one text."""
+        total = first + tokens
+        if not self.causal:
+            return tokens * total
+        window = total if self.window is None else min(self.window, total)
+        growing = max(0, min(total, window) - first)
+        from_start = growing * first + growing * (growing + 1) // 2
+        return from_start + (tokens - growing) * window
+
+    def caption(self) -> str:
+        """In words: `causal, window 512`."""
+        if not self.causal:
+            return "bidirectional"
+        return "causal" if self.window is None else f"causal, window {self.window:,}"

@@ -1,0 +1,78 @@
+"""The contract of a mechanism: one definition with several faces that must agree.
+
+A mechanism is a folder: `spec.py` (its fields, their invariants, its operator graph and what it
+keeps between tokens), `module.py.jinja` (its PyTorch), `view.py` (what that template sees),
+`example.yaml` and `README.md`. tests/mechanisms/test_contract.py proves that the faces agree.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from archspec.graph import OperatorGraph
+from archspec.mask import Mask
+from archspec.spec.base import Strict
+from archspec.spec.rope import Rope
+
+
+@dataclass(frozen=True)
+class State:
+    """What one layer keeps between tokens, in numbers of the model's type, for one sequence.
+
+    `per_token` numbers for each of the last `window` tokens (for all of them without one), and
+    `fixed` numbers however long the text.
+    """
+
+    per_token: int = 0
+    window: int | None = None
+    fixed: int = 0
+
+    def retained(self, tokens: int) -> int:
+        """How many of `tokens` tokens are kept."""
+        return tokens if self.window is None else min(self.window, tokens)
+
+    def numbers(self, tokens: int) -> int:
+        """How many numbers are kept for a sequence of `tokens` tokens."""
+        return self.per_token * self.retained(tokens) + self.fixed
+
+
+class Mechanism(Strict):
+    """A mixer or a feed-forward: what a block's branch computes."""
+
+    attribute: ClassVar[str]
+    """The module's name inside a layer, after the published checkpoints (`self_attn`)."""
+
+    @abstractmethod
+    def graph(self, hidden_size: int) -> OperatorGraph:
+        """The operators between the branch's input and output, both of width `hidden_size`."""
+
+    @abstractmethod
+    def title(self) -> str:
+        """The name as drawn on the block: `Grouped-query attention`."""
+
+    @abstractmethod
+    def caption(self, hidden_size: int) -> str:
+        """One sentence with the numbers, for docstrings and callouts."""
+
+    @abstractmethod
+    def role(self) -> str:
+        """The class name that says what it does here: `SlidingAttention`."""
+
+    def state(self) -> State:
+        """What it keeps between tokens; nothing unless said otherwise."""
+        return State()
+
+    def mask(self) -> Mask | None:
+        """Which earlier tokens it looks at directly, where it does."""
+        return None
+
+    def rotary(self) -> tuple[Rope, int] | None:
+        """Its rotary positions and the head width they turn in, where it has them."""
+        return None
+
+    def is_causal(self) -> bool:
+        """Whether a token's output depends on itself and earlier tokens only."""
+        mask = self.mask()
+        return mask is None or mask.causal

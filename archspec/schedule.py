@@ -1,0 +1,164 @@
+"""The order of the layers: `12 x (3 x deltanet, attention)`, read, written and found in a list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MAX_LAYERS = 4096
+MAX_PERIOD = 64
+
+
+@dataclass(frozen=True)
+class Run:
+    """`times` repetitions of `items`, each the name of a block or a run itself."""
+
+    times: int
+    items: tuple[str | Run, ...]
+
+    def names(self) -> list[str]:
+        """The blocks in order, written out."""
+        once: list[str] = []
+        for item in self.items:
+            once += [item] if isinstance(item, str) else item.names()
+        return once * self.times
+
+    def __str__(self) -> str:
+        """As it is written in a spec."""
+        inner = ", ".join(str(item) for item in self.items)
+        if self.times == 1:
+            return inner
+        simple = len(self.items) == 1 and isinstance(self.items[0], str)
+        return f"{self.times} x {inner}" if simple else f"{self.times} x ({inner})"
+
+
+class ScheduleError(ValueError):
+    """A schedule that cannot be read; `start` and `end` are where in the text."""
+
+    def __init__(self, message: str, start: int, end: int, hint: str = "") -> None:
+        """Keep the place and what was probably meant."""
+        super().__init__(message)
+        self.start, self.end, self.hint = start, end, hint
+
+
+@dataclass(frozen=True)
+class Named:
+    """A block's name in a schedule, and where it stands."""
+
+    name: str
+    start: int
+    end: int
+
+
+_TOKEN = re.compile(r"\s*(?:(?P<number>\d+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>[(),×*]))")
+_FORM = "a schedule reads like `2 x dense, 12 x (3 x local, global)`"
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.found: list[Named] = []
+        self.tokens: list[tuple[str, str, int, int]] = []
+        position = 0
+        while position < len(text.rstrip()):
+            match = _TOKEN.match(text, position)
+            if not match:
+                start = position + len(text[position:]) - len(text[position:].lstrip())
+                raise ScheduleError(f"unexpected {text[start]!r}", start, start + 1, _FORM)
+            kind = match.lastgroup or ""
+            self.tokens.append((kind, match[kind], match.start(kind), match.end(kind)))
+            position = match.end()
+        self.tokens.append(("end", "", len(text), len(text) + 1))
+        self.at = 0
+
+    def peek(self) -> tuple[str, str, int, int]:
+        return self.tokens[self.at]
+
+    def fail(self, expected: str) -> ScheduleError:
+        _, value, start, end = self.peek()
+        got = f"got {value!r}" if value else "the schedule ends"
+        return ScheduleError(f"expected {expected}, {got}", start, end, _FORM)
+
+    def sequence(self, depth: int) -> Run:
+        if depth > 16:
+            _, _, start, end = self.peek()
+            raise ScheduleError("parentheses nested deeper than 16", start, end)
+        items = [self.term(depth)]
+        while self.peek()[1] == ",":
+            self.at += 1
+            items.append(self.term(depth))
+        return Run(1, tuple(items))
+
+    def term(self, depth: int) -> str | Run:
+        kind, value, start, end = self.peek()
+        if kind == "number":
+            self.at += 1
+            times = int(value) if len(value) < 10 else MAX_LAYERS + 1
+            if not 1 <= times <= MAX_LAYERS:
+                message = f"a block repeats 1 to {MAX_LAYERS:,} times, not {value[:20]}"
+                raise ScheduleError(message, start, end)
+            if self.peek()[1] not in ("x", "X", "×", "*"):
+                raise self.fail("`x` after the number")
+            self.at += 1
+            inner = self.term(depth)
+            return Run(times, inner.items if _plain(inner) else (inner,))
+        if value == "(":
+            self.at += 1
+            inner = self.sequence(depth + 1)
+            if self.peek()[1] != ")":
+                raise self.fail("`,` or `)`")
+            self.at += 1
+            return inner
+        if kind == "name":
+            self.at += 1
+            self.found.append(Named(value, start, end))
+            return value
+        raise self.fail("the name of a block, a number or `(`")
+
+
+def _plain(item: str | Run) -> bool:
+    return isinstance(item, Run) and item.times == 1
+
+
+def parse(text: str) -> tuple[Run, list[Named]]:
+    """The schedule in `text`, and each name in it; raises `ScheduleError`."""
+    parser = _Parser(text)
+    run = parser.sequence(0)
+    if parser.peek()[0] != "end":
+        raise parser.fail("`,` or the end")
+    if _length(run) > MAX_LAYERS:
+        raise ScheduleError(f"more than {MAX_LAYERS:,} layers", 0, len(text))
+    return run, parser.found
+
+
+def _length(run: Run) -> int:
+    return run.times * sum(1 if isinstance(item, str) else _length(item) for item in run.items)
+
+
+def compress(names: Sequence[str]) -> Run:
+    """The schedule of a written-out list: at each place the repetition that covers most."""
+    items: list[str | Run] = []
+    at = 0
+    while at < len(names):
+        times, period = _best_repetition(names, at)
+        once = names[at : at + period]
+        if times == 1:
+            items.append(once[0])
+        elif period == 1:
+            items.append(Run(times, (once[0],)))
+        else:
+            items.append(Run(times, compress(once).items))
+        at += times * period
+    return Run(1, tuple(items))
+
+
+def _best_repetition(names: Sequence[str], at: int) -> tuple[int, int]:
+    best = (1, 1)
+    for period in range(1, min(MAX_PERIOD, (len(names) - at) // 2) + 1):
+        times = 1
+        while names[at + times * period : at + (times + 1) * period] == names[at : at + period]:
+            times += 1
+        if times > 1 and times * period > best[0] * best[1]:
+            best = (times, period)
+    return best

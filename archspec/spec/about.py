@@ -1,0 +1,35 @@
+"""What is published about a model: shown, compared, never used to build."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from archspec.spec.base import Line, Strict, Text, Url
+
+
+class Published(Strict):
+    """Figures as somebody published them, to compare ours with."""
+
+    parameters: Line | None = Field(default=None, description="As published, e.g. `0.6B`.")
+    parameter_count: int | None = Field(
+        default=None, ge=1, le=10**15, description="The exact count, where one is published."
+    )
+    active_parameters: Line | None = None
+    layer_mix: Line | None = None
+    cache_per_token: Line | None = Field(
+        default=None, description="Key-value cache for one token in bf16, e.g. `112 KiB`."
+    )
+    context: Line | None = None
+    source: Url | None = Field(default=None, description="Where these figures stand.")
+
+
+class About(Strict):
+    """Who made the model and where it is described."""
+
+    organization: Line | None = None
+    released: Line | None = Field(default=None, description="A date, e.g. `2025-03-11`.")
+    license: Line | None = None
+    summary: Text | None = Field(default=None, description="What is notable, in a sentence or two.")
+    paper: Url | None = None
+    config: Url | None = Field(default=None, description="Where the published configuration is.")
+    published: Published | None = None

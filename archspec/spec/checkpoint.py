@@ -1,0 +1,69 @@
+"""How published tensors become the parameters of the built model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from archspec.spec.base import OneOrMany, Strict, TensorName, reject
+
+
+class TensorRule(Strict):
+    """Where one published tensor goes, in the order transpose → interleaved → split."""
+
+    to: Annotated[tuple[TensorName, ...], OneOrMany] = Field(
+        min_length=1,
+        description="Our name, or several names that share the tensor along `axis`.",
+    )
+    transpose: bool = Field(
+        default=False, description="The last two axes of a matrix are stored swapped."
+    )
+    interleaved: bool = Field(
+        default=False,
+        description="Rows of the two halves alternate along `axis` (gate, up, gate, up, …).",
+    )
+    axis: int = Field(
+        default=0, ge=0, le=2, description="The axis of `interleaved` and of a split."
+    )
+
+
+def _short_rule(value: Any) -> Any:
+    return {"to": value} if isinstance(value, (str, list)) else value  # pyright: ignore[reportUnknownVariableType]
+
+
+Rule = Annotated[TensorRule, BeforeValidator(_short_rule, json_schema_input_type=str | TensorRule)]
+
+
+class Checkpoint(Strict):
+    """A published checkpoint's layout, where its names differ from ours.
+
+    Keys of `tensors` are published names or prefixes of them that end at a dot; `{layer}`
+    stands for a layer's index on both sides. What no rule matches keeps its name.
+    """
+
+    prefix: TensorName | None = Field(
+        default=None, description="Removed from a published name that starts with it."
+    )
+    tensors: dict[TensorName, Rule] = Field(
+        default_factory=dict[str, TensorRule], description="Published name → our name."
+    )
+    ignore: Annotated[tuple[TensorName, ...], OneOrMany] = Field(
+        default=(), description="Published tensors that the model does not use."
+    )
+
+    @model_validator(mode="after")
+    def _layers_on_both_sides(self) -> Checkpoint:
+        for source, rule in self.tensors.items():
+            for target in rule.to:
+                if (
+                    target.count("{layer}") != source.count("{layer}")
+                    or source.count("{layer}") > 1
+                ):
+                    reject(
+                        "tensors", f"{source}: `{{layer}}` must stand once on both sides, or not"
+                    )
+                leftover = (source + target).replace("{layer}", "")
+                if "{" in leftover or "}" in leftover:
+                    reject("tensors", f"{source}: the only placeholder is {{layer}}")
+        return self
