@@ -44,6 +44,9 @@ class Mechanism(Strict):
     attribute: ClassVar[str]
     """The module's name inside a layer, after the published checkpoints (`self_attn`)."""
 
+    noun: ClassVar[str]
+    """The class in the built package where there is only one of its type (`Attention`)."""
+
     @abstractmethod
     def graph(self, hidden_size: int) -> OperatorGraph:
         """The operators between the branch's input and output, both of width `hidden_size`."""

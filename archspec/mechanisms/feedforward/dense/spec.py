@@ -16,6 +16,7 @@ class DenseFeedForward(Mechanism):
     """Two linear layers with an activation between, or three with a gate."""
 
     attribute: ClassVar[str] = "mlp"
+    noun: ClassVar[str] = "FeedForward"
 
     type: Literal["dense"]
     hidden_size: Size = Field(description="Width between the linear layers.")

@@ -28,6 +28,7 @@ class MixtureOfExperts(Mechanism):
     """
 
     attribute: ClassVar[str] = "mlp"
+    noun: ClassVar[str] = "MixtureOfExperts"
 
     type: Literal["moe"]
     experts: Size = Field(description="How many experts there are.")

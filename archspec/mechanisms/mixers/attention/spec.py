@@ -22,6 +22,7 @@ class Attention(Mechanism):
     """
 
     attribute: ClassVar[str] = "self_attn"
+    noun: ClassVar[str] = "Attention"
 
     type: Literal["attention"]
     heads: Size = Field(description="Query heads.")

@@ -1,0 +1,53 @@
+"""The one Jinja environment: strict, and with few filters, each of which escapes."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+_ACTIVATIONS = {
+    "gelu": "F.gelu({x})",
+    "gelu_tanh": 'F.gelu({x}, approximate="tanh")',
+    "quick_gelu": "({x} * torch.sigmoid(1.702 * {x}))",
+    "relu": "F.relu({x})",
+    "relu2": "F.relu({x}).square()",
+    "silu": "F.silu({x})",
+}
+
+
+@cache
+def environment() -> Environment:
+    """Templates of the package and of every mechanism, found from the root of archspec."""
+    made = Environment(
+        loader=PackageLoader("archspec", package_path=""),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 the output is Python; what enters it is checked or escaped
+    )
+    made.filters["activation"] = _activation
+    made.filters["literal"] = _literal
+    made.filters["markdown"] = _markdown
+    return made
+
+
+def _activation(name: str, kind: str) -> str:
+    """The expression that applies an activation to the variable `name`."""
+    assert name.isidentifier()
+    return _ACTIVATIONS[kind].format(x=name)
+
+
+def _literal(value: Any) -> str:
+    """A Python literal."""
+    assert isinstance(value, (str, int, float, bool, tuple, list, type(None)))
+    return ascii(tuple(value) if isinstance(value, list) else value)
+
+
+def _markdown(text: str) -> str:
+    """Free text for one line of Markdown, nothing of it markup."""
+    flat = " ".join(text.split())
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&-])", r"\\\1", flat)

@@ -1,0 +1,35 @@
+"""ruff over the rendered files: imports sorted and trimmed, lines wrapped."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+from ruff import find_ruff_bin
+
+_COMMON = ["--isolated", "--no-cache", "--quiet", "--target-version", "py311"]
+_COMMANDS = [
+    ["check", *_COMMON, "--fix", "--select", "F401,I001", "--config", "line-length=100"],
+    ["format", *_COMMON, "--line-length", "100"],
+]
+
+
+def format_python(files: dict[str, str]) -> dict[str, str]:
+    """The `.py` files of a package in ruff's format; a failure is a fault of our templates."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for path, text in files.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text, encoding="utf-8")
+        for command in _COMMANDS:
+            done = subprocess.run(
+                [find_ruff_bin(), *command, "."],
+                cwd=root,
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                check=False,
+            )
+            assert done.returncode == 0, f"a template rendered bad Python:\n{done.stdout}{done.stderr}"
+        return {path: (root / path).read_text(encoding="utf-8") for path in files}

@@ -1,0 +1,124 @@
+"""View → {path: text}: the table of a package's files, rendered and formatted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from archspec import __version__
+from archspec.architecture import Architecture
+from archspec.codegen.environment import environment
+from archspec.codegen.facts import facts
+from archspec.codegen.format import format_python
+from archspec.codegen.site import template_folder, view_module
+from archspec.codegen.view import PackageView
+from archspec.mechanisms.base import Mechanism
+
+LOCK = "archspec.lock"
+
+
+def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[str, str]:
+    """The package of `architecture`: relative path → text.
+
+    `spec_text` is the spec as written, kept as spec.yaml; `spec_name` is its file name, for the
+    line at the top of each file. The same arguments give the same bytes.
+    """
+    from archspec.draw import render
+
+    view = PackageView(architecture, _file_name(spec_name), __version__)
+    context = view.context()
+    python, purposes = _python(view, context)
+    files = format_python(python)
+    blocks = {block.name: block for block in architecture.blocks}
+    context |= {
+        "facts": facts(architecture),
+        "files": [{"path": path, "purpose": purposes[path]} for path in sorted(files)],
+        "layers": len(architecture.layers),
+        "written_schedule": str(architecture.schedule),
+        "blocks": [
+            {
+                "name": layer.block,
+                "class_name": layer.class_name,
+                "count": layer.count,
+                "captions": [
+                    branch.body.caption(architecture.hidden_size)
+                    for branch in blocks[layer.block].branches
+                ],
+            }
+            for layer in view.layers
+        ],
+    }
+    files["README.md"] = _render("templates/package/README.md.jinja", context)
+    files["spec.yaml"] = spec_text
+    files["figure.svg"] = render(architecture, "svg").decode("utf-8")
+    files[LOCK] = _lock(files, architecture.name)
+    return dict(sorted(files.items()))
+
+
+def _python(
+    view: PackageView, context: dict[str, Any]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Every Python file rendered, and what each is for."""
+    table = {
+        "__init__.py": ("init", "what to import", True),
+        "model.py": ("model", "the layers in order, and the model", True),
+        "step.py": ("step", "what every layer needs to know about the tokens at hand", True),
+        "norm.py": ("norm", "norms that PyTorch has no class for", bool(context["norms"])),
+        "rotary.py": ("rotary", "rotary positions", bool(context["rotaries"])),
+        "cache.py": ("cache", "what is kept between calls", context["causal"]),
+        "loss.py": ("loss", "the loss, without storing the logits", _trains(context)),
+        "generate.py": ("generate", "continue a text, from Python or a shell", _trains(context)),
+        "checkpoint.py": ("checkpoint", "published tensors to parameters", True),
+        "selftest.py": ("selftest", "check the package on this machine", True),
+    }
+    files: dict[str, str] = {}
+    purposes: dict[str, str] = {}
+    checks: list[dict[str, Any]] = []
+    for kind, modules in _by_kind(view).items():
+        beside, folder = view_module(kind), template_folder(kind)
+        seen = context | {"modules": modules} | beside.shared(modules)
+        files[beside.FILE] = _render(f"{folder}/module.py.jinja", seen)
+        purposes[beside.FILE] = beside.PURPOSE
+        for shared in beside.SHARED:
+            files[shared.path] = _render(f"{folder}/{shared.template}", seen)
+            purposes[shared.path] = shared.purpose
+        if check := beside.CHECK:
+            template = f"{folder}/{check.template}"
+            checks.append({**vars(check), "template": template, "modules": modules})
+    for path, (template, purpose, wanted) in table.items():
+        if wanted:
+            seen = context | {"checks": checks}
+            files[path] = _render(f"templates/package/{template}.py.jinja", seen)
+            purposes[path] = purpose
+    return files, purposes
+
+
+def _by_kind(view: PackageView) -> dict[type[Mechanism], list[Any]]:
+    kinds: dict[type[Mechanism], list[Any]] = {}
+    for mechanism, module in view.modules.items():
+        kinds.setdefault(type(mechanism), []).append(module)
+    return kinds
+
+
+def _trains(context: dict[str, Any]) -> bool:
+    return bool(context["causal"] and context["head"])
+
+
+def _render(template: str, context: dict[str, Any]) -> str:
+    return environment().get_template(template).render(context)
+
+
+def _file_name(name: str) -> str:
+    """The last part of a path, with nothing in it that could end a comment."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in last)
+    return kept[:100] or "spec.yaml"
+
+
+def _lock(files: dict[str, str], name: str) -> str:
+    hashes = {
+        path: hashlib.sha256(text.encode("utf-8")).hexdigest() for path, text in sorted(files.items())
+    }
+    record = {"archspec": __version__, "model": name, "files": hashes}
+    return json.dumps(record, indent=2) + "\n"

@@ -1,0 +1,104 @@
+"""Where a mechanism stands in a package being built: what its view may ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from archspec.codegen import norms
+from archspec.codegen.rotary import RotaryView
+from archspec.mechanisms.base import Mechanism
+from archspec.spec.norm import Norm
+
+
+@dataclass(frozen=True)
+class SharedFile:
+    """A file that the modules of one mechanism import: rendered once from all their views."""
+
+    path: str
+    template: str
+    purpose: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a mechanism adds to the package's selftest: a function that returns a difference."""
+
+    label: str
+    function: str
+    sentence: str
+    imports: str
+    template: str = "check.py.jinja"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Names and sizes around one mechanism."""
+
+    class_name: str
+    hidden_size: int
+    rotaries: dict[Any, RotaryView]
+    own_norms: set[str] = field(default_factory=set[str])
+
+    def norm(self, norm: Norm | None, width: int) -> str | None:
+        """The expression that makes `norm`; remembers a class that must be written out."""
+        if norm is None:
+            return None
+        own = norms.own_class(norm)
+        if own:
+            self.own_norms.add(own)
+        return norms.constructor(norm, width)
+
+
+class ModuleView(Protocol):
+    """What codegen itself needs of a mechanism's view; its template may need more."""
+
+    @property
+    def class_name(self) -> str:
+        """The class in the built package."""
+        ...
+
+    @property
+    def cache(self) -> str | None:
+        """The class of what it keeps between calls, where it keeps anything."""
+        ...
+
+    @property
+    def arguments(self) -> str:
+        """What a layer passes it after x: `, step, cache`."""
+        ...
+
+
+class ViewModule(Protocol):
+    """A mechanism's `view.py`."""
+
+    FILE: str
+    """The file in the built package that holds its classes."""
+
+    PURPOSE: str
+    """That file in a few words, for the package's README."""
+
+    SHARED: tuple[SharedFile, ...]
+
+    CHECK: Check | None
+
+    def view(self, mechanism: Any, site: Site) -> ModuleView:
+        """What the template sees of one mechanism."""
+        ...
+
+    def shared(self, views: list[Any]) -> dict[str, Any]:
+        """What the shared files' templates see."""
+        ...
+
+
+def view_module(kind: type[Mechanism]) -> ViewModule:
+    """The `view.py` beside a mechanism's `spec.py`."""
+    from importlib import import_module
+
+    module: Any = import_module(kind.__module__.removesuffix(".spec") + ".view")
+    return module
+
+
+def template_folder(kind: type[Mechanism]) -> str:
+    """Where a mechanism's templates lie, from the root of archspec."""
+    return "/".join(kind.__module__.split(".")[1:-1])

@@ -1,0 +1,234 @@
+"""Architecture → what the package's templates see. Every decision is taken here or beside a
+mechanism's spec, none in a template.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from archspec.architecture import Architecture, Block, NamedNorm
+from archspec.codegen import norms
+from archspec.codegen.names import layer_names, mechanism_names, package_name
+from archspec.codegen.rotary import RotaryView, rotary_views
+from archspec.codegen.site import ModuleView, Site, view_module
+from archspec.mechanisms.base import Mechanism
+from archspec.schedule import Run
+from archspec.spec.norm import Norm
+
+LOSS_NUMBERS = 1 << 25
+"""Logits held at once by the loss, in numbers: 128 MiB of float32."""
+
+
+@dataclass(frozen=True)
+class NormView:
+    """A norm inside a layer."""
+
+    name: str
+    constructor: str
+
+
+@dataclass(frozen=True)
+class BranchView:
+    """One update of the residual stream."""
+
+    name: str
+    class_name: str
+    arguments: str
+    cache: str | None
+    before: NormView | None
+    inside: NormView | None
+    after: NormView | None
+
+
+@dataclass(frozen=True)
+class LayerView:
+    """One class of layer."""
+
+    class_name: str
+    caption: str
+    block: str
+    count: int
+    branches: tuple[BranchView, ...]
+
+    @property
+    def cache_owner(self) -> str | None:
+        """The branch that keeps something between calls."""
+        return next((branch.name for branch in self.branches if branch.cache), None)
+
+    @property
+    def cache(self) -> str | None:
+        """The class of what the layer keeps."""
+        return next((branch.cache for branch in self.branches if branch.cache), None)
+
+
+@dataclass
+class PackageView:
+    """Everything that the templates of one package see."""
+
+    architecture: Architecture
+    spec_name: str
+    version: str
+    own_norms: set[str] = field(default_factory=set[str])
+
+    @cached_property
+    def rotaries(self) -> dict[Any, RotaryView]:
+        """The rotary functions by rope and head width."""
+        return rotary_views(self.architecture)
+
+    @cached_property
+    def modules(self) -> dict[Mechanism, ModuleView]:
+        """The view of each mechanism."""
+        names = mechanism_names(self.architecture)
+        size = self.architecture.hidden_size
+        return {
+            mechanism: view_module(type(mechanism)).view(
+                mechanism, Site(name, size, self.rotaries, self.own_norms)
+            )
+            for mechanism, name in names.items()
+        }
+
+    @cached_property
+    def layers(self) -> tuple[LayerView, ...]:
+        """The classes of layers, in order of first appearance."""
+        names = layer_names(self.architecture)
+        return tuple(self._layer(block, names[block]) for block in self.architecture.blocks)
+
+    def _layer(self, block: Block, class_name: str) -> LayerView:
+        branches: list[BranchView] = []
+        for branch in block.branches:
+            module = self.modules[branch.body]
+            branches.append(
+                BranchView(
+                    branch.body.attribute,
+                    module.class_name,
+                    module.arguments,
+                    module.cache,
+                    self._named(branch.before),
+                    self._named(branch.inside),
+                    self._named(branch.after),
+                )
+            )
+        parts = " then ".join(_lower_first(branch.body.title()) for branch in block.branches)
+        count = sum(layer.block == block for layer in self.architecture.layers)
+        caption = f"{parts[:1].upper()}{parts[1:]}; {count} of {len(self.architecture.layers)} layers."
+        return LayerView(class_name, caption, block.name, count, tuple(branches))
+
+    def _named(self, named: NamedNorm | None) -> NormView | None:
+        return NormView(named.name, self._norm(named.norm) or "") if named else None
+
+    def _norm(self, norm: Norm | None) -> str | None:
+        if norm is None:
+            return None
+        own = norms.own_class(norm)
+        if own:
+            self.own_norms.add(own)
+        return norms.constructor(norm, self.architecture.hidden_size)
+
+    def context(self) -> dict[str, Any]:
+        """The names that templates use, with their values."""
+        a = self.architecture
+        head = "tied" if a.head and a.head.tied else "linear" if a.head else None
+        bias = bool(a.head and a.head.bias)
+        modules, layers = list(self.modules.values()), self.layers
+        caches = sorted({m.cache for m in modules if m.cache})
+        windows = [m.window for m in (b.mask() for b in a.mechanisms) if m and m.window]
+        made = {
+            "header": f"# Built by archspec {self.version} from {self.spec_name}; "
+            "edit the spec and build again.",
+            "model": a.name,
+            "package": package_name(a.name),
+            "title": a.title,
+            "summary": a.about.summary or "",
+            "causal": a.is_causal,
+            "kind": "decoder" if a.is_causal else "encoder",
+            "hidden_size": a.hidden_size,
+            "vocab_size": a.vocab_size,
+            "positions": a.embedding.positions,
+            "token_types": a.embedding.token_types,
+            "embed_scale": repr(a.embedding.scale) if a.embedding.scale is not None else None,
+            "embed_norm": self._norm(a.embedding.norm),
+            "final_norm": self._norm(a.final_norm),
+            "head": head,
+            "head_bias": bias,
+            "head_weight": "self.lm_head.weight" if head == "linear" else "self.embed_tokens.weight",
+            "head_bias_value": _bias(head, bias),
+            "init_std": a.init_std,
+            "rotaries": list(self.rotaries.values()),
+            "layer_classes": layers,
+            "layers_cache": bool(caches),
+            "some_keep_nothing": any(not layer.cache for layer in layers),
+            "caches": caches,
+            "schedule": python_schedule(a.schedule, {v.block: v.class_name for v in layers}),
+            "caption": f"{len(a.layers)} layers, {a.schedule}.",
+            "model_caption": _model_caption(a),
+            "rows": max(16, min(4096, LOSS_NUMBERS // a.vocab_size)),
+            "windows": bool(windows),
+            "tokens": max([*windows, 24]) + 9,
+            "prefix": a.checkpoint.prefix,
+            "tied": head == "tied",
+            "ignore": list(a.checkpoint.ignore),
+            "rules": [
+                {"published": source, "ours": rule.to, **rule.model_dump(exclude={"to"})}
+                for source, rule in a.checkpoint.tensors.items()
+            ],
+        }
+        made["norms"] = sorted(self.own_norms)
+        made["imports"] = self._imports(made)
+        return made
+
+    def _imports(self, context: dict[str, Any]) -> list[dict[str, Any]]:
+        """What model.py takes from its neighbours."""
+        found: dict[str, list[str]] = {"step": ["Step", "make_step"]}
+        for mechanism, module in self.modules.items():
+            file = view_module(type(mechanism)).FILE.removesuffix(".py")
+            found.setdefault(file, []).append(module.class_name)
+        if self.own_norms:
+            kinds = {"rmsnorm": "RMSNorm", "layernorm": "LayerNorm"}
+            found["norm"] = [kinds[kind] for kind in sorted(self.own_norms)]
+        if context["causal"]:
+            found["cache"] = ["Cache", *context["caches"]]
+            if context["head"]:
+                found |= {"loss": ["next_token_loss"], "generate": ["generate"]}
+        return [{"module": module, "names": names} for module, names in found.items()]
+
+
+def python_schedule(run: Run, names: dict[str, str]) -> str:
+    """The schedule as a Python list of classes: `3 * (5 * [LocalLayer] + [GlobalLayer])`."""
+    parts: list[str] = []
+    single: list[str] = []
+
+    def flush() -> None:
+        if single:
+            parts.append(f"[{', '.join(single)}]")
+            single.clear()
+
+    for item in run.items:
+        if isinstance(item, str):
+            single.append(names[item])
+            continue
+        flush()
+        inner = python_schedule(Run(1, item.items), names)
+        parts.append(f"{item.times} * ({inner})" if " + " in inner else f"{item.times} * {inner}")
+    flush()
+    return " + ".join(parts)
+
+
+def _bias(head: str | None, bias: bool) -> str:
+    if not bias:
+        return "None"
+    return "self.lm_head.bias" if head == "linear" else "self.lm_head_bias"
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _model_caption(a: Architecture) -> str:
+    total = sum(p.size for p in a.parameters())
+    if a.head is None:
+        end = "hidden states"
+    else:
+        end = "logits, with the token embedding's weight" if a.head.tied else "logits"
+    return f"Token ids to {end}: {len(a.layers)} layers, {total:,} parameters."

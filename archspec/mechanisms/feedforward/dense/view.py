@@ -1,0 +1,47 @@
+"""What the dense feed-forward's template sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.codegen.site import SharedFile, Site
+from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
+
+FILE = "feedforward.py"
+PURPOSE = "the feed-forward"
+SHARED: tuple[SharedFile, ...] = ()
+CHECK = None
+
+
+@dataclass(frozen=True)
+class DenseView:
+    """One feed-forward class."""
+
+    class_name: str
+    caption: str
+    width: int
+    hidden_size: int
+    activation: str
+    gated: bool
+    bias: bool
+    cache: None = None
+    arguments: str = ""
+
+
+def view(mechanism: DenseFeedForward, site: Site) -> DenseView:
+    """Numbers for one feed-forward."""
+    return DenseView(
+        site.class_name,
+        mechanism.caption(site.hidden_size),
+        site.hidden_size,
+        mechanism.hidden_size,
+        mechanism.activation,
+        mechanism.gated,
+        mechanism.bias,
+    )
+
+
+def shared(views: list[DenseView]) -> dict[str, Any]:
+    """Nothing is shared."""
+    return {}
