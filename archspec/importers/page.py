@@ -1,0 +1,69 @@
+"""A draft → the text of a spec: the order of its sections, and what each block inherits."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from archspec.importers import text
+from archspec.importers.family import Draft, Fields
+from archspec.schedule import compress
+
+
+def page(draft: Draft, name: str, origin: str) -> str:
+    """The spec as YAML; `origin` is its first comment."""
+    sizes: Fields = {
+        "vocab_size": draft.vocab_size,
+        "hidden_size": draft.hidden_size,
+        "context_length": draft.context_length,
+        "norm": draft.norm,
+    }
+    if draft.embedding:
+        sizes["embedding"] = draft.embedding
+    ends: Fields = {"layers": str(compress(draft.layers))}
+    if not draft.final_norm:
+        ends["final_norm"] = False
+    ends["head"] = draft.head
+    if draft.init_std != 0.02:
+        ends["init_std"] = draft.init_std
+    sections: list[Fields] = [
+        {"archspec": 1, "name": name},
+        sizes,
+        {"blocks": text.Open(_blocks(draft.blocks))},
+        ends,
+    ]
+    if draft.checkpoint:
+        sections.append({"checkpoint": _checkpoint(draft.checkpoint)})
+    written = ["\n".join(text.lines(section)) for section in sections]
+    return "\n".join(text.comment([origin, *draft.notes])) + "\n" + "\n\n".join(written) + "\n"
+
+
+def _blocks(blocks: dict[str, Fields]) -> Fields:
+    """The first block whole, the others as what they change in it."""
+    first = next(iter(blocks))
+    out: Fields = {first: text.Open(blocks[first])}
+    for name, block in list(blocks.items())[1:]:
+        out[name] = text.Open({"extends": first, **changes(blocks[first], block)})
+    return out
+
+
+def changes(base: Fields, over: Fields) -> Fields:
+    """What must be written over `base` to get `over`; null takes a field away."""
+    out: Fields = {}
+    for key in [*base, *(key for key in over if key not in base)]:
+        before, after = base.get(key), over.get(key)
+        if before == after:
+            continue
+        if isinstance(before, dict) and isinstance(after, dict):
+            below, above = cast("Fields", before), cast("Fields", after)
+            # Mappings of different types replace each other; of one type they merge.
+            same = below.get("type") == above.get("type")
+            out[key] = changes(below, above) if same else above
+        else:
+            out[key] = after
+    return out
+
+
+def _checkpoint(checkpoint: Fields) -> Fields:
+    if "tensors" not in checkpoint:
+        return checkpoint
+    return text.Open({**checkpoint, "tensors": text.Open(checkpoint["tensors"])})

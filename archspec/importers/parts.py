@@ -1,0 +1,150 @@
+"""The parts that most published families share, read from the usual keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from archspec.importers.config import Config
+from archspec.importers.family import Draft, Fields
+
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    # One formula under several names: x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))).
+    "gelu_accurate": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_new": "gelu_tanh",
+    "gelu_python_tanh": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "quick_gelu": "quick_gelu",
+    "relu": "relu",
+    "relu2": "relu2",
+    "silu": "silu",
+    "swish": "silu",
+}
+
+
+def activation(config: Config, key: str = "hidden_act") -> str:
+    """Our name of the activation under `key`; raises `ConfigError` for one we lack."""
+    name = config.word(key)
+    if name not in ACTIVATIONS:
+        config.refuse(key, "archspec does not express that activation")
+    return ACTIVATIONS[name]
+
+
+def attention(
+    config: Config,
+    *,
+    causal: bool = True,
+    window: int | None = None,
+    qkv_bias: bool = False,
+    output_bias: bool = False,
+    qk_norm: bool = False,
+    rope: Fields | None = None,
+    scale: float | None = None,
+    sinks: bool = False,
+) -> Fields:
+    """An attention mixer, with the options that differ from the language's defaults."""
+    heads = config.size("num_attention_heads")
+    kv_heads = config.size_or("num_key_value_heads", heads)
+    head_dim = _head_dim(config, heads)
+    options: list[tuple[str, Any, Any]] = [
+        ("kv_heads", kv_heads, heads),
+        ("head_dim", head_dim, None),
+        ("causal", causal, True),
+        ("window", window, None),
+        ("qkv_bias", qkv_bias, False),
+        ("output_bias", output_bias, False),
+        ("qk_norm", qk_norm, False),
+        ("rope", rope, None),
+        ("scale", scale, head_dim**-0.5),
+        ("sinks", sinks, False),
+    ]
+    out: Fields = {"type": "attention", "heads": heads}
+    out |= {key: value for key, value, usual in options if value != usual and value is not None}
+    return out
+
+
+def _head_dim(config: Config, heads: int) -> int:
+    if config.value("head_dim") is not None:
+        return config.size("head_dim")
+    hidden = config.size("hidden_size")
+    if hidden % heads:
+        config.fail(f"`hidden_size` {hidden} is not a multiple of {heads} heads")
+    return hidden // heads
+
+
+def feedforward(
+    *, hidden_size: int, activation: str, gated: bool = True, bias: bool = False
+) -> Fields:
+    """A dense feed-forward."""
+    out: Fields = {"type": "dense", "hidden_size": hidden_size}
+    out |= {"activation": activation, "gated": gated}
+    return out | ({"bias": True} if bias else {})
+
+
+def gated_feedforward(config: Config, *, bias: bool = False) -> Fields:
+    """The gated feed-forward of `intermediate_size` and `hidden_act`."""
+    width = config.size("intermediate_size")
+    return feedforward(hidden_size=width, activation=activation(config), bias=bias)
+
+
+def rmsnorm(config: Config, *, zero_centered: bool = False) -> Fields:
+    """The model's norm, from `rms_norm_eps`."""
+    out: Fields = {"type": "rmsnorm", "eps": config.number("rms_norm_eps")}
+    return out | ({"zero_centered": True} if zero_centered else {})
+
+
+def decoder(
+    config: Config,
+    layers: Sequence[str],
+    blocks: dict[str, Fields],
+    *,
+    norm: Fields,
+    embedding: Fields | None = None,
+    checkpoint: Fields | None = None,
+) -> Draft:
+    """A causal language model, or its body when that is what was published."""
+    checkpoint = {"prefix": "model."} if checkpoint is None else checkpoint
+    head: Fields | None = {"tied": config.flag("tie_word_embeddings")}
+    notes: list[str] = []
+    published = published_class(config)
+    if published and not published.endswith(_LANGUAGE_MODELS):
+        head = None
+        if not published.endswith("Model") or "Head" in published:
+            notes.append(f"{published} has a head of its own, left out here: this is its body.")
+            checkpoint = {**checkpoint, "ignore": [*checkpoint.get("ignore", []), "score"]}
+    return Draft(
+        vocab_size=config.size("vocab_size"),
+        hidden_size=config.size("hidden_size"),
+        context_length=config.size("max_position_embeddings"),
+        norm=norm,
+        embedding=embedding or {},
+        blocks=blocks,
+        layers=layers,
+        head=head,
+        init_std=config.number("initializer_range", 0.02),
+        checkpoint=checkpoint,
+        notes=notes,
+    )
+
+
+_LANGUAGE_MODELS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+_CLASS = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
+
+
+def published_class(config: Config) -> str:
+    """The class that the weights were saved from, or nothing where the file does not say.
+
+    Raises:
+        ConfigError: `architectures` is not a list of names.
+    """
+    if not config.given("architectures"):
+        return ""
+    names = config.words("architectures")
+    if not all(_CLASS.fullmatch(name) for name in names):
+        config.refuse("architectures", "expected names of classes")
+    models = [name for name in names if name.endswith(_LANGUAGE_MODELS)]
+    return next(iter(models or names), "")

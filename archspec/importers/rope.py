@@ -1,0 +1,141 @@
+"""Rotary positions as published: `rope_parameters`, or older, `rope_theta` and `rope_scaling`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from archspec.importers.config import Config
+from archspec.importers.family import Fields
+
+THETA = 10_000.0
+"""The configuration classes' own base, where the family has no other."""
+
+
+def rope(config: Config, theta: float = THETA, default: Fields | None = None) -> Fields:
+    """The rotation that all layers share; `default` stands for absent `rope_parameters`.
+
+    Raises:
+        ConfigError: a kind of scaling, or an option of it, that archspec does not express.
+    """
+    key, given = _parameters(config)
+    base = config.number("rope_theta", theta)
+    return _rotation(config, config.inner(key, given or default or {}), base)
+
+
+def ropes(config: Config, older: Mapping[str, tuple[str, float]]) -> dict[str, Fields]:
+    """The rotation of each kind of layer.
+
+    `older` gives, for each kind, the key that held its base before there was
+    `rope_parameters`, and its default; `rope_scaling` was for the first kind alone.
+
+    Raises:
+        ConfigError: as `rope`, or one set of parameters where each kind should have its own.
+    """
+    key, given = _parameters(config)
+    if key == "rope_scaling":
+        given = {next(iter(older)): given}
+    outer = config.inner(key, given)
+    out: dict[str, Fields] = {}
+    for kind, (base_key, default) in older.items():
+        base = config.number(base_key, default)
+        inside = outer.mapping(kind)
+        # `rope_scaling` is written flat, so the way to its keys has no kind of layer in it.
+        way = "rope_scaling" if key == "rope_scaling" else f"{key}.{kind}"
+        out[kind] = _rotation(config, config.inner(way, inside), base)
+    outer.close()
+    return out
+
+
+def _parameters(config: Config) -> tuple[str, dict[str, Any]]:
+    new, old = config.mapping("rope_parameters"), config.mapping("rope_scaling")
+    if new and old and new != old:
+        config.fail("`rope_parameters` and `rope_scaling` are both set and disagree")
+    return ("rope_scaling", old) if old and not new else ("rope_parameters", new)
+
+
+def _rotation(config: Config, given: Config, theta: float) -> Fields:
+    out: Fields = {"theta": given.number("rope_theta", theta)}
+    for part in (given, config):
+        if part.value("partial_rotary_factor") not in (None, 1):
+            part.refuse("partial_rotary_factor", "this family rotates whole heads")
+    key = "rope_type" if given.given("rope_type") else "type"
+    kind = given.value(key) or "default"
+    # A file may carry both spellings; `rope_type` is the one that counts.
+    given.seen |= {"rope_type", "type"}
+    scaling = _SCALINGS.get(kind) if isinstance(kind, str) else None
+    if scaling is None:
+        known = ", ".join(_SCALINGS)
+        given.refuse(key, f"archspec does not express that kind of scaling, but {known}")
+    fields = scaling(config, given)
+    given.close()
+    if fields:
+        out["scaling"] = fields
+    return out
+
+
+def _none(config: Config, given: Config) -> Fields:
+    return {}
+
+
+def _linear(config: Config, given: Config) -> Fields:
+    return {"type": "linear", "factor": given.number("factor")}
+
+
+def _llama3(config: Config, given: Config) -> Fields:
+    return {
+        "type": "llama3",
+        "factor": given.number("factor"),
+        "low_frequency_factor": given.number("low_freq_factor"),
+        "high_frequency_factor": given.number("high_freq_factor"),
+        "original_context": _original_context(config, given),
+    }
+
+
+def _yarn(config: Config, given: Config) -> Fields:
+    original = _original_context(config, given)
+    stretched = config.size("max_position_embeddings") / original
+    factor = given.number("factor", stretched)
+    out: Fields = {"type": "yarn", "factor": factor, "original_context": original}
+    for key, usual in (("beta_fast", 32), ("beta_slow", 1)):
+        # Zero means the usual value, as null does.
+        if (beta := given.number(key, usual) or usual) != usual:
+            out[key] = beta
+    if given.value("truncate") is not None and not given.flag("truncate"):
+        out["truncate"] = False
+    usual = _temperature(factor, 1)
+    temperature = given.number("attention_factor", _ratio(given, factor))
+    if temperature != usual:
+        out["attention_factor"] = temperature
+    return out
+
+
+def _ratio(given: Config, factor: float) -> float:
+    """What cosine and sine are multiplied by when `attention_factor` is left out."""
+    one, all_dimensions = given.number("mscale", 0), given.number("mscale_all_dim", 0)
+    if one and all_dimensions:
+        return _temperature(factor, one) / _temperature(factor, all_dimensions)
+    return _temperature(factor, 1)
+
+
+def _temperature(factor: float, weight: float) -> float:
+    # YaRN, arXiv 2309.00071, section 3.4.
+    return 0.1 * weight * math.log(factor) + 1.0 if factor > 1 else 1.0
+
+
+def _original_context(config: Config, given: Config) -> int:
+    # A value beside the parameters wins over one among them.
+    if config.given("original_max_position_embeddings"):
+        given.value("original_max_position_embeddings")
+        return config.size("original_max_position_embeddings")
+    whole = config.size("max_position_embeddings")
+    return given.size_or("original_max_position_embeddings", whole)
+
+
+_SCALINGS: dict[str, Callable[[Config, Config], Fields]] = {
+    "default": _none,
+    "linear": _linear,
+    "llama3": _llama3,
+    "yarn": _yarn,
+}

@@ -1,0 +1,60 @@
+"""A checkpoint's names and shapes after its mapping: written from the language's description.
+
+Deliberately apart from what generated packages do, so that the two check each other.
+"""
+
+from __future__ import annotations
+
+import re
+
+from archspec.architecture import Architecture
+from archspec.spec.checkpoint import TensorRule
+
+Shape = tuple[int, ...]
+
+
+def mapped(architecture: Architecture, published: dict[str, Shape]) -> dict[str, Shape]:
+    """Our name → shape for every published tensor that the model uses."""
+    checkpoint = architecture.checkpoint
+    ours = {parameter.name: parameter.shape for parameter in architecture.parameters()}
+    out: dict[str, Shape] = {}
+    for full, shape in published.items():
+        name = full.removeprefix(checkpoint.prefix or "")
+        if architecture.head and architecture.head.tied and name == "lm_head.weight":
+            continue
+        if any(match(pattern, name) for pattern in checkpoint.ignore):
+            continue
+        for target, part in _placed(checkpoint.tensors, name, shape, ours):
+            assert target not in out, f"{target} is filled twice"
+            out[target] = part
+    return out
+
+
+def match(pattern: str, name: str) -> re.Match[str] | None:
+    """`name`, or what it starts with up to a dot; `{layer}` is a number."""
+    expression = r"(\d+)".join(re.escape(part) for part in pattern.split("{layer}"))
+    return re.fullmatch(rf"{expression}(?P<rest>(?:\..+)?)", name)
+
+
+def _placed(
+    rules: dict[str, TensorRule], name: str, shape: Shape, ours: dict[str, Shape]
+) -> list[tuple[str, Shape]]:
+    for pattern, rule in rules.items():
+        if found := match(pattern, name):
+            layer = found.group(1) if "{layer}" in pattern else ""
+            names = [to.replace("{layer}", layer) + found["rest"] for to in rule.to]
+            return list(zip(names, _arranged(rule, shape, names, ours), strict=True))
+    return [(name, shape)]
+
+
+def _arranged(
+    rule: TensorRule, shape: Shape, names: list[str], ours: dict[str, Shape]
+) -> list[Shape]:
+    if rule.transpose and len(shape) >= 2:
+        shape = (*shape[:-2], shape[-1], shape[-2])
+    assert not rule.interleaved or shape[rule.axis] % 2 == 0
+    if len(names) == 1:
+        return [shape]
+    widths = [ours[name][rule.axis] for name in names]
+    assert sum(widths) == shape[rule.axis], f"{names} do not share {shape}"
+    return [(*shape[: rule.axis], width, *shape[rule.axis + 1 :]) for width in widths]

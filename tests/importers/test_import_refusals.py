@@ -1,0 +1,201 @@
+"""What cannot be imported is refused by name: nothing is dropped in silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from archspec.importers import FAMILIES, ConfigError, import_config
+
+TYPES = sorted(FAMILIES)
+
+
+def refusal(config: dict[str, Any]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        import_config(config)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("value", [3, True, False, "word", [1], {"a": 1}, 0])
+@pytest.mark.parametrize("model_type", TYPES)
+def test_an_unknown_option_is_named(model_type: str, value: Any) -> None:
+    message = refusal({"model_type": model_type, "made_up_option": value})
+    assert "`made_up_option` is" in message
+
+
+def test_an_unknown_option_of_a_part_is_named_with_its_way() -> None:
+    message = refusal({"model_type": "gemma3", "text_config": {"made_up_option": 3}})
+    assert "`text_config.made_up_option` is 3" in message
+
+
+def test_every_unknown_option_is_named_at_once() -> None:
+    message = refusal({"model_type": "llama", "first_odd_one": 1, "second_odd_one": 2})
+    assert "first_odd_one" in message and "second_odd_one" in message
+
+
+def test_a_near_miss_is_suggested() -> None:
+    message = refusal({"model_type": "llama", "num_key_value_head": 8})
+    assert "did you mean num_key_value_heads?" in message
+
+
+def test_a_flood_of_unknown_options_is_cut() -> None:
+    message = refusal({"model_type": "llama", **{f"odd_{i}": i for i in range(5000)}})
+    assert "and 4980 more" in message
+
+
+@pytest.mark.parametrize(
+    ("model_type", "near"), [("lama", "llama"), ("qwen4", "qwen3"), ("gptoss", "gpt_oss")]
+)
+def test_an_unknown_type_suggests_the_near_ones(model_type: str, near: str) -> None:
+    assert near in refusal({"model_type": model_type}).partition("did you mean")[2]
+
+
+def test_an_unknown_type_unlike_any_lists_them() -> None:
+    assert "known are bert, gemma3" in refusal({"model_type": "zzzz"})
+
+
+@pytest.mark.parametrize("config", [{}, {"model_type": None}, {"model_type": ["llama"]}])
+def test_a_type_is_needed(config: dict[str, Any]) -> None:
+    assert "no `model_type`" in refusal(config)
+
+
+OPTIONS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "bert-decoder": ("bert", {"is_decoder": True}, "`is_decoder` is true"),
+    "bert-cross": ("bert", {"add_cross_attention": True}, "`add_cross_attention` is true"),
+    "bert-positions": (
+        "bert",
+        {"position_embedding_type": "relative_key"},
+        '`position_embedding_type` is "relative_key"',
+    ),
+    "bert-pruned": ("bert", {"pruned_heads": {"1": [0]}}, "`pruned_heads` is"),
+    "gpt2-layer-scale": (
+        "gpt2",
+        {"scale_attn_by_inverse_layer_idx": True},
+        "`scale_attn_by_inverse_layer_idx` is true",
+    ),
+    "gpt2-cross": ("gpt2", {"add_cross_attention": True}, "`add_cross_attention` is true"),
+    "gpt2-two-sizes": ("gpt2", {"n_embd": 64, "hidden_size": 32}, "`hidden_size`"),
+    "encoder-decoder": ("llama", {"is_encoder_decoder": True}, "`is_encoder_decoder` is true"),
+    "per-layer": ("llama", {"per_layer_config": {"1": {}}}, "`per_layer_config` is"),
+    "activation": ("llama", {"hidden_act": "mish"}, '`hidden_act` is "mish"'),
+    "architectures": ("llama", {"architectures": [3]}, "`architectures` is [3]"),
+    "mistral-layers": ("mistral", {"layer_types": ["full_attention"] * 32}, "`layer_types` is"),
+    "qwen2-mrope": ("qwen2", {"use_mrope": True}, "`use_mrope` is true"),
+    "qwen2-no-window": ("qwen2", {"layer_types": ["sliding_attention"] * 32}, "no window in use"),
+    "gemma3-score-cap": (
+        "gemma3_text",
+        {"attn_logit_softcapping": 50.0},
+        "`attn_logit_softcapping` is 50.0",
+    ),
+    "gemma3-logit-cap": (
+        "gemma3_text",
+        {"final_logit_softcapping": 30.0},
+        "`final_logit_softcapping` is 30.0",
+    ),
+    "gemma3-both-ways": (
+        "gemma3_text",
+        {"use_bidirectional_attention": True},
+        "`use_bidirectional_attention` is true",
+    ),
+    "gemma3-no-window": ("gemma3_text", {"sliding_window": None}, "`sliding_window` is null"),
+    "gemma3-flat-rope": (
+        "gemma3_text",
+        {"rope_parameters": {"rope_theta": 5e4}},
+        "`rope_parameters.rope_theta` is 50000.0",
+    ),
+    "gemma3-ties": (
+        "gemma3",
+        {"tie_word_embeddings": True, "text_config": {"tie_word_embeddings": False}},
+        "`text_config.tie_word_embeddings` disagree",
+    ),
+    "gemma3-other-text": (
+        "gemma3",
+        {"text_config": {"model_type": "gemma4_text"}},
+        '`text_config.model_type` is "gemma4_text"',
+    ),
+    "gemma3-part-quantized": (
+        "gemma3",
+        {"text_config": {"quantization_config": {"quant_method": "awq"}}},
+        "`text_config.quantization_config` is",
+    ),
+    "gpt_oss-gain": ("gpt_oss", {"swiglu_alpha": 2.0}, "`swiglu_alpha` is 2.0"),
+    "gpt_oss-active": ("gpt_oss", {"experts_per_token": 2}, "`experts_per_token` is 2"),
+    "layer-count": ("gpt_oss", {"layer_types": ["full_attention"]}, "1 entries for 36 layers"),
+    "layer-kind": (
+        "gpt_oss",
+        {"layer_types": ["chunked_attention"] * 36},
+        "'chunked_attention'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OPTIONS)
+def test_an_option_beyond_the_language_is_named(case: str) -> None:
+    model_type, options, expected = OPTIONS[case]
+    assert expected in refusal({"model_type": model_type, **options})
+
+
+ROPES: dict[str, tuple[dict[str, Any], str]] = {
+    "dynamic": ({"type": "dynamic", "factor": 2.0}, '`rope_scaling.type` is "dynamic"'),
+    "longrope": (
+        {"rope_type": "longrope", "short_factor": [1.0], "long_factor": [1.0]},
+        '`rope_scaling.rope_type` is "longrope"',
+    ),
+    "mrope": ({"type": "mrope", "mrope_section": [16, 24, 24]}, '"mrope"'),
+    "no-factor": ({"type": "linear"}, "`rope_scaling.factor` is null"),
+    "odd-option": (
+        {"type": "yarn", "factor": 2.0, "finetuned": True},
+        "`rope_scaling.finetuned` is true",
+    ),
+    "part-of-a-head": (
+        {"type": "linear", "factor": 2.0, "partial_rotary_factor": 0.5},
+        "`rope_scaling.partial_rotary_factor` is 0.5",
+    ),
+    "not-a-name": ({"type": ["yarn"]}, "`rope_scaling.type` is"),
+    "by-layer": ({"full_attention": {"rope_theta": 5.0}}, "`rope_scaling.full_attention` is"),
+}
+
+
+@pytest.mark.parametrize("case", ROPES)
+def test_a_rotation_beyond_the_language_is_named(case: str) -> None:
+    scaling, expected = ROPES[case]
+    assert expected in refusal({"model_type": "llama", "rope_scaling": scaling})
+
+
+def test_two_rotations_that_disagree_are_refused() -> None:
+    old, new = {"type": "linear", "factor": 2.0}, {"rope_type": "linear", "factor": 4.0}
+    message = refusal({"model_type": "llama", "rope_scaling": old, "rope_parameters": new})
+    assert "disagree" in message
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("vocab_size", "many"),
+        ("hidden_size", 0),
+        ("hidden_size", 32.5),
+        ("hidden_size", True),
+        ("num_hidden_layers", -1),
+        ("num_hidden_layers", 10**9),
+        ("num_hidden_layers", 10**30),
+        ("num_attention_heads", None),
+        ("rms_norm_eps", "small"),
+        ("rms_norm_eps", float("nan")),
+        ("rope_theta", float("inf")),
+        ("tie_word_embeddings", "yes"),
+        ("rope_scaling", [1]),
+        ("hidden_act", 3),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named(key: str, value: Any) -> None:
+    assert f"`{key}` is" in refusal({"model_type": "llama", key: value})
+
+
+def test_heads_that_do_not_divide_the_width_are_refused() -> None:
+    assert "not a multiple of 7 heads" in refusal({"model_type": "llama", "num_attention_heads": 7})
+
+
+def test_sizes_that_make_no_model_are_refused_in_the_words_of_the_language() -> None:
+    message = refusal({"model_type": "llama", "num_key_value_heads": 5})
+    assert "32 heads cannot share 5 key-value heads evenly" in message
