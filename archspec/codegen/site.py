@@ -38,6 +38,9 @@ class Site:
     class_name: str
     hidden_size: int
     rotaries: dict[Any, RotaryView]
+    decodes: bool
+    """Whether the model keeps anything between calls."""
+
     own_norms: set[str] = field(default_factory=set[str])
 
     def norm(self, norm: Norm | None, width: int) -> str | None:

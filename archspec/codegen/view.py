@@ -54,8 +54,8 @@ class LayerView:
 
     @property
     def cache_owner(self) -> str | None:
-        """The branch that keeps something between calls."""
-        return next((branch.name for branch in self.branches if branch.cache), None)
+        """The class that keeps something between calls."""
+        return next((branch.class_name for branch in self.branches if branch.cache), None)
 
     @property
     def cache(self) -> str | None:
@@ -81,10 +81,10 @@ class PackageView:
     def modules(self) -> dict[Mechanism, ModuleView]:
         """The view of each mechanism."""
         names = mechanism_names(self.architecture)
-        size = self.architecture.hidden_size
+        size, decodes = self.architecture.hidden_size, self.architecture.is_causal
         return {
             mechanism: view_module(type(mechanism)).view(
-                mechanism, Site(name, size, self.rotaries, self.own_norms)
+                mechanism, Site(name, size, self.rotaries, decodes, self.own_norms)
             )
             for mechanism, name in names.items()
         }
@@ -190,7 +190,7 @@ class PackageView:
         if context["causal"]:
             found["cache"] = ["Cache", *context["caches"]]
             if context["head"]:
-                found |= {"loss": ["next_token_loss"], "generate": ["generate"]}
+                found["loss"] = ["next_token_loss"]
         return [{"module": module, "names": names} for module, names in found.items()]
 
 

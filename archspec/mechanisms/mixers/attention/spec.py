@@ -68,6 +68,8 @@ class Attention(Mechanism):
             reject("head_dim", "too narrow for the share of it that rope turns")
         if self.window and not self.causal:
             reject("window", "a window looks back, so it needs `causal: true`")
+        if self.sinks and not self.causal:
+            reject("sinks", "sinks are for causal attention, so they need `causal: true`")
         return self
 
     @property

@@ -73,6 +73,11 @@ class AttentionView:
         return self.function.name
 
     @property
+    def kv_width(self) -> str:
+        """The width of all keys or values, as a product where there are several heads."""
+        return f"{self.kv_heads} * {self.head_dim}" if self.kv_heads > 1 else f"{self.head_dim}"
+
+    @property
     def kept(self) -> str:
         """How many tokens its cache has room for."""
         return f"min({self.window}, max_length)" if self.window else "max_length"
@@ -115,7 +120,7 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         causal=mechanism.causal,
         window=mechanism.window,
         scale=mechanism.score_scale,
-        cache=_cache(mechanism),
+        cache=_cache(mechanism) if site.decodes else None,
         function=Attend(name, f"attend_{kind}", mechanism.sinks),
     )
 
@@ -128,7 +133,5 @@ def shared(views: list[AttentionView]) -> dict[str, Any]:
     return {"functions": functions, "cores": cores, "any_causal": bool(causal)}
 
 
-def _cache(mechanism: Attention) -> str | None:
-    if not mechanism.causal:
-        return None
+def _cache(mechanism: Attention) -> str:
     return "RollingCache" if mechanism.window else "KeyValueCache"

@@ -1,0 +1,83 @@
+"""Packages built once for a whole test run, and the specs that every contract is tested on."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import archspec
+from archspec.architecture import Architecture
+from archspec.codegen import build
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "archspec/mechanisms").glob("*/*/example.yaml"))
+SPECS = (
+    EXAMPLES
+    + sorted((ROOT / "examples").glob("*.yaml"))
+    + sorted((ROOT / "gallery").glob("*.yaml"))
+)
+
+
+def spec_id(path: Path) -> str:
+    return path.parent.name if path.name == "example.yaml" else path.stem
+
+
+def small_text(path: Path) -> str:
+    """The spec, shrunk if it is a published model's."""
+    text = path.read_text(encoding="utf-8")
+    if path.parent.name != "gallery":
+        return text
+    from archspec.shrink import shrink
+    from archspec.source import parse
+
+    return shrink(parse(text, path.name))
+
+
+class Builder:
+    """Builds a spec's package into a folder of its own and imports it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        sys.path.insert(0, str(folder))
+
+    def write(self, text: str) -> Path:
+        """The folder of the package built from `text`."""
+        name = "built_" + hashlib.sha256(text.encode()).hexdigest()[:12]
+        folder = self.folder / name
+        if not folder.exists():
+            architecture = archspec.loads(text)
+            folder.mkdir()
+            for path, content in build(architecture, text, "spec.yaml").items():
+                (folder / path).write_text(content, encoding="utf-8")
+        return folder
+
+    def load(self, text: str) -> ModuleType:
+        """The imported package."""
+        folder = self.write(text)
+        importlib.invalidate_caches()
+        return importlib.import_module(folder.name)
+
+
+@pytest.fixture(scope="session")
+def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
+    return Builder(tmp_path_factory.mktemp("packages"))
+
+
+class Case:
+    """One spec, its architecture, and its package."""
+
+    def __init__(self, path: Path, builder: Builder):
+        self.text = small_text(path)
+        self.architecture: Architecture = archspec.loads(self.text)
+        self.folder = builder.write(self.text)
+        self.package = builder.load(self.text)
+
+
+@pytest.fixture(scope="session", params=SPECS, ids=spec_id)
+def case(request: pytest.FixtureRequest, builder: Builder) -> Case:
+    return Case(request.param, builder)

@@ -1,0 +1,262 @@
+"""The faces of every mechanism agree, in every example and in every gallery spec made small."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import EXAMPLES, Case
+from torch import Tensor, nn
+
+import archspec
+from archspec.analysis import analyse
+from archspec.graph import OperatorGraph
+from archspec.mechanisms import mechanisms
+from archspec.source import parse
+
+TOKENS = 37
+
+
+@pytest.fixture
+def model(case: Case) -> nn.Module:
+    """The built model with weights large enough that mistakes show."""
+    torch.manual_seed(0)
+    model = case.package.Model().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            scale = parameter.shape[-1] ** -0.5 if parameter.ndim > 1 else 0.1
+            parameter.add_(torch.randn_like(parameter) * scale)
+    return model
+
+
+def ids(case: Case, batch: int = 2, tokens: int = TOKENS) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(case.architecture.vocab_size, (batch, tokens), generator=generator)
+
+
+def needs_cache(case: Case) -> None:
+    if not case.architecture.is_causal:
+        pytest.skip("an encoder keeps nothing between calls")
+
+
+def needs_loss(case: Case) -> None:
+    if not (case.architecture.is_causal and case.architecture.head):
+        pytest.skip("a model without next-token logits has no loss")
+
+
+def test_every_mechanism_has_an_example_that_uses_every_field() -> None:
+    named: dict[str, set[str]] = {}
+
+    def collect(value: object) -> None:
+        if isinstance(value, dict):
+            if isinstance(value.get("type"), str):
+                named.setdefault(value["type"], set()).update(value)
+            for part in value.values():
+                collect(part)
+
+    for path in EXAMPLES:
+        collect(parse(path.read_text(encoding="utf-8")).data)
+    for mechanism in mechanisms():
+        (kind,) = mechanism.model_fields["type"].annotation.__args__  # type: ignore[union-attr]
+        assert set(mechanism.model_fields) <= named[kind]
+
+
+def test_operator_graphs_are_sound(case: Case) -> None:
+    def verify(graph: OperatorGraph) -> None:
+        graph.verify()
+        for operator in graph.operators:
+            if operator.inside:
+                verify(operator.inside)
+
+    verify(case.architecture.embedding_graph)
+    verify(case.architecture.head_graph)
+    for block in case.architecture.blocks:
+        verify(block.graph(case.architecture.hidden_size))
+
+
+def test_state_dict_has_the_parameters_of_the_graph(case: Case, model: nn.Module) -> None:
+    expected = {p.name: p.shape for p in case.architecture.parameters()}
+    assert {name: tuple(t.shape) for name, t in model.state_dict().items()} == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=["bf16", "fp32"])
+@pytest.mark.parametrize("length", [3, 64])
+def test_cache_has_the_bytes_that_analysis_says(
+    case: Case, model: nn.Module, length: int, dtype: torch.dtype
+) -> None:
+    needs_cache(case)
+    cache = model.to(dtype).new_cache(batch_size=3, max_length=length)
+    name = {torch.bfloat16: "bf16", torch.float32: "fp32"}[dtype]
+    report = analyse(case.architecture, context=length, batch=3, dtype=name).to_dict()
+    assert cache.nbytes() == report["cache"]["bytes"]
+
+
+@torch.no_grad()
+def test_prefill_equals_decode(case: Case, model: nn.Module) -> None:
+    needs_cache(case)
+    tokens = ids(case)
+    cache = model.new_cache(2, TOKENS)
+    parts = [model(tokens[:, :20], cache=cache)]
+    parts += [model(tokens[:, t : t + 1], cache=cache) for t in range(20, TOKENS)]
+    torch.testing.assert_close(torch.cat(parts, 1), model(tokens), atol=2e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_a_warm_cache_takes_several_tokens(case: Case, model: nn.Module) -> None:
+    needs_cache(case)
+    tokens = ids(case)
+    cache = model.new_cache(2, TOKENS)
+    parts = [model(part, cache=cache) for part in tokens.split([3, 17, 1, 16], dim=1)]
+    torch.testing.assert_close(torch.cat(parts, 1), model(tokens), atol=2e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_the_future_does_not_leak(case: Case, model: nn.Module) -> None:
+    needs_cache(case)
+    tokens = ids(case)
+    changed = tokens.clone()
+    changed[:, 30:] = (changed[:, 30:] + 1) % case.architecture.vocab_size
+    torch.testing.assert_close(model(changed)[:, :30], model(tokens)[:, :30], atol=2e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_padding_changes_nothing(case: Case, model: nn.Module, side: str) -> None:
+    tokens = ids(case, batch=1, tokens=20)
+    pad = torch.zeros(1, 9, dtype=tokens.dtype)
+    mask = torch.cat((torch.ones_like(tokens), pad), 1)
+    padded, real = torch.cat((tokens, pad), 1), slice(0, 20)
+    if side == "left":
+        padded, mask, real = padded.roll(9, 1), mask.roll(9, 1), slice(9, 29)
+    out = model(padded, attention_mask=mask)[:, real]
+    torch.testing.assert_close(out, model(tokens), atol=2e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_decoding_goes_on_after_left_padding(case: Case, model: nn.Module) -> None:
+    needs_cache(case)
+    tokens = ids(case, batch=1)
+    pad = torch.zeros(1, 9, dtype=tokens.dtype)
+    mask = torch.cat((pad, torch.ones(1, 20, dtype=pad.dtype)), 1)
+    cache = model.new_cache(1, TOKENS + 9)
+    parts = [model(torch.cat((pad, tokens[:, :20]), 1), attention_mask=mask, cache=cache)[:, 9:]]
+    parts += [model(tokens[:, t : t + 1], cache=cache) for t in range(20, TOKENS)]
+    torch.testing.assert_close(torch.cat(parts, 1), model(tokens), atol=2e-4, rtol=1e-4)
+
+
+def test_loss_is_the_mean_cross_entropy_with_its_gradients(case: Case, model: nn.Module) -> None:
+    needs_loss(case)
+    tokens = ids(case)
+    labels = tokens.clone()
+    labels[0, :7] = -100
+    loss = model(tokens, labels=labels)
+    loss.backward()
+    found = {name: p.grad for name, p in model.named_parameters()}
+    model.zero_grad()
+    logits = model(tokens)[:, :-1].flatten(0, 1)
+    expected = nn.functional.cross_entropy(logits, labels[:, 1:].flatten())
+    expected.backward()
+    torch.testing.assert_close(loss, expected)
+    for name, p in model.named_parameters():
+        torch.testing.assert_close(found[name], p.grad, atol=1e-5, rtol=1e-3, msg=name)
+
+
+def test_gradients_are_finite(case: Case, model: nn.Module) -> None:
+    model(ids(case)).square().mean().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+
+
+def test_compiles_without_a_graph_break(case: Case, model: nn.Module) -> None:
+    torch.compiler.reset()
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    tokens = ids(case)
+    torch.testing.assert_close(compiled(tokens), model(tokens), atol=1e-5, rtol=1e-5)
+
+
+def test_compiled_decoding_has_no_graph_break(case: Case, model: nn.Module) -> None:
+    needs_cache(case)
+    torch.compiler.reset()
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    tokens = ids(case)
+    cache = model.new_cache(2, TOKENS)
+    with torch.no_grad():
+        parts = [compiled(part, cache=cache) for part in tokens[:, :22].split([20, 1, 1], dim=1)]
+        torch.testing.assert_close(
+            torch.cat(parts, 1), model(tokens[:, :22]), atol=2e-4, rtol=1e-4
+        )
+
+
+def test_compiled_training_has_no_graph_break(case: Case, model: nn.Module) -> None:
+    needs_loss(case)
+    torch.compiler.reset()
+    tokens = ids(case)
+    loss = torch.compile(model, fullgraph=True, backend="aot_eager")(tokens, labels=tokens)
+    loss.backward()
+    torch.testing.assert_close(loss, model(tokens, labels=tokens))
+
+
+def test_meta_device_takes_no_memory_and_loads(case: Case, model: nn.Module) -> None:
+    with torch.device("meta"):
+        empty = case.package.Model()
+    assert all(p.is_meta for p in empty.parameters())
+    load_own_names(empty, model)
+    torch.testing.assert_close(empty(ids(case)), model(ids(case)))
+
+
+def load_own_names(target: nn.Module, source: nn.Module) -> None:
+    target.load_state_dict(source.state_dict(), assign=True)
+
+
+def test_default_dtype_is_honoured(case: Case) -> None:
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        made = case.package.Model()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert {p.dtype for p in made.parameters()} == {torch.bfloat16}
+    assert made(ids(case)).isfinite().all()
+
+
+def test_runs_without_archspec(case: Case) -> None:
+    code = (
+        "import sys; sys.modules['archspec'] = None\n"
+        f"sys.path.insert(0, {str(case.folder.parent)!r})\n"
+        f"import {case.folder.name}.selftest as selftest\n"
+        f"import {case.folder.name}\n"
+        "assert 'triton' not in sys.modules and 'transformers' not in sys.modules\n"
+        "raise SystemExit(selftest.main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_flops_equal_those_that_torch_counts(case: Case, model: nn.Module) -> None:
+    """Without attention scores, whose masked half torch counts and we do not."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    own = getattr(torch.ops, case.folder.name)
+    experts = {}
+    if hasattr(own, "grouped_linear"):
+        experts[own.grouped_linear] = lambda x, weight, _, **kw: 2 * x[0] * weight[1] * weight[2]
+    with FlopCounterMode(display=False, custom_mapping=experts) as counter, torch.no_grad():
+        model(ids(case, batch=1))
+    counts = counter.get_flop_counts()["Global"]
+    products = sum(n for op, n in counts.items() if "attention" not in str(op))
+    report = analyse(case.architecture, context=TOKENS)
+    scores = sum(
+        operator.per_key * operator.mask.keys_seen(0, TOKENS)
+        for layer in case.architecture.layers
+        for module in layer.block.graph(case.architecture.hidden_size).operators
+        if module.inside
+        for operator in module.inside.operators
+        if operator.per_key and operator.mask
+    )
+    assert products == report.to_dict()["flops"]["prefill"] - scores
+
+
+def test_specs_load(case: Case) -> None:
+    assert archspec.loads(case.text) == case.architecture
