@@ -74,11 +74,13 @@ def _render(diagnostic: Diagnostic, name: str, lines: list[str]) -> str:
 def _excerpt(line: str, mark: Mark) -> list[str]:
     """The line and a caret below the value, cut so that both fit a terminal."""
     start = max(0, mark.column - 60)
-    shown = printable(line[start : start + 90].replace("\t", " "))
+    cut = start + 90
+    shown = printable(line[start:cut].replace("\t", " "))
     lead = printable(line[start : mark.column - 1].replace("\t", " "))
+    before, after = "…" if start else "", "…" if cut < len(line) else ""
     gutter = f"{mark.line:>5}"
     width = max(1, min(mark.width, len(shown) - len(lead)))
     return [
-        f"{gutter} | {shown}",
-        f"{' ' * len(gutter)} | {' ' * len(lead)}{'^' * width}",
+        f"{gutter} | {before}{shown}{after}",
+        f"{' ' * len(gutter)} | {' ' * len(before + lead)}{'^' * width}",
     ]

@@ -5,42 +5,66 @@ Works on located data, so that what is wrong later is still shown where it was w
 
 from __future__ import annotations
 
-import difflib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from archspec import schedule
 from archspec.errors import Diagnostic, Mark
 from archspec.source import Document, Items, Map, describe
+from archspec.wording import meant
 
 _RANGE = re.compile(r"^(-?\d{1,5})(?:-(\d{1,5}))?$")
 
 
 @dataclass(frozen=True)
 class Expanded:
-    """The written-out data, and the block of each layer."""
+    """The written-out data, and the block of each layer.
+
+    `broken` blocks lack what they should have inherited; `overridden` says which key of
+    `overrides` made a block.
+    """
 
     data: Map
     layers: tuple[str, ...]
     problems: tuple[Diagnostic, ...]
+    broken: frozenset[str]
+    overridden: Mapping[str, str]
 
 
 def expand(document: Document) -> Expanded:
     """Merge what blocks inherit and what single layers override; collects every problem."""
-    problems: list[Diagnostic] = []
+    state = _State()
     data = copy(document.data)
-    defaults = _take_map(data, "defaults", problems)
-    overrides = _take_map(data, "overrides", problems)
+    defaults = _take_map(data, "defaults", state)
+    if defaults is not None and "extends" in defaults:
+        message = "`defaults` stand below every block, so they extend none"
+        state.problem(message, "defaults.extends", defaults.keys_at["extends"])
+    overrides = _take_map(data, "overrides", state)
     blocks = data.get("blocks")
     names: list[str] = []
     if isinstance(blocks, Map):
-        whole = _inherit(blocks, defaults, problems)
-        names = _layers(data, set(whole), problems)
+        whole = _inherit(blocks, defaults, state)
+        names = _layers(data, set(whole), state)
         if overrides is not None and names:
-            names = _override(whole, names, overrides, problems)
+            names = _override(whole, names, overrides, state)
         data["blocks"] = whole
-    return Expanded(data, tuple(names), tuple(problems))
+    return Expanded(
+        data, tuple(names), tuple(state.problems), frozenset(state.broken), state.overridden
+    )
+
+
+@dataclass
+class _State:
+    """What is found while a spec is written out."""
+
+    problems: list[Diagnostic] = field(default_factory=list[Diagnostic])
+    broken: set[str] = field(default_factory=set[str])
+    overridden: dict[str, str] = field(default_factory=dict[str, str])
+
+    def problem(self, message: str, path: str, mark: Mark, hint: str = "") -> None:
+        self.problems.append(Diagnostic(message, path, mark, hint))
 
 
 def copy(value: Map) -> Map:
@@ -63,30 +87,24 @@ def merge(base: Map, over: Map) -> Map:
     return out
 
 
-def near(word: str, known: list[str]) -> str:
-    """`did you mean …?` for a near miss among `known`, or nothing."""
-    found = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean {found[0]}?" if found else ""
-
-
 def _same_type(a: Map, b: Map) -> bool:
     return "type" not in a or "type" not in b or a["type"] == b["type"]
 
 
-def _take_map(data: Map, key: str, problems: list[Diagnostic]) -> Map | None:
+def _take_map(data: Map, key: str, state: _State) -> Map | None:
     if key not in data:
         return None
     value, mark = data.pop(key), data.values_at[key]
     if isinstance(value, Map):
         return value
-    problems.append(Diagnostic(f"expected a mapping, got {describe(value)}", key, mark))
+    state.problem(f"expected a mapping, got {describe(value)}", key, mark)
     return None
 
 
-def _inherit(blocks: Map, defaults: Map | None, problems: list[Diagnostic]) -> Map:
+def _inherit(blocks: Map, defaults: Map | None, state: _State) -> Map:
     whole = Map(blocks.mark)
     for name in blocks:
-        chain = _ancestors(name, blocks, problems)
+        chain = _ancestors(name, blocks, state)
         block: Any = defaults
         for ancestor in reversed(chain):
             own = blocks[ancestor]
@@ -99,32 +117,33 @@ def _inherit(blocks: Map, defaults: Map | None, problems: list[Diagnostic]) -> M
     return whole
 
 
-def _ancestors(name: str, blocks: Map, problems: list[Diagnostic]) -> list[str]:
+def _ancestors(name: str, blocks: Map, state: _State) -> list[str]:
     """`name` and the blocks it extends, nearest first; a broken link ends the chain."""
     chain = [name]
     while isinstance(block := blocks[chain[-1]], Map) and "extends" in block:
         parent, mark = block["extends"], block.values_at["extends"]
         path = f"blocks.{chain[-1]}.extends"
-        if not isinstance(parent, str):
-            message = f"expected the name of a block, got {describe(parent)}"
-            problems.append(Diagnostic(message, path, mark))
-        elif parent not in blocks:
-            hint = near(parent, [b for b in blocks if b != chain[-1]])
-            problems.append(Diagnostic(f"no block is called {parent!r}", path, mark, hint))
-        elif parent in chain:
-            if parent == name:
-                loop = " → ".join([*chain, parent])
-                problems.append(
-                    Diagnostic(f"blocks extend each other in a circle: {loop}", path, mark)
-                )
-        else:
+        if isinstance(parent, str) and parent in blocks and parent not in chain:
             chain.append(parent)
             continue
+        state.broken.add(name)
+        if not isinstance(parent, str):
+            message = f"expected the name of a block, got {describe(parent)}"
+            state.problem(message, path, mark)
+        elif parent not in blocks:
+            hint = meant(parent, [known for known in blocks if known != chain[-1]])
+            state.problem(f"no block is called {parent!r}", path, mark, hint)
+        elif parent == name and name == min(chain, key=list(blocks).index):
+            # One circle is one mistake: it is told where its first block stands.
+            loop = " → ".join([*chain, parent])
+            message = f"blocks extend each other in a circle: {loop}"
+            start: Map = blocks[name]
+            state.problem(message, f"blocks.{name}.extends", start.values_at["extends"])
         break
     return chain
 
 
-def _layers(data: Map, blocks: set[str], problems: list[Diagnostic]) -> list[str]:
+def _layers(data: Map, blocks: set[str], state: _State) -> list[str]:
     value = data.get("layers")
     if isinstance(value, str):
         parts = [(value, data.values_at["layers"])]
@@ -135,17 +154,15 @@ def _layers(data: Map, blocks: set[str], problems: list[Diagnostic]) -> list[str
     names: list[str] = []
     for index, (text, mark) in enumerate(parts):
         path = "layers" if isinstance(value, str) else f"layers.{index}"
-        names += _schedule(text, mark, path, blocks, problems)
+        names += _schedule(text, mark, path, blocks, state)
     if len(names) > schedule.MAX_LAYERS:
         message = f"{len(names):,} layers; at most {schedule.MAX_LAYERS:,} are read"
-        problems.append(Diagnostic(message, "layers", data.values_at["layers"]))
+        state.problem(message, "layers", data.values_at["layers"])
         return []
     return names
 
 
-def _schedule(
-    text: str, mark: Mark, path: str, blocks: set[str], problems: list[Diagnostic]
-) -> list[str]:
+def _schedule(text: str, mark: Mark, path: str, blocks: set[str], state: _State) -> list[str]:
     quoted = 1 if mark.width == len(text) + 2 else 0
 
     def at(start: int, end: int) -> Mark:
@@ -156,19 +173,19 @@ def _schedule(
     try:
         run, found = schedule.parse(text)
     except schedule.ScheduleError as error:
-        problems.append(Diagnostic(str(error), path, at(error.start, error.end), error.hint))
+        split = path != "layers" and text.count("(") != text.count(")")
+        hint = "in a list, a part with commas stands in quotes" if split else error.hint
+        state.problem(str(error), path, at(error.start, error.end), hint)
         return []
     unknown = [named for named in found if named.name not in blocks]
     for named in unknown:
-        hint = near(named.name, sorted(blocks)) or f"the blocks are {', '.join(sorted(blocks))}"
-        place = at(named.start, named.end)
-        problems.append(Diagnostic(f"no block is called {named.name!r}", path, place, hint))
+        names = sorted(blocks)
+        hint = meant(named.name, names) or (f"the blocks are {', '.join(names)}" if names else "")
+        state.problem(f"no block is called {named.name!r}", path, at(named.start, named.end), hint)
     return [] if unknown else run.names()
 
 
-def _override(
-    blocks: Map, names: list[str], overrides: Map, problems: list[Diagnostic]
-) -> list[str]:
+def _override(blocks: Map, names: list[str], overrides: Map, state: _State) -> list[str]:
     """Give each overridden layer a block of its own, named after the block and the layer."""
     out = list(names)
     for key, change in overrides.items():
@@ -177,11 +194,12 @@ def _override(
         if not indices:
             message = f"expected the index of a layer, 0 to {len(names) - 1}, -1 for the last"
             hint = "a range reads like 0-2"
-            problems.append(Diagnostic(f"{message}, got {key!r}", path, mark, hint))
+            state.problem(f"{message}, got {key!r}", path, mark, hint)
             continue
         if not isinstance(change, Map) or "extends" in change:
             message = "expected the fields of a block that change in this layer"
-            problems.append(Diagnostic(message, path, overrides.values_at[key]))
+            hint = "they read like `{mixer: {window: 128}}`"
+            state.problem(message, path, overrides.values_at[key], hint)
             continue
         for index in indices:
             base = out[index]
@@ -192,6 +210,7 @@ def _override(
             if name not in blocks:
                 merged = merge(blocks[base], change)
                 blocks.put(name, merged, mark, overrides.values_at[key])
+                state.overridden[name] = key
             out[index] = name
     return out
 

@@ -26,7 +26,7 @@ from archspec.validate import validate
 def resolve(document: Document) -> Architecture:
     """The architecture that a document describes; raises `SpecError` with all its problems."""
     expanded = expand(document)
-    spec = validate(expanded.data)
+    spec = validate(expanded)
     problems = list(expanded.problems)
     if not isinstance(spec, ModelSpec):
         raise document.error([*problems, *spec])

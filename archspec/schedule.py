@@ -52,7 +52,7 @@ class Named:
 
 
 _TOKEN = re.compile(r"\s*(?:(?P<number>\d+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>[(),×*]))")
-_FORM = "a schedule reads like `2 x dense, 12 x (3 x local, global)`"
+FORM = "a schedule reads like `2 x dense, 12 x (3 x local, global)`"
 
 
 class _Parser:
@@ -65,7 +65,9 @@ class _Parser:
             match = _TOKEN.match(text, position)
             if not match:
                 start = position + len(text[position:]) - len(text[position:].lstrip())
-                raise ScheduleError(f"unexpected {text[start]!r}", start, start + 1, _FORM)
+                names = "the name of a block has letters, digits and `_`"
+                hint = names if text[start] in "-.'\"" else FORM
+                raise ScheduleError(f"unexpected {text[start]!r}", start, start + 1, hint)
             kind = match.lastgroup or ""
             self.tokens.append((kind, match[kind], match.start(kind), match.end(kind)))
             position = match.end()
@@ -77,8 +79,8 @@ class _Parser:
 
     def fail(self, expected: str) -> ScheduleError:
         _, value, start, end = self.peek()
-        got = f"got {value!r}" if value else "the schedule ends"
-        return ScheduleError(f"expected {expected}, {got}", start, end, _FORM)
+        got = f"got {value!r}" if value else "but the schedule ends here"
+        return ScheduleError(f"expected {expected}, {got}", start, end, FORM)
 
     def sequence(self, depth: int) -> Run:
         if depth > 16:
@@ -102,7 +104,9 @@ class _Parser:
                 raise self.fail("`x` after the number")
             self.at += 1
             inner = self.term(depth)
-            return Run(times, inner.items if _plain(inner) else (inner,))
+            if isinstance(inner, Run) and inner.times == 1:
+                return Run(times, inner.items)
+            return Run(times, (inner,))
         if value == "(":
             self.at += 1
             inner = self.sequence(depth + 1)
@@ -115,10 +119,6 @@ class _Parser:
             self.found.append(Named(value, start, end))
             return value
         raise self.fail("the name of a block, a number or `(`")
-
-
-def _plain(item: str | Run) -> bool:
-    return isinstance(item, Run) and item.times == 1
 
 
 def parse(text: str) -> tuple[Run, list[Named]]:

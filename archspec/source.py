@@ -11,21 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    Event,
-    MappingEndEvent,
-    MappingStartEvent,
-    NodeEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-)
-from ruamel.yaml.nodes import ScalarNode
-
 from archspec.errors import Diagnostic, Mark, SpecError
+from archspec.events import Event, NotYaml, events
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
@@ -80,8 +67,10 @@ def decode(raw: bytes, name: str) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        message = f"not UTF-8 text: byte {error.start} is 0x{raw[error.start]:02x}"
-        raise SpecError([Diagnostic(message)], name) from None
+        before = raw[: error.start]
+        mark = Mark(before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
+        message = f"not UTF-8 text: a byte 0x{raw[error.start]:02x}"
+        raise SpecError([Diagnostic(message, mark=mark)], name) from None
 
 
 def parse(text: str, name: str = "<spec>") -> Document:
@@ -91,11 +80,8 @@ def parse(text: str, name: str = "<spec>") -> Document:
     reader = _Reader(text)
     try:
         data = reader.document()
-    except _Stop as stop:
+    except (_Stop, NotYaml) as stop:
         raise SpecError([*reader.problems, stop.diagnostic], name, text) from None
-    except YAMLError as error:
-        diagnostic = _yaml_diagnostic(error)
-        raise SpecError([*reader.problems, diagnostic], name, text) from None
     if reader.problems:
         raise SpecError(reader.problems, name, text)
     return Document(data, text, name)
@@ -103,107 +89,103 @@ def parse(text: str, name: str = "<spec>") -> Document:
 
 class _Stop(Exception):
     def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
         self.diagnostic = diagnostic
 
 
 class _Reader:
-    """Builds located data from ruamel's events, within the bounds above."""
+    """Builds located data from events, within the bounds above."""
 
     def __init__(self, text: str) -> None:
-        self.yaml = YAML(typ="safe", pure=True)
-        self.events: Iterator[Event] = self.yaml.parse(text)
-        self.resolver = self.yaml.resolver
+        self.events: Iterator[Event] = events(text)
         self.problems: list[Diagnostic] = []
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.open_anchors: set[str] = set()
         self.nodes = 0
 
     def document(self) -> Map:
-        top: Any = None
-        found = False
-        for event in self.events:
-            if not isinstance(event, (NodeEvent, MappingStartEvent, SequenceStartEvent)):
-                continue
-            if found:
-                raise _Stop(Diagnostic("a second document; a spec is one", mark=_mark(event)))
-            top, found = self.value(event, 1), True
-            if not isinstance(top, Map):
-                what = "empty" if top is None else describe(top)
-                message = f"expected a mapping of fields at the top, got {what}"
-                raise _Stop(Diagnostic(message, mark=_mark(event)))
-        if not found:
+        first = next(self.events, None)
+        if first is None:
             raise _Stop(Diagnostic("the file is empty", hint="start from `archspec new NAME`"))
-        assert isinstance(top, Map)
+        top = self.value(first, 1)
+        if not isinstance(top, Map):
+            message = f"expected the fields of a model at the top, got {describe(top)}"
+            raise _Stop(
+                Diagnostic(message, mark=first.mark, hint="a field reads like `name: mine`")
+            )
+        second = next(self.events, None)
+        if second is not None:
+            message = "a second document after `---`; a file holds one spec"
+            raise _Stop(Diagnostic(message, mark=second.mark))
         return top
 
     def value(self, event: Event, depth: int) -> Any:
         self.count(1, event)
-        if isinstance(event, AliasEvent):
+        if event.kind == "alias":
             return self.alias(event)
-        tag = getattr(event, "tag", None)
-        if tag is not None and str(tag) not in ("", "!"):
-            raise _Stop(Diagnostic("YAML tags are not allowed", mark=_mark(event)))
-        anchor: str | None = getattr(event, "anchor", None)
+        if event.tagged:
+            message = "YAML tags (`!…`) are not allowed; a spec is plain data"
+            raise _Stop(Diagnostic(message, mark=event.mark))
         if depth > MAX_DEPTH:
-            raise _Stop(Diagnostic(f"nested deeper than {MAX_DEPTH} levels", mark=_mark(event)))
+            raise _Stop(Diagnostic(f"nested deeper than {MAX_DEPTH} levels", mark=event.mark))
         before = self.nodes
-        if anchor:
-            self.open_anchors.add(anchor)
-        if isinstance(event, ScalarEvent):
+        if event.anchor:
+            self.open_anchors.add(event.anchor)
+        if event.kind == "scalar":
             value = self.scalar(event)
-        elif isinstance(event, SequenceStartEvent):
+        elif event.kind == "sequence":
             value = self.sequence(event, depth)
         else:
-            assert isinstance(event, MappingStartEvent)
             value = self.mapping(event, depth)
-        if anchor:
-            self.open_anchors.discard(anchor)
-            self.anchors[anchor] = (value, self.nodes - before + 1)
+        if event.anchor:
+            self.open_anchors.discard(event.anchor)
+            self.anchors[event.anchor] = (value, self.nodes - before + 1)
         return value
 
     def count(self, nodes: int, event: Event) -> None:
         self.nodes += nodes
         if self.nodes > MAX_NODES:
-            message = f"more than {MAX_NODES:,} values once aliases are written out"
-            raise _Stop(Diagnostic(message, mark=_mark(event)))
+            message = f"more than {MAX_NODES:,} values once aliases are written out; no spec has"
+            raise _Stop(Diagnostic(message, mark=event.mark))
 
-    def alias(self, event: AliasEvent) -> Any:
-        anchor = str(event.anchor)
+    def alias(self, event: Event) -> Any:
+        anchor = event.anchor
         if anchor in self.open_anchors:
-            raise _Stop(Diagnostic(f"the alias *{anchor} contains itself", mark=_mark(event)))
+            raise _Stop(Diagnostic(f"the alias *{anchor} contains itself", mark=event.mark))
         if anchor not in self.anchors:
-            raise _Stop(Diagnostic(f"no anchor &{anchor} before this alias", mark=_mark(event)))
+            raise _Stop(Diagnostic(f"no anchor &{anchor} before this alias", mark=event.mark))
         value, nodes = self.anchors[anchor]
         self.count(nodes, event)
         return value
 
     def sequence(self, start: Event, depth: int) -> Items:
-        out = Items(_mark(start))
-        while not isinstance(event := next(self.events), SequenceEndEvent):
+        out = Items(start.mark)
+        while (event := next(self.events)).kind != "end":
             out.append(self.value(event, depth + 1))
-            out.items_at.append(_mark(event))
+            out.items_at.append(event.mark)
         return out
 
     def mapping(self, start: Event, depth: int) -> Map:
-        out = Map(_mark(start))
+        out = Map(start.mark)
         merged: list[Map] = []
-        while not isinstance(event := next(self.events), MappingEndEvent):
-            key_at = _mark(event)
-            key = self.value(event, depth + 1)
+        while (event := next(self.events)).kind != "end":
+            key: Any = self.value(event, depth + 1)
             after = next(self.events)
             value = self.value(after, depth + 1)
-            if key == "<<" and isinstance(event, ScalarEvent) and event.style is None:
-                merged += self.merge_sources(value, _mark(after))
+            if event.text == "<<" and event.plain:
+                merged += self.merge_sources(value, after.mark)
                 continue
             if isinstance(key, (Map, Items)) or key is None:
-                self.problems.append(Diagnostic("a key must be a word", mark=key_at))
+                self.problems.append(Diagnostic("a key must be a word", mark=event.mark))
                 continue
-            name = event.value if isinstance(event, ScalarEvent) else str(key)
+            name = event.text if event.kind == "scalar" else str(key)
             if name in out:
-                message = f"duplicate key {name!r}; the first is on line {out.keys_at[name].line}"
-                self.problems.append(Diagnostic(message, mark=key_at))
+                message = f"duplicate key `{name}`; the first is on line {out.keys_at[name].line}"
+                self.problems.append(Diagnostic(message, mark=event.mark))
                 continue
-            out.put(name, value, key_at, _mark(after))
+            # The parser places an absent value where the next thing starts.
+            absent = after.kind == "scalar" and after.plain and not after.text
+            out.put(name, value, event.mark, event.mark if absent else after.mark)
         for source in merged:
             for name in source:
                 if name not in out:
@@ -217,36 +199,34 @@ class _Reader:
         self.problems.append(Diagnostic("`<<` takes a mapping or a list of them", mark=mark))
         return []
 
-    def scalar(self, event: ScalarEvent) -> Any:
-        text = event.value
-        if event.style is not None:
-            return text
-        tag = str(self.resolver.resolve(ScalarNode, text, event.implicit))
-        kind = tag.rpartition(":")[2]
-        plain = text.replace("_", "")
-        if kind == "null":
-            return None
-        if kind == "bool":
-            return plain.lower() == "true"
-        if kind == "int":
-            return self.integer(plain, event)
-        if kind == "float":
-            return self.real(plain, event)
-        return text
+    def scalar(self, event: Event) -> Any:
+        plain = event.text.replace("_", "")
+        match event.type:
+            case "null":
+                return None
+            case "bool":
+                return plain.lower() == "true"
+            case "int" | "float":
+                return self.number(plain, event)
+            case "str":
+                return event.text
 
-    def integer(self, text: str, event: ScalarEvent) -> int | None:
+    def number(self, text: str, event: Event) -> int | float | str | None:
         if len(text) > MAX_DIGITS:
-            message = f"a number of {len(text)} digits; at most {MAX_DIGITS} are read"
-            self.problems.append(Diagnostic(message, mark=_mark(event)))
+            message = f"a number of {len(text):,} digits; at most {MAX_DIGITS} are read"
+            self.problems.append(Diagnostic(message, mark=event.mark))
             return None
-        prefix = text.lstrip("+-")[:2].lower()
-        return int(text, {"0x": 16, "0o": 8, "0b": 2}.get(prefix, 10))
-
-    def real(self, text: str, event: ScalarEvent) -> float | None:
-        low = text.lower().replace(".inf", "inf").replace(".nan", "nan")
-        value = float(low) if len(low) <= MAX_DIGITS else math.nan
+        try:
+            if event.type == "int":
+                prefix = text.lstrip("+-")[:2].lower()
+                return int(text, {"0x": 16, "0o": 8, "0b": 2}.get(prefix, 10))
+            value = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        except ValueError:
+            # `0x_` and the like, which YAML's pattern for numbers lets through.
+            return event.text
         if not math.isfinite(value):
-            self.problems.append(Diagnostic("expected a finite number", mark=_mark(event)))
+            message = f"expected a finite number, got {event.text}"
+            self.problems.append(Diagnostic(message, mark=event.mark))
             return None
         return value
 
@@ -264,23 +244,4 @@ def describe(value: Any) -> str:
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    return f"{value}"
-
-
-def _mark(event: Event) -> Mark:
-    marks: Any = event
-    start, end = marks.start_mark, marks.end_mark
-    same_line = end is not None and end.line == start.line
-    width = end.column - start.column if same_line else 1
-    return Mark(start.line + 1, start.column + 1, max(1, width))
-
-
-def _yaml_diagnostic(error: YAMLError) -> Diagnostic:
-    place: Any = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    problem = str(getattr(error, "problem", None) or "not YAML").strip()
-    context = str(getattr(error, "context", None) or "").strip()
-    mark = Mark(place.line + 1, place.column + 1) if place is not None else None
-    if "special characters are not allowed" in str(error):
-        problem, context = "a control character, which YAML does not allow", ""
-    message = f"not YAML: {problem}" + (f" {context}" if context else "")
-    return Diagnostic(message, mark=mark)
+    return f"{value:,}" if isinstance(value, int) and abs(value) >= 10_000 else f"{value}"

@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from archspec import schedule
 from archspec.errors import Diagnostic, Mark
-from archspec.expand import near
+from archspec.expand import Expanded
 from archspec.source import Items, Map, describe
 from archspec.spec.model import ModelSpec
+from archspec.wording import choices, meant, near, one_of, plain_message
 
 Location = tuple[int | str, ...]
 _WRITTEN_ONLY = ["defaults", "overrides"]
+_INCOMPLETE = ("missing", "union_tag_not_found", "invariant")
 
 
-def validate(data: Map) -> ModelSpec | list[Diagnostic]:
-    """The spec in `data`, or every problem with it, each at the place where it was written."""
+@dataclass(frozen=True)
+class _Found:
+    """A diagnostic, the path of its model, and the field that was missing or meant."""
+
+    diagnostic: Diagnostic
+    parent: Location
+    missing: str = ""
+    meant: str = ""
+
+
+def validate(expanded: Expanded) -> ModelSpec | list[Diagnostic]:
+    """The spec, or every problem with it, each at the place where it was written."""
     try:
-        return ModelSpec.model_validate(data)
+        return ModelSpec.model_validate(expanded.data)
     except ValidationError as error:
-        found = [_diagnostic(dict(detail), data) for detail in error.errors(include_url=False)]
-    return _joined(found)
+        details: list[Any] = list(error.errors(include_url=False))
+    found = [
+        _find(detail, expanded)
+        for detail in details
+        if not (_in_broken(detail["loc"], expanded) and detail["type"] in _INCOMPLETE)
+    ]
+    # A field whose name is misspelt is not missing as well.
+    misspelt = {(one.parent, one.meant) for one in found if one.meant}
+    return _joined([one.diagnostic for one in found if (one.parent, one.missing) not in misspelt])
+
+
+def _in_broken(location: Location, expanded: Expanded) -> bool:
+    """Whether this is in a block that inherits from a block that is not there."""
+    return len(location) > 1 and location[0] == "blocks" and location[1] in expanded.broken
 
 
 def _joined(found: list[Diagnostic]) -> list[Diagnostic]:
@@ -40,101 +65,92 @@ def _joined(found: list[Diagnostic]) -> list[Diagnostic]:
     return list(by_place.values())
 
 
-def _diagnostic(detail: dict[str, Any], data: Map) -> Diagnostic:
-    path, model = _walk(detail["loc"], data)
+def _find(detail: dict[str, Any], expanded: Expanded) -> _Found:
+    path, model = _walk(detail["loc"], expanded.data)
     kind, context, given = detail["type"], detail.get("ctx", {}), detail["input"]
-    hint = ""
+    last = str(path[-1]) if path else ""
+    hint = missing = suggested = ""
     on_key = False
     if kind == "missing":
-        path, missing = path[:-1], path[-1]
-        message = f"missing field `{missing}`"
-        hint = _purpose(model, str(missing))
-        on_key = True
+        path, missing, on_key = path[:-1], last, True
+        message, hint = f"missing field `{missing}`", _purpose(model, missing)
     elif kind == "extra_forbidden":
-        message = "unknown field"
-        hint = _suggest(str(path[-1]), model, top=len(path) == 1)
-        on_key = True
+        message, on_key = "unknown field", True
+        known = list(model.model_fields) if model else []
+        known += _WRITTEN_ONLY if len(path) == 1 else []
+        suggested = near(last, known)
+        hint = meant(last, known) or (f"the fields here are {', '.join(known)}" if known else "")
     elif kind == "invariant":
-        message, hint = context["message"], context["hint"]
-        path = (*path, context["field"]) if context["field"] else path
-        on_key = not context["field"]
+        message, hint, field = context["message"], context["hint"], context["field"]
+        path = (*path, *([field] if isinstance(field, str) else field)) if field else path
+        on_key = not field
     elif kind == "text":
         message = context["message"]
     elif kind == "union_tag_invalid":
-        path = (*path, "type")
-        known = [word.strip("'") for word in context["expected_tags"].split(", ")]
-        message = f"expected {_one_of(known)}, got {context['tag']!r}"
-        hint = near(str(context["tag"]), known)
+        path, known = (*path, "type"), choices(context["expected_tags"])
+        message = f"expected {one_of(known)}, got {describe(context['tag'])}"
+        hint = meant(str(context["tag"]), known)
     elif kind == "union_tag_not_found":
-        message = "missing field `type`"
-        on_key = True
+        message, on_key = "missing field `type`", True
+        hint = f"type: {one_of(_tags(path, expanded.data))}"
     else:
-        message, hint = _plain_message(kind, context, given)
-    mark = _mark(path, data, on_key)
-    return Diagnostic(message, ".".join(str(part) for part in path), mark, hint)
+        message, hint = plain_message(kind, context, given)
+        hint = hint or _expected_fields(kind, detail["loc"], expanded.data)
+        if path[:1] == ("layers",):
+            hint = schedule.FORM
+    mark = _mark(path, expanded.data, on_key) if path else None
+    parent = path if kind == "missing" else path[:-1]
+    shown = ".".join(str(part) for part in _as_written(path, mark, expanded))
+    return _Found(Diagnostic(message, shown, mark, hint), parent, missing, suggested)
 
 
-def _plain_message(kind: str, context: dict[str, Any], given: Any) -> tuple[str, str]:
-    got = f", got {describe(given)}"
-    if kind == "literal_error":
-        known = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
-        return f"expected {_one_of(known)}{got}", near(str(given), known)
-    if kind == "string_pattern_mismatch":
-        return _pattern_message(context["pattern"]) + got, ""
-    bounds = {
-        "greater_than_equal": ("ge", "at least"),
-        "greater_than": ("gt", "more than"),
-        "less_than_equal": ("le", "at most"),
-        "less_than": ("lt", "less than"),
-    }
-    if kind in bounds:
-        key, words = bounds[kind]
-        limit = context[key]
-        shown = f"{limit:,}" if isinstance(limit, int) else f"{limit:g}"
-        return f"expected {words} {shown}{got}", ""
-    if kind == "string_too_long":
-        return f"longer than {context['max_length']} characters", ""
-    if kind == "too_short":
-        return f"expected at least {context['min_length']} of them{got}", ""
-    expected = {
-        "int_type": "a whole number",
-        "int_from_float": "a whole number",
-        "float_type": "a number",
-        "finite_number": "a finite number",
-        "bool_type": "true or false",
-        "string_type": "text",
-        "dict_type": "a mapping",
-        "model_type": "a mapping",
-        "model_attributes_type": "a mapping",
-        "tuple_type": "a list",
-        "dataclass_type": "a mapping",
-    }
-    return f"expected {expected.get(kind, kind.replace('_', ' '))}{got}", ""
+def _as_written(path: Location, mark: Mark | None, expanded: Expanded) -> Location:
+    """The path in the file: what a block inherited stands where it was written."""
+    blocks = expanded.data.get("blocks")
+    if mark is None or len(path) < 2 or path[0] != "blocks" or not isinstance(blocks, Map):
+        return path
+    places: list[tuple[Mark, Location]] = [
+        (blocks.keys_at[name], ("overrides", key)) for name, key in expanded.overridden.items()
+    ]
+    places += [
+        (at, ("blocks", name))
+        for name, at in blocks.keys_at.items()
+        if name not in expanded.overridden
+    ]
+    if "defaults" in expanded.data.keys_at:
+        places.append((expanded.data.keys_at["defaults"], ("defaults",)))
+    above = [place for place in places if _order(place[0]) <= _order(mark)]
+    return (*max(above, key=lambda place: _order(place[0]))[1], *path[2:]) if above else path
 
 
-def _pattern_message(pattern: str) -> str:
-    if pattern.startswith("^https"):
-        return "expected an https:// address"
-    if "._-" in pattern:
-        return "expected lower-case letters, digits, dots, dashes and underscores"
-    if "{}" in pattern:
-        return "expected a tensor's name"
-    return "expected a name of lower-case letters, digits and underscores"
+def _order(mark: Mark) -> tuple[int, int]:
+    return mark.line, mark.column
 
 
-def _one_of(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
-
-
-def _suggest(word: str, model: type[BaseModel] | None, top: bool) -> str:
-    if model is None:
+def _expected_fields(kind: str, location: Location, data: Map) -> str:
+    """The fields of a mapping, where something else stands in its place."""
+    if kind not in ("model_type", "model_attributes_type"):
         return ""
-    known = list(model.model_fields) + (_WRITTEN_ONLY if top else [])
-    return near(word, known) or f"the fields here are {', '.join(known)}"
+    path, holder = _walk(location, data)
+    field = holder.model_fields.get(str(path[-1])) if holder and path else None
+    models = _models(field.annotation) if field else []
+    if len(models) != 1:
+        return ""
+    return f"its fields are {', '.join(models[0].model_fields)}"
+
+
+def _tags(path: Location, data: Map) -> list[str]:
+    """Every `type` that the mapping at `path` could have."""
+    _, holder = _walk(path, data)
+    field = holder.model_fields.get(str(path[-1])) if holder else None
+    models = _models(field.annotation) if field else []
+    return [str(tag) for model in models if (tag := _tag(model))]
 
 
 def _purpose(model: type[BaseModel] | None, name: str) -> str:
     field = model.model_fields.get(name) if model else None
+    if field and name == "type" and model and (tag := _tag(model)):
+        return f"type: {tag}"
     return f"{name}: {field.description}" if field and field.description else ""
 
 

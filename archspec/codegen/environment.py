@@ -50,4 +50,5 @@ def _literal(value: Any) -> str:
 def _markdown(text: str) -> str:
     """Free text for one line of Markdown, nothing of it markup."""
     flat = " ".join(text.split())
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&-])", r"\\\1", flat)
+    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", flat)

@@ -22,8 +22,11 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-def reject(field: str, message: str, hint: str = "") -> NoReturn:
-    """Say that `field` of the model being validated cannot stand; the caret goes there."""
+def reject(field: str | tuple[str, ...], message: str, hint: str = "") -> NoReturn:
+    """Say that `field` of the model being validated cannot stand; the caret goes there.
+
+    A tuple is the way to a value inside a field.
+    """
     raise PydanticCustomError(
         "invariant", "{message}", {"message": message, "field": field, "hint": hint}
     )

@@ -32,7 +32,10 @@ def _short_rule(value: Any) -> Any:
     return {"to": value} if isinstance(value, (str, list)) else value  # pyright: ignore[reportUnknownVariableType]
 
 
-Rule = Annotated[TensorRule, BeforeValidator(_short_rule, json_schema_input_type=str | TensorRule)]
+Rule = Annotated[
+    TensorRule,
+    BeforeValidator(_short_rule, json_schema_input_type=str | list[str] | TensorRule),
+]
 
 
 class Checkpoint(Strict):
@@ -56,14 +59,12 @@ class Checkpoint(Strict):
     def _layers_on_both_sides(self) -> Checkpoint:
         for source, rule in self.tensors.items():
             for target in rule.to:
-                if (
-                    target.count("{layer}") != source.count("{layer}")
-                    or source.count("{layer}") > 1
-                ):
-                    reject(
-                        "tensors", f"{source}: `{{layer}}` must stand once on both sides, or not"
-                    )
+                here = ("tensors", source)
                 leftover = (source + target).replace("{layer}", "")
                 if "{" in leftover or "}" in leftover:
-                    reject("tensors", f"{source}: the only placeholder is {{layer}}")
+                    reject(here, "the only placeholder is `{layer}`")
+                counts = source.count("{layer}"), target.count("{layer}")
+                if counts not in ((0, 0), (1, 1)):
+                    message = "`{layer}` stands once on both sides, or on neither"
+                    reject(here, message, "a rule reads like `h.{layer}.attn.: layers.{layer}.x.`")
         return self

@@ -28,7 +28,7 @@ from archspec.spec.norm import Norm, OptionalNorm
 class ModelSpec(Strict):
     """A model: its embedding, its kinds of block, the schedule of its layers, its head."""
 
-    archspec: Literal[1] = Field(description="The version of this language.")
+    archspec: Literal[1] = Field(description="The version of this language, 1.")
     name: ModelName = Field(description="Names the package; letters, digits, dots, dashes.")
     title: Line | None = Field(default=None, description="The name as people write it.")
     about: About = Field(default=About(), description="What is published about the model.")

@@ -53,7 +53,10 @@ def _true_is_default(value: Any) -> Any:
     return {} if value is True else None if value is False else value
 
 
-OptionalNorm = Annotated[Norm | None, BeforeValidator(_true_is_default)]
+OptionalNorm = Annotated[
+    Norm | None,
+    BeforeValidator(_true_is_default, json_schema_input_type=bool | Norm | None),
+]
 """A norm, `true` for the model's own norm, or `false` for none."""
 
 

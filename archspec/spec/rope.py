@@ -21,9 +21,13 @@ class Llama3Scaling(Strict):
     """Slow rotations divided by `factor`, fast ones kept, the rest blended (Llama 3.1)."""
 
     type: Literal["llama3"]
-    factor: Factor
-    low_frequency_factor: Factor
-    high_frequency_factor: Factor
+    factor: Factor = Field(description="How many times longer the text may get.")
+    low_frequency_factor: Factor = Field(
+        description="Rotations in `original_context` below which all is divided."
+    )
+    high_frequency_factor: Factor = Field(
+        description="Rotations in `original_context` above which nothing changes."
+    )
     original_context: Tokens = Field(description="The context length before stretching.")
 
     @model_validator(mode="after")
@@ -37,8 +41,8 @@ class YarnScaling(Strict):
     """YaRN (arXiv 2309.00071): interpolation by rotation speed, and a larger temperature."""
 
     type: Literal["yarn"]
-    factor: Factor
-    original_context: Tokens
+    factor: Factor = Field(description="How many times longer the text may get.")
+    original_context: Tokens = Field(description="The context length before stretching.")
     beta_fast: Factor = Field(default=32.0, description="Rotations above which nothing changes.")
     beta_slow: Factor = Field(default=1.0, description="Rotations below which all is divided.")
     truncate: bool = Field(default=True, description="Round the ramp's ends to whole dimensions.")

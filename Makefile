@@ -1,0 +1,37 @@
+# `make help` lists what can be made. Everything is installed into .venv, nothing by hand.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/ready
+
+.PHONY: help setup demo test check regen docs gallery clean
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY)  ## Make the virtual environment with everything in it
+
+# torch first and pinned: an open range would bring gigabytes of CUDA packages along.
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet "torch==2.13.0"
+	$(RUN) -m pip install --quiet --editable ".[dev]"
+	@touch $@
+
+demo: $(READY)  ## Build a published encoder, load its real weights, compare sentences
+	$(RUN) examples/minilm.py
+
+test: $(READY)  ## Run all tests, on two processes
+	$(RUN) -m pytest -n 2 -q
+
+check: $(READY)  ## Lint, format and type-check the sources
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/basedpyright archspec
+
+regen: $(READY)  ## Write the golden packages and messages anew, to be reviewed
+	cd tests && ../$(RUN) -m codegen.test_golden
+	$(RUN) -m pytest -q tests/test_errors.py --regen
+
+clean:  ## Remove what was built
+	rm -rf out

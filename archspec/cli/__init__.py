@@ -1,0 +1,78 @@
+"""The command line: the only part, with `write`, that touches the disk and the terminal.
+
+Exit codes: 0 done; 1 a check said no; 2 the input or the arguments are wrong; 70 a bug here;
+130 interrupted; 141 the reader of our output went away.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from archspec.errors import ArchspecError
+
+__all__ = ["main"]
+
+WRONG_INPUT, BUG, INTERRUPTED, BROKEN_PIPE = 2, 70, 130, 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line on `arguments` (those of the process by default): its exit code."""
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes stdout once more on its way out, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    import typer
+
+    from archspec.cli.app import UsageProblem
+    from archspec.cli.commands import app
+
+    try:
+        code = typer.main.get_command(app).main(
+            None if arguments is None else list(arguments),
+            prog_name="archspec",
+            standalone_mode=False,
+        )
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        return code if isinstance(code, int) else 0
+    except UsageProblem as problem:
+        problem.show()
+        return WRONG_INPUT
+    except ArchspecError as error:
+        print(error, file=sys.stderr)
+        return WRONG_INPUT
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except SystemExit as stop:
+        # Click makes an exit with 1, a check that said no, of a broken pipe.
+        if isinstance(stop.__context__, BrokenPipeError):
+            raise stop.__context__ from None
+        raise
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if os.environ.get("ARCHSPEC_DEBUG"):
+            raise
+        print(_bug(error), file=sys.stderr)
+        return BUG
+
+
+def _bug(error: Exception) -> str:
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""  # noqa: PTH119
+    return (
+        f"this is a bug in archspec: {type(error).__name__}{place}\n"
+        "  help: please report it with the spec; ARCHSPEC_DEBUG=1 shows where it happened"
+    )

@@ -1,0 +1,59 @@
+"""What `check` says about one spec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.cli.files import load
+from archspec.errors import ArchspecError, Diagnostic, SpecError
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The verdict on one spec: facts about a good one, or what is wrong."""
+
+    spec: str
+    text: str
+    facts: dict[str, Any]
+    errors: tuple[Diagnostic, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the spec is valid."""
+        return not self.errors
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON."""
+        errors = [
+            {
+                "line": error.mark.line if error.mark else None,
+                "column": error.mark.column if error.mark else None,
+                "path": error.path,
+                "message": error.message,
+                "hint": error.hint,
+            }
+            for error in self.errors
+        ]
+        return {"spec": self.spec, "ok": self.ok, **self.facts, "errors": errors}
+
+
+def checked(spec: str) -> Checked:
+    """Read and resolve one spec."""
+    try:
+        architecture, _, _ = load(spec)
+    except SpecError as error:
+        return Checked(spec, str(error), {}, tuple(error.diagnostics))
+    except ArchspecError as error:
+        return Checked(spec, str(error), {}, (Diagnostic(str(error)),))
+    parameters = sum(parameter.size for parameter in architecture.parameters())
+    layers, schedule = len(architecture.layers), str(architecture.schedule)
+    facts = {
+        "name": architecture.name,
+        "layers": layers,
+        "parameters": parameters,
+        "schedule": schedule,
+    }
+    noun = "layer" if layers == 1 else "layers"
+    line = f"{architecture.name}: {layers} {noun}, {parameters:,} parameters, {schedule}"
+    return Checked(spec, line, facts)

@@ -1,0 +1,95 @@
+"""Commands that make something of a spec: a package, a figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archspec.cli.app import Spec, Theme
+from archspec.cli.files import importable, load, put
+from archspec.errors import ArchspecError
+
+
+def build(
+    spec: Spec,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", help="The package's folder; ./NAME by default.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write over files that were edited by hand.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 and a diff if outdated.")
+    ] = False,
+) -> None:
+    """Write a standalone PyTorch package for a spec.
+
+    All files are written or none. A folder that archspec did not write is refused, and files
+    edited by hand are not overwritten without --force.
+
+    Example: archspec build gallery/gemma-3-270m.yaml -o gemma
+    """
+    from archspec import codegen
+    from archspec.write import compare, write_package
+
+    architecture, text, name = load(spec)
+    directory = Path(output or importable(architecture.name))
+    if not _is_importable(directory):
+        raise ArchspecError(
+            f"{directory}: a package that Python imports is named with letters, digits and _"
+        )
+    files = codegen.build(architecture, text, Path(name).name)
+    if check:
+        difference = compare(files, directory)
+        put(None, difference)
+        if difference:
+            raise typer.Exit(1)
+        print(f"{directory}: up to date")
+        return
+    written = write_package(files, directory, force)
+    if not written:
+        print(f"{directory}: up to date")
+        return
+    count = f"{len(files)} files" if len(written) >= len(files) else f"{len(written)} changed"
+    print(f"wrote {directory}: {count}; next: python -m {directory.name}.selftest")
+
+
+def draw(
+    spec: Spec,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o", "--output", help="A .svg, .png, .pdf or .dot file; NAME.svg by default, - prints."
+        ),
+    ] = None,
+    theme: Annotated[Theme, typer.Option(help="The colours.")] = Theme.light,
+) -> None:
+    """Draw the architecture.
+
+    Example: archspec draw gallery/gemma-3-270m.yaml -o gemma.png --theme dark
+    """
+    kinds = ("svg", "png", "pdf", "dot")
+    suffix = "svg" if output in (None, "-") else Path(output or "").suffix[1:].lower()
+    if suffix not in kinds:
+        raise ArchspecError(
+            f"{output}: cannot draw .{suffix}; the name ends in .svg, .png, .pdf or .dot"
+        )
+    architecture, _, _ = load(spec)
+    from archspec import draw as figure
+
+    if suffix == "dot":
+        content: str | bytes = figure.dot(architecture, theme=theme.value)
+    else:
+        content = figure.render(architecture, format=suffix, theme=theme.value)
+    target = output or f"{architecture.name}.svg"
+    put(target, content)
+    if target != "-":
+        print(f"wrote {target}")
+
+
+def _is_importable(directory: Path) -> bool:
+    """Whether Python can import a package from a folder of this name."""
+    name = directory.name or directory.resolve().name
+    return name.isidentifier()

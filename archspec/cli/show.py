@@ -1,0 +1,158 @@
+"""Tables for people, at any width of terminal, without colour codes in a pipe."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from archspec.analysis import LayerReport, Report
+from archspec.architecture import Architecture
+from archspec.diff import Change, Difference, Number
+from archspec.emit import flow
+
+SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
+
+
+def show_report(architecture: Architecture, report: Report) -> None:
+    """Print the totals, then one row for each kind of layer."""
+    console = Console(highlight=False)
+    console.print(Text(architecture.title, style="bold"))
+    console.print(_totals(architecture, report))
+    console.print()
+    console.print(_layers(report))
+
+
+def show_difference(found: Difference) -> None:
+    """Print each change with its sign, then the numbers that move."""
+    console = Console(highlight=False, soft_wrap=True)
+    if not found.changes:
+        console.print(Text(f"{found.before} and {found.after} have the same architecture"))
+        return
+    console.print(Text(f"{found.before} → {found.after}", style="bold"))
+    for a, b in found.renamed:
+        console.print(Text(f"  block {a} is compared with {b}", style="dim"))
+    for change in found.changes:
+        console.print(_change(change))
+    moved = [number for number in found.numbers if number.delta]
+    if moved:
+        console.print()
+        table = _plain_table()
+        table.add_column(no_wrap=True)
+        for _ in range(3):
+            table.add_column(justify="right", no_wrap=True)
+        for number in moved:
+            table.add_row(*_moved(number))
+        console.print(table)
+
+
+def bytes_(count: int) -> str:
+    """A count of bytes with a binary unit: `18 KiB`."""
+    return _scaled(count, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"))
+
+
+def count_(count: int) -> str:
+    """A count with a decimal prefix: `25.2 T`."""
+    return _scaled(count, 1000, ("", "K", "M", "G", "T", "P", "E", "Z", "Y")).strip()
+
+
+def _scaled(count: int, step: int, units: tuple[str, ...]) -> str:
+    value, unit = float(count), 0
+    # 999.6 would be shown as 1000 of the smaller unit.
+    while value >= step - 0.5 and unit < len(units) - 1:
+        value, unit = value / step, unit + 1
+    digits = f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+    return f"{digits} {units[unit]}"
+
+
+def _plain_table(**options: Any) -> Table:
+    return Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0), **options)
+
+
+def _totals(architecture: Architecture, report: Report) -> Table:
+    table = _plain_table()
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    parameters, cache, flops = report.parameters, report.cache, report.flops
+    mix = ", ".join(f"{count} {kind}" for kind, count in report.layer_mix.items())
+    table.add_row("layers", f"{len(report.layers)}: {mix}")
+    table.add_row("schedule", str(architecture.schedule))
+    table.add_row("parameters", f"{parameters.total:,}, {parameters.embedding:,} in embeddings")
+    if parameters.active != parameters.total:
+        share = parameters.active / parameters.total
+        table.add_row("active", f"{parameters.active:,} for each token ({share:.0%})")
+    at = f"{report.context:,} tokens"
+    if flops.decode is None:
+        table.add_row("cache", "none: the model reads a text at once")
+        table.add_row("FLOPs", f"{count_(flops.prefill)} to read {at}")
+        return table
+    texts = f"{report.batch:,} x {at}" if report.batch > 1 else at
+    parts = [f"{bytes_(cache.bytes_per_token)} per token"] if cache.bytes_per_token else []
+    parts += [f"{bytes_(cache.state_bytes)} fixed"] if cache.state_bytes else []
+    parts += [f"{bytes_(cache.bytes)} at {texts} ({report.dtype})"]
+    table.add_row("cache", ", ".join(parts))
+    table.add_row(
+        "FLOPs", f"{count_(flops.prefill)} to read {at}, {count_(flops.decode)} for the next"
+    )
+    return table
+
+
+def _layers(report: Report) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("block", "mixer", "feed-forward"):
+        table.add_column(name, overflow="fold")
+    for name in ("layers", "window", "parameters", "cache/token"):
+        table.add_column(name, justify="right", no_wrap=True)
+    times = Counter(layer.block for layer in report.layers)
+    first = {layer.block: layer for layer in reversed(report.layers)}
+    for block, count in times.items():
+        table.add_row(*_row(first[block], count))
+    return table
+
+
+def _row(layer: LayerReport, times: int) -> tuple[str, ...]:
+    cache = layer.cache
+    kept = [bytes_(cache.bytes_per_token)] if cache.bytes_per_token else []
+    kept += [f"{bytes_(cache.state_bytes)} fixed"] if cache.state_bytes else []
+    return (
+        layer.block,
+        layer.mixer or "–",
+        layer.feedforward or "–",
+        str(times),
+        f"{layer.window:,}" if layer.window else "–",
+        f"{layer.parameters:,}",
+        " + ".join(kept) or "–",
+    )
+
+
+def _change(change: Change) -> Text:
+    sign, style = SIGNS[change.kind]
+    line = Text(f"{sign} {change.path}", style=style)
+    if change.kind == "changed":
+        line.append(f": {_value(change.before)} → {_value(change.after)}", style="default")
+    else:
+        value = change.after if change.kind == "added" else change.before
+        line.append(f": {_value(value)}", style="default")
+    return line
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        value = float(f"{value:.6g}")
+    return value if isinstance(value, str) else flow(value)
+
+
+def _grouped(count: int) -> str:
+    return f"{count:,}"
+
+
+def _moved(number: Number) -> tuple[str, str, str, str]:
+    show = bytes_ if number.name.startswith("cache") else _grouped
+    sign = "+" if number.delta > 0 else "−"
+    ratio = number.after / number.before if number.before else 0.0
+    share = f" ({ratio - 1:+.1%})" if 0.5 <= ratio <= 2 else f" (× {ratio:.3g})" if ratio else ""
+    before, after = show(number.before), show(number.after)
+    return number.name, before, f"→ {after}", f"{sign}{show(abs(number.delta))}{share}"

@@ -1,0 +1,94 @@
+"""Plain data → YAML that a person likes to read: short mappings on one line, the rest indented."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+from archspec.events import events
+
+WIDTH = 88
+
+_WORD = r"[A-Za-z_][A-Za-z0-9_./()-]*"
+_PLAIN = re.compile(rf"{_WORD}( [A-Za-z0-9_./()-]+)*")
+# Outside of brackets a comma is text like any other.
+_PLAIN_LINE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./()-]*(,? [A-Za-z0-9_./()-]+)*")
+
+
+def to_yaml(data: dict[str, Any]) -> str:
+    """`data` (mappings, lists, text, numbers, booleans, None) as a YAML document."""
+    lines: list[str] = []
+    for key, value in data.items():
+        part = list(_field(key, value, 0))
+        lines += ["", *part, ""] if len(part) > 1 else part
+    return "\n".join(lines).replace("\n\n\n", "\n\n").strip("\n") + "\n"
+
+
+def _field(key: str, value: Any, indent: int) -> Iterator[str]:
+    head = f"{' ' * indent}{scalar(key)}:"
+    if isinstance(value, str) and _PLAIN_LINE.fullmatch(value) and _is_text(value):
+        yield f"{head} {value}"
+        return
+    line = f"{head} {flow(value)}"
+    fields, items = _fields(value), _items(value)
+    if not (fields or items) or _fits([*fields.values(), *items], line):
+        yield line
+        return
+    yield head
+    for name, inner in fields.items():
+        yield from _field(name, inner, indent + 2)
+    for item in items:
+        yield f"{' ' * indent}  - {flow(item)}"
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _items(value: Any) -> list[Any]:
+    return list(cast("list[Any]", value)) if isinstance(value, (list, tuple)) else []
+
+
+def _fits(inner: list[Any], line: str) -> bool:
+    nested = sum(1 for item in inner if _fields(item) or _items(item))
+    return len(line) <= WIDTH and nested <= 1 and not (nested and len(inner) > 4)
+
+
+def flow(value: Any) -> str:
+    """`value` on one line."""
+    if isinstance(value, dict):
+        parts = (f"{scalar(name)}: {flow(inner)}" for name, inner in _fields(value).items())
+        return "{" + ", ".join(parts) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(flow(item) for item in _items(value)) + "]"
+    return scalar(value)
+
+
+def scalar(value: Any) -> str:
+    """One value; text stands in quotes wherever YAML could read it as something else."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return f"{value:_}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, float):
+        return _float(value)
+    text = str(value)
+    return text if _PLAIN.fullmatch(text) and _is_text(text) else json.dumps(text)
+
+
+def _float(value: float) -> str:
+    if value.is_integer() and 10_000 <= abs(value) < 1e15:
+        return f"{int(value):_}"
+    text = repr(value)
+    # YAML 1.1 readers want a point in the mantissa: 1e-06 is text to them.
+    mantissa, mark, exponent = text.partition("e")
+    return f"{mantissa}.0e{int(exponent)}" if mark and "." not in mantissa else text
+
+
+def _is_text(text: str) -> bool:
+    found = list(events(text))
+    return len(found) == 1 and found[0].type == "str" and found[0].kind == "scalar"

@@ -1,0 +1,152 @@
+"""What `build` gives back: the same bytes every time, clean by the linters, and nothing injected."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, SPECS, Builder, small_text
+
+import archspec
+from archspec.codegen import LOCK, build, package_name
+
+TINY = (ROOT / "examples/tiny.yaml").read_text(encoding="utf-8")
+DIGEST = """
+import hashlib, sys, archspec
+from archspec.codegen import build
+for path in sys.argv[1:]:
+    text = open(path, encoding="utf-8").read()
+    files = build(archspec.loads(text), text, "spec.yaml")
+    print(hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest())
+"""
+
+
+def digests(**environment: str) -> list[str]:
+    paths = [str(path) for path in SPECS if path.parent.name != "gallery"]
+    done = subprocess.run(
+        [sys.executable, "-c", DIGEST, *paths],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+def test_builds_are_the_same_under_another_hash_seed_locale_and_time_zone() -> None:
+    here = digests(PYTHONHASHSEED="1", LC_ALL="C.UTF-8", TZ="UTC")
+    there = digests(PYTHONHASHSEED="77", LC_ALL="tr_TR.UTF-8", LANG="tr_TR", TZ="Asia/Kathmandu")
+    assert here == there
+
+
+@pytest.fixture(scope="module")
+def packages(builder: Builder) -> Path:
+    """A folder with the package of every example, and of every gallery spec made small."""
+    for path in SPECS:
+        builder.write(small_text(path))
+    return builder.folder
+
+
+def test_ruff_finds_nothing(packages: Path) -> None:
+    for command in (["check"], ["format", "--check", "--line-length", "100"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", "."],
+            cwd=packages,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+
+
+def test_pyright_finds_nothing(packages: Path) -> None:
+    settings = {"typeCheckingMode": "standard", "pythonVersion": "3.11", "include": ["."]}
+    (packages / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable, "."],
+        cwd=packages,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_lock_has_the_hash_of_every_file() -> None:
+    files = build(archspec.loads(TINY), TINY, "tiny.yaml")
+    lock = json.loads(files[LOCK])
+    hashes = {p: hashlib.sha256(t.encode()).hexdigest() for p, t in files.items() if p != LOCK}
+    assert lock["files"] == hashes
+
+
+def test_the_package_holds_the_spec_as_written() -> None:
+    text = "# a comment of mine\n" + TINY
+    assert build(archspec.loads(text), text, "tiny.yaml")["spec.yaml"] == text
+
+
+PAYLOADS = [
+    '"""\nimport os\nos.system("x")\n"""',
+    "'''; import os",
+    "# \\\r import os",
+    "{{ 7 * 7 }} {% raw %}",
+    "<script>alert(1)</script>",
+    "](javascript:alert(1))",
+    "\u2028import os",
+    "`rm -rf` | x",
+]
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("field", ["title", "summary", "organization"])
+def test_free_text_never_becomes_code(field: str, payload: str) -> None:
+    """The Python of a package is that of its harmless twin, whatever the free text says."""
+    line = f"title: {json.dumps(payload)}" if field == "title" else ""
+    about = f"about: {{{field}: {json.dumps(payload)}}}" if field != "title" else ""
+    text = f"{TINY}\n{line}\n{about}\n"
+    try:
+        architecture = archspec.loads(text)
+    except archspec.SpecError:
+        return
+    files = build(architecture, text, "tiny.yaml")
+    twin = build(archspec.loads(TINY), TINY, "tiny.yaml")
+    for path in twin:
+        if path.endswith(".py"):
+            assert ast.dump(ast.parse(files[path])) == ast.dump(ast.parse(twin[path])), path
+    assert "<script" not in files["README.md"] and "<script" not in files["figure.svg"]
+    assert "](javascript" not in files["README.md"]
+
+
+def test_a_file_name_never_becomes_code() -> None:
+    files = build(archspec.loads(TINY), TINY, 'a\n"""\nimport os\n.yaml')
+    for path, text in files.items():
+        if path.endswith(".py"):
+            ast.parse(text)
+            assert "\nimport os\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("qwen3-0.6b", "qwen3_0_6b"), ("7b", "m_7b"), ("class", "m_class"), ("a.b-c", "a_b_c")],
+)
+def test_package_names_can_be_imported(name: str, package: str) -> None:
+    assert package_name(name) == package
+    assert package.isidentifier()
+
+
+def test_two_packages_with_experts_live_in_one_process(builder: Builder) -> None:
+    text = (ROOT / "examples/sparse.yaml").read_text(encoding="utf-8")
+    one = builder.load(text)
+    two = builder.load(text.replace("name: sparse", "name: sparse-too"))
+    assert one.Model is not two.Model
+
+
+def test_schedule_reads_as_the_spec() -> None:
+    text = (ROOT / "gallery/gemma-3-27b.yaml").read_text(encoding="utf-8")
+    model = build(archspec.loads(text), text, "x.yaml")["model.py"]
+    assert "LAYERS = 10 * (5 * [LocalLayer] + [GlobalLayer]) + 2 * [LocalLayer]" in model

@@ -1,0 +1,168 @@
+"""YAML to located data: what is read, where it stands, and what is refused."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+import archspec
+from archspec.emit import to_yaml
+from archspec.errors import Mark, SpecError
+from archspec.new import KINDS, new
+from archspec.source import MAX_BYTES, Map, decode, parse
+
+GALLERY = Path(__file__).parent.parent / "gallery" / "gemma-3-270m.yaml"
+
+
+def value(text: str) -> object:
+    return parse(f"a: {text}\n").data["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1_000", 1000),
+        ("0x10", 16),
+        ("0o17", 15),
+        ("-3", -3),
+        ("1e3", 1000.0),
+        ("1.0e-6", 1e-6),
+        ("true", True),
+        ("False", False),
+        ("yes", "yes"),
+        ("no", "no"),
+        ("1:30", "1:30"),
+        ("2025-03-14", "2025-03-14"),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ('"8"', "8"),
+        ("'true'", "true"),
+        ("[1, two]", [1, "two"]),
+    ],
+)
+def test_scalars_are_those_of_yaml_1_2(text: str, expected: object) -> None:
+    found = value(text)
+    assert found == expected
+    assert type(found) is type(expected) or isinstance(found, list)
+
+
+def test_places_of_keys_and_values() -> None:
+    data = parse("a: 1\nlong:\n  inner: [x, yy]\n").data
+    inner = data["long"]
+    assert data.keys_at["long"] == Mark(2, 1, 4)
+    assert data.values_at["a"] == Mark(1, 4, 1)
+    assert inner["inner"].items_at == [Mark(3, 11, 1), Mark(3, 14, 2)]
+
+
+def test_an_absent_value_stands_at_its_key() -> None:
+    assert parse("a:\nb: 1\n").data.values_at["a"] == Mark(1, 1, 1)
+
+
+def test_aliases_share_their_value() -> None:
+    data = parse("a: &x {b: 1}\nc: *x\n").data
+    assert data["c"] == {"b": 1}
+
+
+def test_a_merge_key_yields_to_what_is_written() -> None:
+    data = parse("a: &x {b: 1, c: 2}\nd: {<<: *x, b: 3}\n").data
+    assert data["d"] == {"b": 3, "c": 2}
+
+
+def test_a_byte_order_mark_is_dropped() -> None:
+    assert decode("\ufeffa: 1".encode(), "x") == "a: 1"
+
+
+def test_numbers_of_keys_stay_text() -> None:
+    assert list(parse("0: a\n-1: b\n").data) == ["0", "-1"]
+
+
+def test_text_longer_than_the_bound_is_refused() -> None:
+    with pytest.raises(SpecError, match="larger than"):
+        parse("#" * (MAX_BYTES + 1))
+
+
+def test_errors_count_in_lines_of_the_file() -> None:
+    with pytest.raises(SpecError) as caught:
+        parse("a: 1\n\n\nb: !x 1\n")
+    assert caught.value.diagnostics[0].mark == Mark(4, 4, 4)
+
+
+def test_many_values_are_refused_quickly() -> None:
+    start = time.perf_counter()
+    with pytest.raises(SpecError, match="50,000 values"):
+        parse("a: [" + "1," * 500_000 + "1]")
+    assert time.perf_counter() - start < 8
+
+
+@pytest.mark.parametrize(
+    "text", ["8", "1e3", "null", "true", "a: b", "#x", "- y", " z", "", "é", "'"]
+)
+def test_emitted_text_reads_back(text: str) -> None:
+    data = {"a": text, "b": [text], "c": {"d": text, text or "e": 1.0e-6}}
+    assert parse(to_yaml(data)).data == data
+
+
+PIECES = [
+    *"{}[]:,-#&*!|>'\"%@`?\t\n\\ ",
+    "null",
+    "-1",
+    "1e99",
+    ".nan",
+    "<<: *x",
+    "&x ",
+    "*x",
+    "extends: local",
+    "overrides:\n  0: {}\n",
+    "defaults: {mixer: null}\n",
+    "\x00",
+    "\u2028",
+    "é",
+    "99999999999999999999",
+    "[" * 40,
+    "---\n",
+]
+
+
+def mutated(text: str, random_: random.Random) -> str:
+    for _ in range(random_.randint(1, 4)):
+        at, width = random_.randrange(len(text)), random_.randint(0, 12)
+        match random_.randrange(4):
+            case 0:
+                text = text[:at] + text[at + width :]
+            case 1:
+                text = text[:at] + random_.choice(PIECES) + text[at:]
+            case 2:
+                other = random_.randrange(len(text))
+                text = text[:at] + text[other : other + width] + text[at + width :]
+            case _:
+                lines = text.splitlines(keepends=True)
+                random_.shuffle(lines)
+                text = "".join(lines) if random_.random() < 0.1 else text[:at] + text[at:].upper()
+        text = text or "a"
+    return text
+
+
+def test_whatever_is_written_there_is_an_answer() -> None:
+    """Mutated specs are accepted or refused with a `SpecError`; nothing else happens."""
+    random_ = random.Random(20251121)
+    seeds = [GALLERY.read_text(encoding="utf-8"), *(new("fuzz", kind) for kind in KINDS)]
+    deadline = time.perf_counter() + 12
+    refused = 0
+    for _ in range(1500):
+        text = mutated(random_.choice(seeds), random_)
+        try:
+            archspec.loads(text)
+        except SpecError as error:
+            refused += 1
+            assert error.diagnostics and str(error)
+        if time.perf_counter() > deadline:
+            break
+    assert refused > 100
+
+
+def test_a_map_is_a_plain_mapping_too() -> None:
+    assert isinstance(parse("a: 1").data, dict) and isinstance(parse("a: 1").data, Map)
