@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from archspec.events import events
 
-WIDTH = 88
+WIDTH = 100
 
 _WORD = r"[A-Za-z_][A-Za-z0-9_./()-]*"
 _PLAIN = re.compile(rf"{_WORD}( [A-Za-z0-9_./()-]+)*")
-# Outside of brackets a comma is text like any other.
-_PLAIN_LINE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./()-]*(,? [A-Za-z0-9_./()-]+)*")
+# Outside of brackets commas and braces are text like any other.
+_PLAIN_LINE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./(){}-]*(,? [A-Za-z0-9_./(){}-]+)*")
+
+
+class Open(dict[str, Any]):
+    """A mapping that is always written over several lines."""
 
 
 def to_yaml(data: dict[str, Any]) -> str:
@@ -26,21 +30,46 @@ def to_yaml(data: dict[str, Any]) -> str:
     return "\n".join(lines).replace("\n\n\n", "\n\n").strip("\n") + "\n"
 
 
+def lines(data: dict[str, Any]) -> list[str]:
+    """`data` as the lines of a YAML mapping."""
+    return [line for key, value in data.items() for line in _field(key, value, 0)]
+
+
+def comment(sentences: Sequence[str]) -> list[str]:
+    """Each sentence as comment lines; what is not printable ASCII is dropped."""
+    out: list[str] = []
+    for sentence in sentences:
+        line = "#"
+        for word in re.sub(r"[^ -~]+", " ", sentence).split():
+            if len(line) + 1 + len(word) > WIDTH and line != "#":
+                out.append(line)
+                line = "#"
+            line += f" {word}"
+        out.append(line)
+    return out
+
+
 def _field(key: str, value: Any, indent: int) -> Iterator[str]:
-    head = f"{' ' * indent}{scalar(key)}:"
-    if isinstance(value, str) and _PLAIN_LINE.fullmatch(value) and _is_text(value):
-        yield f"{head} {value}"
+    head = f"{' ' * indent}{_outside(key)}:"
+    if isinstance(value, str):
+        yield f"{head} {_outside(value)}"
         return
     line = f"{head} {flow(value)}"
     fields, items = _fields(value), _items(value)
-    if not (fields or items) or _fits([*fields.values(), *items], line):
+    opened = isinstance(value, Open)
+    if not (fields or items) or (not opened and _fits([*fields.values(), *items], line)):
         yield line
         return
     yield head
     for name, inner in fields.items():
         yield from _field(name, inner, indent + 2)
     for item in items:
-        yield f"{' ' * indent}  - {flow(item)}"
+        yield f"{' ' * indent}  - {_outside(item) if isinstance(item, str) else flow(item)}"
+
+
+def _outside(text: str) -> str:
+    """Text that stands outside of brackets."""
+    return text if _PLAIN_LINE.fullmatch(text) and _is_text(text) else scalar(text)
 
 
 def _fields(value: Any) -> dict[str, Any]:
@@ -77,12 +106,18 @@ def scalar(value: Any) -> str:
     if isinstance(value, float):
         return _float(value)
     text = str(value)
-    return text if _PLAIN.fullmatch(text) and _is_text(text) else json.dumps(text)
+    return text if _PLAIN.fullmatch(text) and _is_text(text) else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    # YAML has JSON's escapes, but for characters beyond U+FFFF its own.
+    quoted = json.dumps(text, ensure_ascii=False)
+    return re.sub(r"[^ -~]", lambda found: f"\\U{ord(found[0]):08x}", quoted)
 
 
 def _float(value: float) -> str:
-    if value.is_integer() and 10_000 <= abs(value) < 1e15:
-        return f"{int(value):_}"
+    if value.is_integer() and abs(value) < 1e15:
+        return scalar(int(value))
     text = repr(value)
     # YAML 1.1 readers want a point in the mantissa: 1e-06 is text to them.
     mantissa, mark, exponent = text.partition("e")

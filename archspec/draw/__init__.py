@@ -1,0 +1,55 @@
+"""`Architecture` → figure: DOT text, and SVG, PNG or PDF drawn from it in this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from archspec.errors import ArchspecError
+
+if TYPE_CHECKING:
+    from archspec.architecture import Architecture
+
+__all__ = ["FORMATS", "Format", "dot", "render"]
+
+Format = Literal["svg", "png", "pdf"]
+FORMATS: tuple[Format, ...] = ("svg", "png", "pdf")
+
+
+def dot(architecture: Architecture, theme: str = "light") -> str:
+    """The figure as DOT text with every position given; the same for the same architecture.
+
+    Raises:
+        ArchspecError: `theme` is neither `light` nor `dark`.
+    """
+    return _compose(architecture, theme)[0]
+
+
+def render(architecture: Architecture, format: str = "svg", theme: str = "light") -> bytes:
+    """The figure as a file of `format`: `svg`, `png` or `pdf`.
+
+    Raises:
+        ArchspecError: `format` or `theme` is not one of those.
+    """
+    if format not in FORMATS:
+        raise ArchspecError(f"cannot draw {format!r}; one of {', '.join(FORMATS)}")
+    from archspec.draw import native, svg
+    from archspec.draw.describe import describe
+
+    text, tips = _compose(architecture, theme)
+    if format == "png":
+        text = text.replace("{\n", "{\n\tdpi=144\n", 1)
+    raw = native.render(text, format)
+    if format == "svg":
+        return svg.clean(raw, architecture.title, describe(architecture), tips)
+    return raw
+
+
+def _compose(architecture: Architecture, theme: str) -> tuple[str, dict[str, str]]:
+    from archspec.draw.emit import emit, tips
+    from archspec.draw.page import page
+    from archspec.draw.theme import THEMES
+
+    if theme not in THEMES:
+        raise ArchspecError(f"no theme {theme!r}; one of {', '.join(THEMES)}")
+    laid = page(architecture)
+    return emit(laid.scene, laid.width, laid.height, THEMES[theme]), tips(laid.scene)

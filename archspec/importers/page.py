@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from archspec.importers import text
+from archspec import emit
 from archspec.importers.family import Draft, Fields
 from archspec.schedule import compress
 
@@ -28,21 +28,21 @@ def page(draft: Draft, name: str, origin: str) -> str:
     sections: list[Fields] = [
         {"archspec": 1, "name": name},
         sizes,
-        {"blocks": text.Open(_blocks(draft.blocks))},
+        {"blocks": emit.Open(_blocks(draft.blocks))},
         ends,
     ]
     if draft.checkpoint:
         sections.append({"checkpoint": _checkpoint(draft.checkpoint)})
-    written = ["\n".join(text.lines(section)) for section in sections]
-    return "\n".join(text.comment([origin, *draft.notes])) + "\n" + "\n\n".join(written) + "\n"
+    written = ["\n".join(emit.lines(section)) for section in sections]
+    return "\n".join(emit.comment([origin, *draft.notes])) + "\n" + "\n\n".join(written) + "\n"
 
 
 def _blocks(blocks: dict[str, Fields]) -> Fields:
     """The first block whole, the others as what they change in it."""
     first = next(iter(blocks))
-    out: Fields = {first: text.Open(blocks[first])}
+    out: Fields = {first: emit.Open(blocks[first])}
     for name, block in list(blocks.items())[1:]:
-        out[name] = text.Open({"extends": first, **changes(blocks[first], block)})
+        out[name] = emit.Open({"extends": first, **changes(blocks[first], block)})
     return out
 
 
@@ -66,4 +66,4 @@ def changes(base: Fields, over: Fields) -> Fields:
 def _checkpoint(checkpoint: Fields) -> Fields:
     if "tensors" not in checkpoint:
         return checkpoint
-    return text.Open({**checkpoint, "tensors": text.Open(checkpoint["tensors"])})
+    return emit.Open({**checkpoint, "tensors": emit.Open(checkpoint["tensors"])})

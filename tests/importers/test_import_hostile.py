@@ -9,7 +9,7 @@ import pytest
 
 import archspec
 from archspec.importers import ConfigError, import_config
-from archspec.importers.text import comment, lines
+from archspec.emit import comment, lines
 from archspec.source import parse
 
 HOSTILE = [

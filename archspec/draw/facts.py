@@ -1,0 +1,140 @@
+"""The numbers of a figure, all computed from the architecture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.architecture import Architecture, Block
+from archspec.mechanisms.base import Mechanism
+
+BYTES = 2
+"""Of a number in bf16."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A number as shown, what it is, and where the spec says it."""
+
+    name: str
+    value: str
+    note: str = ""
+    path: str = ""
+
+
+def facts(architecture: Architecture) -> list[Fact]:
+    """The numbers about the whole model."""
+    total, active = parameters(architecture)
+    exact = f"{total:,}"
+    shares = f"{compact(active)} active per token" if active < total else exact
+    if shares == compact(total):
+        shares = "in all"
+    out = [
+        Fact("Parameters", compact(total), shares, f"{exact}: the sum over every tensor"),
+        Fact("Layers", f"{len(architecture.layers):,}", _kinds(architecture), "layers"),
+        Fact("Hidden size", f"{architecture.hidden_size:,}", "numbers per token", "hidden_size"),
+        Fact("Vocabulary", f"{architecture.vocab_size:,}", _head(architecture), "vocab_size"),
+        Fact("Context", f"{architecture.context_length:,}", "tokens", "context_length"),
+    ]
+    if architecture.is_causal:
+        note = "per token, bf16"
+        fixed = BYTES * sum(_states(architecture, "fixed"))
+        if fixed:
+            note += f", and {amount(fixed)} fixed"
+        path = "sum over layers of what a mixer keeps"
+        out.append(Fact("Cache", amount(cache_per_token(architecture)), note, path))
+    return out
+
+
+def parameters(architecture: Architecture) -> tuple[int, int]:
+    """All parameters, and those that one token uses."""
+    total, active = 0, 0.0
+    for parameter in architecture.parameters():
+        total += parameter.size
+        active += parameter.size * parameter.active
+    return total, round(active)
+
+
+def cache_per_token(architecture: Architecture) -> int:
+    """Bytes that one more token adds to the cache in bf16, as long as no window is full."""
+    return BYTES * sum(_states(architecture, "per_token"))
+
+
+def weighs(mechanism: Mechanism, hidden_size: int) -> str:
+    """Its parameters in one layer, as a sentence."""
+    own = list(mechanism.graph(hidden_size).parameters())
+    total, active = sum(p.size for p in own), sum(p.size * p.active for p in own)
+    text = f"{total:,} parameters in each layer"
+    return f"{text}, {round(active):,} of them active." if active < total else f"{text}."
+
+
+def keeps(mechanism: Mechanism) -> str:
+    """What one layer keeps between tokens, as a sentence; empty if nothing."""
+    state = mechanism.state()
+    parts: list[str] = []
+    if state.per_token:
+        size = amount(state.per_token * BYTES)
+        parts.append(
+            f"{size} for each of the last {state.window:,} tokens"
+            if state.window
+            else f"{size} for each token"
+        )
+    if state.fixed:
+        parts.append(f"{amount(state.fixed * BYTES)} in all")
+    return f"Keeps {' and '.join(parts)}." if parts else ""
+
+
+def rotates(mechanism: Mechanism) -> str:
+    """Its rotary positions as a sentence; empty without them."""
+    rotary = mechanism.rotary()
+    if rotary is None:
+        return ""
+    rope, head_dim = rotary
+    text = f"RoPE base {rope.theta:,.0f}"
+    width = rope.width(head_dim)
+    if width < head_dim:
+        text += f", on {width} of {head_dim} dimensions"
+    if rope.scaling:
+        kind = {"yarn": "YaRN"}.get(rope.scaling.type, rope.scaling.type)
+        text += f", stretched × {rope.scaling.factor:g} ({kind})"
+    return text + "."
+
+
+def count(architecture: Architecture, block: Block) -> int:
+    """How many layers are of the kind `block`."""
+    return sum(layer.block is block or layer.block == block for layer in architecture.layers)
+
+
+def compact(number: int) -> str:
+    """Three or four digits and a unit: `268.1M`."""
+    for unit, size in (("T", 10**12), ("B", 10**9), ("M", 10**6)):
+        if number >= size:
+            scaled = number / size
+            return f"{scaled:.2f}{unit}" if scaled < 100 else f"{scaled:.1f}{unit}"
+    return f"{number:,}"
+
+
+def amount(size: int) -> str:
+    """Bytes with a binary unit: `18 KiB`."""
+    for unit, scale in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size >= scale:
+            return f"{size / scale:.4g} {unit}"
+    return f"{size:,} B"
+
+
+def _states(architecture: Architecture, what: str) -> list[int]:
+    return [
+        getattr(branch.body.state(), what)
+        for layer in architecture.layers
+        for branch in layer.block.branches
+    ]
+
+
+def _kinds(architecture: Architecture) -> str:
+    kinds = len(architecture.blocks)
+    return "all alike" if kinds == 1 else f"of {kinds} kinds"
+
+
+def _head(architecture: Architecture) -> str:
+    if architecture.head is None:
+        return "no output layer"
+    return "tied embedding" if architecture.head.tied else "separate output layer"

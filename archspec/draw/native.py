@@ -1,0 +1,97 @@
+"""DOT → SVG, PNG or PDF by the Graphviz library inside pygraphviz's wheel, in this process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from xml.sax.saxutils import escape
+
+from archspec.draw.metrics import FONTS
+
+_CONFIGURATION = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>{}</dir><config><rescan><int>0</int></rescan></config>
+<match target="pattern"><edit name="hinting" mode="assign"><bool>false</bool></edit></match>
+<match target="font"><edit name="hinting" mode="assign"><bool>false</bool></edit></match>
+</fontconfig>
+"""
+_lock = Lock()
+_folder: tempfile.TemporaryDirectory[str] | None = None
+
+
+def render(dot: str, format: str) -> bytes:
+    """Draw `dot`, in which everything has a position, with the carried font."""
+    with _lock, _quiet(), _fonts():
+        return _draw(dot, format)
+
+
+def _draw(dot: str, format: str) -> bytes:
+    import pygraphviz
+
+    graph = pygraphviz.AGraph(string=dot)
+    # Positions are given, so that nothing is laid out.
+    graph.has_layout = True
+    drawn: object = graph.draw(format=format)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    assert isinstance(drawn, bytes)
+    return drawn
+
+
+@contextmanager
+def _fonts() -> Generator[None]:
+    """Make fontconfig, which reads its configuration once, know the carried font alone."""
+    global _folder
+    if _folder is not None:
+        yield
+        return
+    # A copy, since fontconfig leaves a file of its own where fonts are; it lives as long as
+    # the process, which may open a font at any time.
+    folder = tempfile.TemporaryDirectory(prefix="archspec-")
+    for font in FONTS.glob("*.otf"):
+        shutil.copyfile(font, Path(folder.name) / font.name)
+    path = Path(folder.name) / "fonts.conf"
+    path.write_text(_CONFIGURATION.format(escape(folder.name)), "utf-8")
+    before = os.environ.get("FONTCONFIG_FILE")
+    os.environ["FONTCONFIG_FILE"] = str(path)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["FONTCONFIG_FILE"]
+        else:
+            os.environ["FONTCONFIG_FILE"] = before
+    _folder = folder
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Keep fontconfig's warnings about the system's own configuration off the terminal.
+
+    The library writes to the file descriptor; anything else it says is passed on.
+    """
+    if _folder is not None:
+        yield
+        return
+    try:
+        saved = os.dup(2)
+    except OSError:  # A process without a terminal may have closed it.
+        yield
+        return
+    if sys.stderr:
+        sys.stderr.flush()
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            caught.seek(0)
+            for line in caught.read().splitlines():
+                if not line.startswith(b"Fontconfig warning"):
+                    os.write(2, line + b"\n")

@@ -1,0 +1,84 @@
+"""Notes beside the tower: what a mechanism does in numbers, joined by dotted leaders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.architecture import Architecture
+from archspec.draw import facts, prose
+from archspec.draw.curves import polyline
+from archspec.draw.scene import Curve, Scene
+from archspec.draw.tower import Tower
+
+WIDTH = 196.0
+_SIZE, _LEAD, _BETWEEN = prose.SIZE, 26.0, 9.0
+
+
+@dataclass(frozen=True)
+class Note:
+    """Lines of text that belong to the box whose right end is at (x, y)."""
+
+    x: float
+    y: float
+    lines: list[str]
+    tip: str = ""
+
+    @property
+    def height(self) -> float:
+        """How tall it is."""
+        return len(self.lines) * _SIZE * prose.LEADING
+
+
+def notes(tower: Tower) -> list[Note]:
+    """The notes of a tower, from the bottom to the top."""
+    architecture = tower.architecture
+    out: list[Note] = []
+    if not tower.number:
+        out.append(Note(*tower.entrance, prose.lines(_embedding(architecture), WIDTH, _SIZE)))
+    for anchor in tower.anchors:
+        body = anchor.mechanism
+        sentences = (
+            body.caption(architecture.hidden_size),
+            facts.rotates(body),
+            facts.keeps(body),
+        )
+        text = [line for s in sentences if s for line in prose.lines(s, WIDTH, _SIZE)]
+        out.append(Note(anchor.x, anchor.y, text, body.role()))
+    return out
+
+
+def paint(scene: Scene, tower: Tower) -> tuple[float, float]:
+    """Paint the notes on the right of the tower; gives back their right end and highest top."""
+    tops = _settle(notes(tower), tower)
+    highest = furthest = 0.0
+    for note, top in tops:
+        # A wide embedding pushes its own note aside, not the others.
+        edge = max(tower.right, note.x)
+        left = edge + _LEAD
+        y = top - _SIZE * prose.LEADING / 2
+        turn = edge + _LEAD / 2
+        corners = [(note.x, note.y), (turn, note.y), (turn, y), (left - 4, y)]
+        scene.add(Curve(polyline(corners, 4), "muted", 1.1, "dotted"))
+        prose.draw(scene, left, top, note.lines, _SIZE, note.tip)
+        highest, furthest = max(highest, top), max(furthest, left + WIDTH)
+    return furthest, highest
+
+
+def _settle(found: list[Note], tower: Tower) -> list[tuple[Note, float]]:
+    """The top of each note: at its box, pushed up where the one below needs the room."""
+    out: list[tuple[Note, float]] = []
+    floor = 0.0
+    for note in found:
+        wish = note.y + _SIZE * prose.LEADING / 2
+        top = max(wish, floor + note.height)
+        out.append((note, top))
+        floor = top + _BETWEEN
+    return out
+
+
+def _embedding(architecture: Architecture) -> str:
+    width, rows = architecture.hidden_size, architecture.vocab_size
+    return (
+        f"A vocabulary of {rows:,} tokens, hidden size {width:,}; "
+        f"texts of up to {architecture.context_length:,} tokens."
+    )

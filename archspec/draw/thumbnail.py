@@ -1,0 +1,53 @@
+"""A mask as a small grid, from the predicate that the generated code uses."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+from archspec.draw.curves import polyline
+from archspec.draw.scene import Box, Curve, Scene
+from archspec.mask import Mask
+
+CELLS = 12
+CELL = 5.0
+SIDE = CELLS * CELL
+
+
+def scaled(mask: Mask, context: int) -> Mask:
+    """`mask` with its lengths shrunk as the context shrinks to the grid, as far as is legible."""
+    shrunk: dict[str, int] = {}
+    for entry in fields(mask):
+        value = getattr(mask, entry.name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            shrunk[entry.name] = min(CELLS - 4, max(4, round(value * CELLS / context)))
+    return replace(mask, **shrunk)
+
+
+def spans(mask: Mask) -> list[tuple[int, int, int]]:
+    """The cells that `mask` allows as (query, first key, keys) for each unbroken stretch."""
+    out: list[tuple[int, int, int]] = []
+    for query in range(CELLS):
+        start: int | None = None
+        for key in range(CELLS + 1):
+            seen = key < CELLS and mask.allows(query, key)
+            if seen and start is None:
+                start = key
+            elif not seen and start is not None:
+                out.append((query, start, key - start))
+                start = None
+    return out
+
+
+def draw(scene: Scene, mask: Mask, context: int, left: float, top: float, accent: bool) -> None:
+    """Paint the grid: queries downwards, keys to the right."""
+    centre = (left + SIDE / 2, top - SIDE / 2)
+    scene.add(Box(*centre, SIDE, SIDE, "box", "box", "box", 0.1, tip=mask.caption()))
+    for query, key, count in spans(scaled(mask, context)):
+        x, y = left + (key + count / 2) * CELL, top - (query + 0.5) * CELL
+        colour = "accent" if accent else "muted"
+        scene.add(Box(x, y, count * CELL, CELL, "box", colour, colour, 0.1))
+    for i in range(1, CELLS):
+        across = [(left, top - i * CELL), (left + SIDE, top - i * CELL)]
+        down = [(left + i * CELL, top), (left + i * CELL, top - SIDE)]
+        scene.add(*(Curve(polyline(line), "panel", 0.8) for line in (across, down)))
+    scene.add(Box(*centre, SIDE, SIDE, "box", "none", "rule", 0.8))
