@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: help setup demo test check regen docs gallery clean
+.PHONY: help setup demo test check regen gallery bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,9 +29,17 @@ check: $(READY)  ## Lint, format and type-check the sources
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/basedpyright archspec
 
-regen: $(READY)  ## Write the golden packages and messages anew, to be reviewed
+regen: $(READY)  ## Write golden packages, messages and the reference anew, to be reviewed
 	cd tests && ../$(RUN) -m codegen.test_golden
-	$(RUN) -m pytest -q tests/test_errors.py --regen
+	ARCHSPEC_REGEN=1 $(RUN) -m pytest -q tests/test_errors.py
+	$(RUN) -m tests.importers.rewrite
+	$(VENV)/bin/archspec schema --markdown -o docs/language.md
+
+gallery: $(READY)  ## Draw the gallery's figures anew
+	for spec in gallery/*.yaml; do $(VENV)/bin/archspec draw $$spec -o $${spec%.yaml}.svg; done
+
+bench: $(READY)  ## How long the commands take beside `import torch`
+	$(RUN) bench/startup.py
 
 clean:  ## Remove what was built
 	rm -rf out

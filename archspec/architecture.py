@@ -10,7 +10,7 @@ from archspec.errors import ArchspecError
 from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
 from archspec.mechanisms.base import Mechanism
 from archspec.operators import norm_operator
-from archspec.schedule import Run, compress
+from archspec.schedule import Run
 from archspec.spec.about import About
 from archspec.spec.checkpoint import Checkpoint
 from archspec.spec.norm import Norm
@@ -96,7 +96,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A whole model, layer by layer."""
+    """A whole model, layer by layer; `schedule` is the order of `layers` by block name, folded."""
 
     name: str
     title: str
@@ -106,6 +106,7 @@ class Architecture:
     context_length: int
     embedding: Embedding
     layers: tuple[Layer, ...]
+    schedule: Run
     final_norm: Norm | None
     head: Head | None
     checkpoint: Checkpoint
@@ -115,11 +116,6 @@ class Architecture:
     def blocks(self) -> tuple[Block, ...]:
         """The distinct kinds of layer, in order of first appearance."""
         return tuple(dict.fromkeys(layer.block for layer in self.layers))
-
-    @cached_property
-    def schedule(self) -> Run:
-        """The order of the layers by block name, with repetitions folded."""
-        return compress([layer.block.name for layer in self.layers])
 
     @cached_property
     def mechanisms(self) -> tuple[Mechanism, ...]:
@@ -191,6 +187,7 @@ class Architecture:
         """Assert what every stage relies on; raises `ArchspecError` for a size beyond reason."""
         assert self.layers, "a model without layers"
         assert [layer.index for layer in self.layers] == list(range(len(self.layers)))
+        assert self.schedule.names() == [layer.block.name for layer in self.layers]
         names: dict[str, Block] = {}
         for block in self.blocks:
             assert names.setdefault(block.name, block) == block, f"two blocks named {block.name}"

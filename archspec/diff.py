@@ -19,7 +19,7 @@ from archspec.schedule import compress
 
 Kind = Literal["added", "removed", "changed"]
 
-_NOT_STRUCTURE = {"name", "title", "about", "checkpoint", "layers"}
+_NOT_STRUCTURE = {"name", "title", "about", "checkpoint", "layers", "schedule"}
 
 
 @dataclass(frozen=True)

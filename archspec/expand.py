@@ -20,7 +20,7 @@ _RANGE = re.compile(r"^(-?\d{1,5})(?:-(\d{1,5}))?$")
 
 @dataclass(frozen=True)
 class Expanded:
-    """The written-out data, and the block of each layer.
+    """The written-out data, the block of each layer, and their schedule as it was written.
 
     `broken` blocks lack what they should have inherited; `overridden` says which key of
     `overrides` made a block.
@@ -28,6 +28,7 @@ class Expanded:
 
     data: Map
     layers: tuple[str, ...]
+    written: schedule.Run | None
     problems: tuple[Diagnostic, ...]
     broken: frozenset[str]
     overridden: Mapping[str, str]
@@ -44,14 +45,21 @@ def expand(document: Document) -> Expanded:
     overrides = _take_map(data, "overrides", state)
     blocks = data.get("blocks")
     names: list[str] = []
+    written: schedule.Run | None = None
     if isinstance(blocks, Map):
         whole = _inherit(blocks, defaults, state)
-        names = _layers(data, set(whole), state)
+        written = _layers(data, set(whole), state)
+        names = written.names() if written else []
         if overrides is not None and names:
             names = _override(whole, names, overrides, state)
         data["blocks"] = whole
     return Expanded(
-        data, tuple(names), tuple(state.problems), frozenset(state.broken), state.overridden
+        data,
+        tuple(names),
+        written,
+        tuple(state.problems),
+        frozenset(state.broken),
+        state.overridden,
     )
 
 
@@ -143,26 +151,31 @@ def _ancestors(name: str, blocks: Map, state: _State) -> list[str]:
     return chain
 
 
-def _layers(data: Map, blocks: set[str], state: _State) -> list[str]:
+def _layers(data: Map, blocks: set[str], state: _State) -> schedule.Run | None:
     value = data.get("layers")
     if isinstance(value, str):
         parts = [(value, data.values_at["layers"])]
     elif isinstance(value, Items) and value and all(isinstance(item, str) for item in value):
         parts = list(zip(value, value.items_at, strict=True))
     else:
-        return []
-    names: list[str] = []
+        return None
+    items: list[str | schedule.Run] = []
     for index, (text, mark) in enumerate(parts):
         path = "layers" if isinstance(value, str) else f"layers.{index}"
-        names += _schedule(text, mark, path, blocks, state)
-    if len(names) > schedule.MAX_LAYERS:
-        message = f"{len(names):,} layers; at most {schedule.MAX_LAYERS:,} are read"
+        run = _schedule(text, mark, path, blocks, state)
+        items += run.items if run else []
+    whole = schedule.Run(1, tuple(items))
+    count = whole.length()
+    if count > schedule.MAX_LAYERS:
+        message = f"{count:,} layers; at most {schedule.MAX_LAYERS:,} are read"
         state.problem(message, "layers", data.values_at["layers"])
-        return []
-    return names
+        return None
+    return whole if items else None
 
 
-def _schedule(text: str, mark: Mark, path: str, blocks: set[str], state: _State) -> list[str]:
+def _schedule(
+    text: str, mark: Mark, path: str, blocks: set[str], state: _State
+) -> schedule.Run | None:
     quoted = 1 if mark.width == len(text) + 2 else 0
 
     def at(start: int, end: int) -> Mark:
@@ -176,13 +189,13 @@ def _schedule(text: str, mark: Mark, path: str, blocks: set[str], state: _State)
         split = path != "layers" and text.count("(") != text.count(")")
         hint = "in a list, a part with commas stands in quotes" if split else error.hint
         state.problem(str(error), path, at(error.start, error.end), hint)
-        return []
+        return None
     unknown = [named for named in found if named.name not in blocks]
     for named in unknown:
         names = sorted(blocks)
         hint = meant(named.name, names) or (f"the blocks are {', '.join(names)}" if names else "")
         state.problem(f"no block is called {named.name!r}", path, at(named.start, named.end), hint)
-    return [] if unknown else run.names()
+    return None if unknown else run
 
 
 def _override(blocks: Map, names: list[str], overrides: Map, state: _State) -> list[str]:
@@ -207,6 +220,8 @@ def _override(blocks: Map, names: list[str], overrides: Map, state: _State) -> l
                 continue
             suffix = f"{indices[0]}_{indices[-1]}" if len(indices) > 1 else f"{index}"
             name = f"{base}_{suffix}"
+            while name in blocks and state.overridden.get(name) != key:
+                name += "_"
             if name not in blocks:
                 merged = merge(blocks[base], change)
                 blocks.put(name, merged, mark, overrides.values_at[key])

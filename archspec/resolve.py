@@ -16,6 +16,7 @@ from archspec.architecture import (
 from archspec.errors import ArchspecError, Diagnostic
 from archspec.expand import expand
 from archspec.mechanisms.base import Mechanism
+from archspec.schedule import Run, shortest
 from archspec.source import Document
 from archspec.spec import block as written
 from archspec.spec.model import ModelSpec
@@ -33,7 +34,7 @@ def resolve(document: Document) -> Architecture:
     problems += _across(spec, document)
     if problems:
         raise document.error(problems)
-    architecture = _architecture(spec, expanded.layers)
+    architecture = _architecture(spec, expanded.layers, shortest(expanded.layers, expanded.written))
     try:
         architecture.verify()
     except ArchspecError as error:
@@ -55,7 +56,7 @@ def _across(spec: ModelSpec, document: Document) -> list[Diagnostic]:
     return found
 
 
-def _architecture(spec: ModelSpec, layers: tuple[str, ...]) -> Architecture:
+def _architecture(spec: ModelSpec, layers: tuple[str, ...], schedule: Run) -> Architecture:
     blocks = {name: _block(name, block, spec) for name, block in spec.blocks.items()}
     positions, norm = spec.embedding.positions, spec.embedding.norm
     return Architecture(
@@ -72,6 +73,7 @@ def _architecture(spec: ModelSpec, layers: tuple[str, ...]) -> Architecture:
             norm=norm.over(spec.norm) if norm else None,
         ),
         layers=tuple(Layer(index, blocks[name]) for index, name in enumerate(layers)),
+        schedule=schedule,
         final_norm=spec.final_norm.over(spec.norm) if spec.final_norm else None,
         head=Head(spec.head.tied, spec.head.bias) if spec.head else None,
         checkpoint=spec.checkpoint,

@@ -24,6 +24,15 @@ class Run:
             once += [item] if isinstance(item, str) else item.names()
         return once * self.times
 
+    def length(self) -> int:
+        """How many layers there are."""
+        inner = (1 if isinstance(item, str) else item.length() for item in self.items)
+        return self.times * sum(inner)
+
+    def size(self) -> int:
+        """How many names it takes to write it down."""
+        return sum(1 if isinstance(item, str) else item.size() for item in self.items)
+
     def __str__(self) -> str:
         """As it is written in a spec."""
         inner = ", ".join(str(item) for item in self.items)
@@ -127,13 +136,17 @@ def parse(text: str) -> tuple[Run, list[Named]]:
     run = parser.sequence(0)
     if parser.peek()[0] != "end":
         raise parser.fail("`,` or the end")
-    if _length(run) > MAX_LAYERS:
+    if run.length() > MAX_LAYERS:
         raise ScheduleError(f"more than {MAX_LAYERS:,} layers", 0, len(text))
     return run, parser.found
 
 
-def _length(run: Run) -> int:
-    return run.times * sum(1 if isinstance(item, str) else _length(item) for item in run.items)
+def shortest(names: Sequence[str], written: Run | None) -> Run:
+    """The schedule as it was written, unless folding the list says the same with fewer names."""
+    folded = compress(names)
+    if written and written.names() == list(names) and written.size() <= folded.size():
+        return written
+    return folded
 
 
 def compress(names: Sequence[str]) -> Run:

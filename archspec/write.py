@@ -18,21 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from archspec.errors import ArchspecError, printable
-
-LOCK = "archspec.lock"
-
-Content = str | bytes
-
-
-def manifest(files: Mapping[str, Content], **facts: str) -> str:
-    """The text of `archspec.lock` for `files`, with `facts` such as the version before them."""
-    hashes = {path: digest(files[path]) for path in sorted(files) if path != LOCK}
-    return json.dumps({**facts, "files": hashes}, indent=2) + "\n"
-
-
-def digest(content: Content) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    return sha256(_bytes(content)).hexdigest()
+from archspec.lock import LOCK, Content, as_bytes, digest, manifest
 
 
 def write_package(files: Mapping[str, Content], directory: Path, force: bool = False) -> list[str]:
@@ -82,20 +68,16 @@ def write_file(path: Path, content: Content) -> None:
     try:
         if path.exists() and not path.is_file():
             # A pipe or a device: there is nothing to take the place of.
-            path.write_bytes(_bytes(content))
+            path.write_bytes(as_bytes(content))
             return
         stage = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}")
         try:
-            stage.write_bytes(_bytes(content))
+            stage.write_bytes(as_bytes(content))
             stage.replace(path)
         finally:
             stage.unlink(missing_ok=True)
     except OSError as error:
         raise _failed(path, error) from None
-
-
-def _bytes(content: Content) -> bytes:
-    return content.encode() if isinstance(content, str) else content
 
 
 def _named(directory: Path) -> Path:
@@ -216,7 +198,7 @@ def _replace(files: Mapping[str, Content], directory: Path, changed: set[str]) -
         for path in sorted(changed & set(files)):
             target = stage / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(_bytes(files[path]))
+            target.write_bytes(as_bytes(files[path]))
         _swap(stage, directory, behind)
     except OSError as error:
         raise _failed(directory, error) from None
@@ -265,7 +247,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _diff(path: str, files: Mapping[str, Content], directory: Path) -> str:
-    wanted = _bytes(files[path]) if path in files else None
+    wanted = as_bytes(files[path]) if path in files else None
     found = (directory / path).read_bytes() if _hash(directory, path) else None
     if found == wanted:
         return ""

@@ -14,7 +14,6 @@ import pytest
 
 import archspec
 from archspec.cli import main
-from archspec.cli.files import importable
 from archspec.new import KINDS, new
 
 ROOT = Path(__file__).parent.parent
@@ -233,18 +232,9 @@ def test_build_does_not_overwrite_edits(spec: str, capsys: Captured) -> None:
     assert main(["build", spec, "--force"]) == 0
 
 
-def test_build_refuses_a_name_that_python_cannot_import(spec: str, capsys: Captured) -> None:
-    assert main(["build", spec, "-o", "my-model"]) == 2
-    assert "letters, digits and _" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("name", "package"),
-    [("qwen3-0.6b", "qwen3_0_6b"), ("8b", "m_8b"), ("class", "m_class"), ("match", "m_match")],
-)
-def test_importable_names(name: str, package: str) -> None:
-    assert importable(name) == package
-    assert package.isidentifier()
+def test_build_notes_a_name_that_python_cannot_import(spec: str, capsys: Captured) -> None:
+    assert main(["build", spec, "-o", "my-model"]) == 0
+    assert "a name like my_model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["check", "inspect", "draw", "build", "shrink", "import"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,18 +53,6 @@ def put(output: str | None, content: str | bytes) -> None:
         sys.stdout.buffer.write(content)
     else:
         sys.stdout.write(content)
-
-
-def importable(name: str) -> str:
-    """A model's name as a Python package may be called: `qwen3-0.6b` → `qwen3_0_6b`."""
-    word = re.sub(r"[^a-z0-9_]", "_", name)
-    return f"m_{word}" if word[0].isdigit() or _is_keyword(word) else word
-
-
-def _is_keyword(word: str) -> bool:
-    import keyword
-
-    return keyword.iskeyword(word) or keyword.issoftkeyword(word)
 
 
 def _near(argument: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from archspec.cli.app import Spec, Theme
-from archspec.cli.files import importable, load, put
+from archspec.cli.files import load, put
 from archspec.errors import ArchspecError
 
 
@@ -35,11 +36,7 @@ def build(
     from archspec.write import compare, write_package
 
     architecture, text, name = load(spec)
-    directory = Path(output or importable(architecture.name))
-    if not _is_importable(directory):
-        raise ArchspecError(
-            f"{directory}: a package that Python imports is named with letters, digits and _"
-        )
+    directory = Path(output or codegen.package_name(architecture.name))
     files = codegen.build(architecture, text, Path(name).name)
     if check:
         difference = compare(files, directory)
@@ -53,7 +50,13 @@ def build(
         print(f"{directory}: up to date")
         return
     count = f"{len(files)} files" if len(written) >= len(files) else f"{len(written)} changed"
-    print(f"wrote {directory}: {count}; next: python -m {directory.name}.selftest")
+    name = directory.name or directory.resolve().name
+    if name.isidentifier():
+        print(f"wrote {directory}: {count}; next: python -m {name}.selftest")
+    else:
+        print(f"wrote {directory}: {count}")
+        better = codegen.package_name(name.lower())
+        print(f"  note: Python imports it under a name like {better}", file=sys.stderr)
 
 
 def draw(
@@ -87,9 +90,3 @@ def draw(
     put(target, content)
     if target != "-":
         print(f"wrote {target}")
-
-
-def _is_importable(directory: Path) -> bool:
-    """Whether Python can import a package from a folder of this name."""
-    name = directory.name or directory.resolve().name
-    return name.isidentifier()

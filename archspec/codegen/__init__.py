@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from archspec.codegen.names import package_name
-from archspec.codegen.package import LOCK, build
+from archspec.codegen.package import build
 
-__all__ = ["LOCK", "build", "package_name"]
+__all__ = ["build", "package_name"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -27,11 +28,14 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 the output is Python; what enters it is checked or escaped
+        autoescape=False,  # the output is Python; what enters it is checked, or a filter escapes it
     )
-    made.filters["activation"] = _activation
-    made.filters["literal"] = _literal
-    made.filters["markdown"] = _markdown
+    filters: dict[str, Callable[..., str]] = {
+        "activation": _activation,
+        "literal": _literal,
+        "markdown": _markdown,
+    }
+    made.filters.update(filters)
     return made
 
 
@@ -43,8 +47,9 @@ def _activation(name: str, kind: str) -> str:
 
 def _literal(value: Any) -> str:
     """A Python literal."""
-    assert isinstance(value, (str, int, float, bool, tuple, list, type(None)))
-    return ascii(tuple(value) if isinstance(value, list) else value)
+    value = tuple(cast("list[Any]", value)) if isinstance(value, list) else value
+    assert isinstance(value, (str, int, float, bool, tuple, type(None)))
+    return ascii(cast("object", value))
 
 
 def _markdown(text: str) -> str:

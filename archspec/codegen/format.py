@@ -31,5 +31,7 @@ def format_python(files: dict[str, str]) -> dict[str, str]:
                 encoding="utf-8",
                 check=False,
             )
-            assert done.returncode == 0, f"a template rendered bad Python:\n{done.stdout}{done.stderr}"
+            assert done.returncode == 0, (
+                f"a template rendered bad Python:\n{done.stdout}{done.stderr}"
+            )
         return {path: (root / path).read_text(encoding="utf-8") for path in files}

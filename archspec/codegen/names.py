@@ -12,7 +12,8 @@ from archspec.mechanisms.base import Mechanism
 def package_name(name: str) -> str:
     """A model's name as Python can import it: `qwen3-0.6b` → `qwen3_0_6b`."""
     made = re.sub(r"[^a-z0-9_]", "_", name)
-    return f"m_{made}" if made[0].isdigit() or keyword.iskeyword(made) else made
+    reserved = keyword.iskeyword(made) or keyword.issoftkeyword(made)
+    return f"m_{made}" if made[0].isdigit() or reserved else made
 
 
 def camel(name: str) -> str:
@@ -25,13 +26,11 @@ def layer_names(architecture: Architecture) -> dict[Block, str]:
     if len(architecture.blocks) == 1:
         return {architecture.blocks[0]: "Layer"}
     taken: set[str] = set()
-    return {
-        block: _unused(f"{camel(block.name)}Layer", taken) for block in architecture.blocks
-    }
+    return {block: _unused(f"{camel(block.name)}Layer", taken) for block in architecture.blocks}
 
 
 def mechanism_names(architecture: Architecture) -> dict[Mechanism, str]:
-    """The class of each mechanism, named after what it does; after its block if that is not enough."""
+    """The class of each mechanism, named after what it does, else after its block."""
     owners: dict[Mechanism, str] = {}
     for block in architecture.blocks:
         for branch in block.branches:

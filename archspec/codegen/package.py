@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
 from archspec import __version__
@@ -13,9 +11,8 @@ from archspec.codegen.facts import facts
 from archspec.codegen.format import format_python
 from archspec.codegen.site import template_folder, view_module
 from archspec.codegen.view import PackageView
+from archspec.lock import LOCK, manifest
 from archspec.mechanisms.base import Mechanism
-
-LOCK = "archspec.lock"
 
 
 def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[str, str]:
@@ -52,13 +49,11 @@ def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[st
     files["README.md"] = _render("templates/package/README.md.jinja", context)
     files["spec.yaml"] = spec_text
     files["figure.svg"] = render(architecture, "svg").decode("utf-8")
-    files[LOCK] = _lock(files, architecture.name)
+    files[LOCK] = manifest(files, archspec=__version__, model=architecture.name)
     return dict(sorted(files.items()))
 
 
-def _python(
-    view: PackageView, context: dict[str, Any]
-) -> tuple[dict[str, str], dict[str, str]]:
+def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """Every Python file rendered, and what each is for."""
     table = {
         "__init__.py": ("init", "what to import", True),
@@ -114,11 +109,3 @@ def _file_name(name: str) -> str:
     last = name.replace("\\", "/").rpartition("/")[2]
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in last)
     return kept[:100] or "spec.yaml"
-
-
-def _lock(files: dict[str, str], name: str) -> str:
-    hashes = {
-        path: hashlib.sha256(text.encode("utf-8")).hexdigest() for path, text in sorted(files.items())
-    }
-    record = {"archspec": __version__, "model": name, "files": hashes}
-    return json.dumps(record, indent=2) + "\n"

@@ -112,7 +112,9 @@ class PackageView:
             )
         parts = " then ".join(_lower_first(branch.body.title()) for branch in block.branches)
         count = sum(layer.block == block for layer in self.architecture.layers)
-        caption = f"{parts[:1].upper()}{parts[1:]}; {count} of {len(self.architecture.layers)} layers."
+        caption = (
+            f"{parts[:1].upper()}{parts[1:]}; {count} of {len(self.architecture.layers)} layers."
+        )
         return LayerView(class_name, caption, block.name, count, tuple(branches))
 
     def _named(self, named: NamedNorm | None) -> NormView | None:
@@ -152,7 +154,9 @@ class PackageView:
             "final_norm": self._norm(a.final_norm),
             "head": head,
             "head_bias": bias,
-            "head_weight": "self.lm_head.weight" if head == "linear" else "self.embed_tokens.weight",
+            "head_weight": "self.lm_head.weight"
+            if head == "linear"
+            else "self.embed_tokens.weight",
             "head_bias_value": _bias(head, bias),
             "init_std": a.init_std,
             "rotaries": list(self.rotaries.values()),

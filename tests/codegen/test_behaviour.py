@@ -1,4 +1,4 @@
-"""What a built package does beyond the contract: generation, padding, errors, its shell commands."""
+"""What a built package does beyond the contract: generation, padding, errors, the shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `build` gives back: the same bytes every time, clean by the linters, and nothing injected."""
+"""What `build` gives back: the same bytes each time, clean, and nothing injected."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 from conftest import ROOT, SPECS, Builder, small_text
 
 import archspec
-from archspec.codegen import LOCK, build, package_name
+from archspec.codegen import build, package_name
+from archspec.lock import LOCK
 
 TINY = (ROOT / "examples/tiny.yaml").read_text(encoding="utf-8")
 DIGEST = """
@@ -119,7 +121,7 @@ def test_free_text_never_becomes_code(field: str, payload: str) -> None:
         if path.endswith(".py"):
             assert ast.dump(ast.parse(files[path])) == ast.dump(ast.parse(twin[path])), path
     assert "<script" not in files["README.md"] and "<script" not in files["figure.svg"]
-    assert "](javascript" not in files["README.md"]
+    assert not re.search(r"(?<!\\)\]\(javascript", files["README.md"])
 
 
 def test_a_file_name_never_becomes_code() -> None:
@@ -132,7 +134,7 @@ def test_a_file_name_never_becomes_code() -> None:
 
 @pytest.mark.parametrize(
     ("name", "package"),
-    [("qwen3-0.6b", "qwen3_0_6b"), ("7b", "m_7b"), ("class", "m_class"), ("a.b-c", "a_b_c")],
+    [("qwen3-0.6b", "qwen3_0_6b"), ("7b", "m_7b"), ("class", "m_class"), ("match", "m_match")],
 )
 def test_package_names_can_be_imported(name: str, package: str) -> None:
     assert package_name(name) == package

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec.importers import ConfigError, import_config
 from archspec.emit import comment, lines
+from archspec.importers import ConfigError, import_config
 from archspec.source import parse
 
 HOSTILE = [

@@ -185,9 +185,7 @@ def test_compiled_decoding_has_no_graph_break(case: Case, model: nn.Module) -> N
     cache = model.new_cache(2, TOKENS)
     with torch.no_grad():
         parts = [compiled(part, cache=cache) for part in tokens[:, :22].split([20, 1, 1], dim=1)]
-        torch.testing.assert_close(
-            torch.cat(parts, 1), model(tokens[:, :22]), atol=2e-4, rtol=1e-4
-        )
+        torch.testing.assert_close(torch.cat(parts, 1), model(tokens[:, :22]), atol=2e-4, rtol=1e-4)
 
 
 def test_compiled_training_has_no_graph_break(case: Case, model: nn.Module) -> None:

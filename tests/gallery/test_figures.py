@@ -1,0 +1,17 @@
+"""The figures in the gallery are those of their specs. `make gallery` draws them anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, spec_id
+
+import archspec
+from archspec.draw import render
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "gallery").glob("*.yaml")), ids=spec_id)
+def test_figure_is_up_to_date(path: Path) -> None:
+    figure = path.with_suffix(".svg").read_bytes()
+    assert figure == render(archspec.load(path), "svg"), "if it should differ, run `make gallery`"

@@ -1,0 +1,13 @@
+# Built by archspec 0.1.0 from local-global.yaml; edit the spec and build again.
+"""local-global, a standalone PyTorch package.
+
+from local_global import Model, load_checkpoint
+
+model = load_checkpoint(Model(), "model.safetensors")
+"""
+
+from .cache import Cache
+from .checkpoint import load_checkpoint
+from .model import Model
+
+__all__ = ["Cache", "Model", "load_checkpoint"]

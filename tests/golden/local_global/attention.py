@@ -1,0 +1,65 @@
+# Built by archspec 0.1.0 from local-global.yaml; edit the spec and build again.
+"""The attention of local-global."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .attend import attend_causal, attend_sliding
+from .cache import KeyValueCache, RollingCache
+from .rotary import rotate
+from .step import Step
+
+
+class SlidingAttention(nn.Module):
+    """Causal attention over the last 64 tokens: 6 query heads, 3 to each of 2 key-value heads, of width 32."""
+
+    def __init__(self):
+        super().__init__()
+        self.q_proj = nn.Linear(192, 6 * 32, bias=False)
+        self.k_proj = nn.Linear(192, 2 * 32, bias=False)
+        self.v_proj = nn.Linear(192, 2 * 32, bias=False)
+        self.o_proj = nn.Linear(6 * 32, 192, bias=False)
+
+    def forward(self, x: Tensor, step: Step, cache: RollingCache | None) -> Tensor:
+        batch, tokens, _ = x.shape
+        q = self.q_proj(x).view(batch, tokens, 6, 32).transpose(1, 2)  # (B, H, T, D)
+        k = self.k_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
+        v = self.v_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
+        q, k = rotate(q, step.local_rotary), rotate(k, step.local_rotary)
+        if cache is not None:
+            k, v = cache.append(k, v, step.start)
+        out = attend_sliding(q, k, v, step.start, step.padding, window=64, scale=0.1767766952966369)
+        return self.o_proj(out.transpose(1, 2).flatten(2))
+
+    @staticmethod
+    def new_cache(batch_size: int, max_length: int, like: Tensor) -> RollingCache:
+        shape = (batch_size, 2, min(64, max_length), 32)
+        return RollingCache(shape, like)
+
+
+class GlobalAttention(nn.Module):
+    """Causal attention over all earlier tokens: 6 query heads, 3 to each of 2 key-value heads, of width 32."""
+
+    def __init__(self):
+        super().__init__()
+        self.q_proj = nn.Linear(192, 6 * 32, bias=False)
+        self.k_proj = nn.Linear(192, 2 * 32, bias=False)
+        self.v_proj = nn.Linear(192, 2 * 32, bias=False)
+        self.o_proj = nn.Linear(6 * 32, 192, bias=False)
+
+    def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
+        batch, tokens, _ = x.shape
+        q = self.q_proj(x).view(batch, tokens, 6, 32).transpose(1, 2)  # (B, H, T, D)
+        k = self.k_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
+        v = self.v_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
+        q, k = rotate(q, step.global_rotary), rotate(k, step.global_rotary)
+        if cache is not None:
+            k, v = cache.append(k, v, step.start)
+        out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
+        return self.o_proj(out.transpose(1, 2).flatten(2))
+
+    @staticmethod
+    def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
+        shape = (batch_size, 2, max_length, 32)
+        return KeyValueCache(shape, like)

@@ -1,0 +1,21 @@
+# Built by archspec 0.1.0 from local-global.yaml; edit the spec and build again.
+"""The feed-forward of local-global."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class FeedForward(nn.Module):
+    """GEGLU feed-forward: 192 → 512 → 192."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate_proj = nn.Linear(192, 512, bias=False)
+        self.up_proj = nn.Linear(192, 512, bias=False)
+        self.down_proj = nn.Linear(512, 192, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate = self.gate_proj(x)  # (B, T, 512)
+        return self.down_proj(F.gelu(gate, approximate="tanh") * self.up_proj(x))

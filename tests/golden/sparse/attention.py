@@ -1,0 +1,42 @@
+# Built by archspec 0.1.0 from sparse.yaml; edit the spec and build again.
+"""The attention of sparse."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .attend import attend_causal_sink
+from .cache import KeyValueCache
+from .rotary import rotate
+from .step import Step
+
+
+class Attention(nn.Module):
+    """Causal attention over all earlier tokens: 4 query heads, 2 to each of 2 key-value heads, of width 32."""
+
+    def __init__(self):
+        super().__init__()
+        self.q_proj = nn.Linear(128, 4 * 32, bias=False)
+        self.k_proj = nn.Linear(128, 2 * 32, bias=False)
+        self.v_proj = nn.Linear(128, 2 * 32, bias=False)
+        self.o_proj = nn.Linear(4 * 32, 128, bias=False)
+        self.sinks = nn.Parameter(torch.zeros(4))
+
+    def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
+        batch, tokens, _ = x.shape
+        q = self.q_proj(x).view(batch, tokens, 4, 32).transpose(1, 2)  # (B, H, T, D)
+        k = self.k_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
+        v = self.v_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
+        q, k = rotate(q, step.rotary), rotate(k, step.rotary)
+        if cache is not None:
+            k, v = cache.append(k, v, step.start)
+        out = attend_causal_sink(
+            q, k, v, self.sinks, step.start, step.padding, scale=0.1767766952966369
+        )
+        return self.o_proj(out.transpose(1, 2).flatten(2))
+
+    @staticmethod
+    def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
+        shape = (batch_size, 2, max_length, 32)
+        return KeyValueCache(shape, like)

@@ -1,0 +1,47 @@
+# Built by archspec 0.1.0 from sparse.yaml; edit the spec and build again.
+"""The experts of sparse: N tokens, K experts for each, C the width of the model."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .grouped import grouped_linear
+
+
+class MixtureOfExperts(nn.Module):
+    """2 of 8 experts for each token, each 128 → 128 → 128."""
+
+    def __init__(self):
+        super().__init__()
+        self.router = nn.Linear(128, 8, bias=False)
+        self.experts = Experts()
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(0, 1)  # (N, C)
+        logits = self.router(tokens)  # (N, 8)
+        scores, chosen = logits.topk(2, dim=-1)  # (N, K)
+        weights = scores.softmax(dim=-1)
+        return self.experts(tokens, weights, chosen).view_as(x)
+
+
+class Experts(nn.Module):
+    """8 feed-forwards, their weights stacked: 128 → 128 → 128."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate_up_proj = nn.Parameter(torch.empty(8, 2 * 128, 128))
+        self.down_proj = nn.Parameter(torch.empty(8, 128, 128))
+
+    def forward(self, x: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
+        # Pairs of token and expert, sorted by expert, so that each expert meets its tokens at once.
+        expert, order = chosen.flatten().sort(stable=True)  # (N·K,)
+        ends = torch.searchsorted(expert, torch.arange(8, device=x.device), right=True)
+        h = grouped_linear(x[order // 2], self.gate_up_proj, ends)
+        gate, up = h.chunk(2, dim=-1)  # (N·K, 128)
+        h = F.silu(gate) * up
+        out = grouped_linear(h, self.down_proj, ends)
+        out = out * weights.flatten()[order, None].to(out.dtype)
+        unsorted = torch.empty_like(out).index_copy(0, order, out)
+        return unsorted.view(x.shape[0], 2, -1).sum(dim=1)  # (N, C)
