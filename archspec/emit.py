@@ -52,7 +52,8 @@ def comment(sentences: Sequence[str]) -> list[str]:
 def _field(key: str, value: Any, indent: int) -> Iterator[str]:
     head = f"{' ' * indent}{_outside(key)}:"
     if isinstance(value, str):
-        yield f"{head} {_outside(value)}"
+        line = f"{head} {_outside(value)}"
+        yield from [line] if len(line) <= WIDTH else [head, f"{' ' * indent}  {_outside(value)}"]
         return
     line = f"{head} {flow(value)}"
     fields, items = _fields(value), _items(value)

@@ -125,6 +125,8 @@ def plain_message(kind: str, context: dict[str, Any], given: Any) -> tuple[str, 
 
 
 def _quotes(kind: str, given: Any) -> str:
+    if isinstance(given, str) and given.lower() in ("none", "nil", "off", "no"):
+        return "`null` leaves it out"
     if kind == "string_type" and given is not None and not isinstance(given, (dict, list)):
         return "in quotes it is text"
     if kind in ("int_type", "float_type") and isinstance(given, str):

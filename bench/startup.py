@@ -1,6 +1,6 @@
 """How long whole commands take beside `import torch`, interleaved: medians and ratios.
 
-    .venv/bin/python bench/startup.py [--rounds 7]
+.venv/bin/python bench/startup.py [--rounds 7]
 """
 
 from __future__ import annotations

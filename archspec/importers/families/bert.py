@@ -43,21 +43,27 @@ def _describe(config: Config) -> Draft:
 
 def _checkpoint() -> Fields:
     theirs, ours = "encoder.layer.{layer}.", "layers.{layer}."
+    norms = {
+        "embeddings.LayerNorm": "embed_norm",
+        f"{theirs}attention.output.LayerNorm": f"{ours}post_attention_layernorm",
+        f"{theirs}output.LayerNorm": f"{ours}post_feedforward_layernorm",
+    }
+    # The first published files call a norm's weight and bias gamma and beta.
+    early = {"gamma": "weight", "beta": "bias"}
     return {
         "prefix": "bert.",
         "tensors": {
+            **{f"{a}.{old}": f"{b}.{new}" for a, b in norms.items() for old, new in early.items()},
+            **norms,
             "embeddings.word_embeddings": "embed_tokens",
             "embeddings.position_embeddings": "embed_positions",
             "embeddings.token_type_embeddings": "embed_token_types",
-            "embeddings.LayerNorm": "embed_norm",
             f"{theirs}attention.self.query": f"{ours}self_attn.q_proj",
             f"{theirs}attention.self.key": f"{ours}self_attn.k_proj",
             f"{theirs}attention.self.value": f"{ours}self_attn.v_proj",
             f"{theirs}attention.output.dense": f"{ours}self_attn.o_proj",
-            f"{theirs}attention.output.LayerNorm": f"{ours}post_attention_layernorm",
             f"{theirs}intermediate.dense": f"{ours}mlp.up_proj",
             f"{theirs}output.dense": f"{ours}mlp.down_proj",
-            f"{theirs}output.LayerNorm": f"{ours}post_feedforward_layernorm",
         },
         "ignore": ["embeddings.position_ids", "pooler", "cls", "classifier", "qa_outputs"],
     }

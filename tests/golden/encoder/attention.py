@@ -10,7 +10,7 @@ from .step import Step
 
 
 class Attention(nn.Module):
-    """Attention over the whole text: 6 heads of width 16."""
+    """Attends to the whole text: 6 heads of width 16."""
 
     def __init__(self):
         super().__init__()

@@ -63,10 +63,8 @@ def check_layer(layer: Layer) -> float:
 def main() -> int:
     """Run every check and print its largest difference; 0 when all are small."""
     torch.manual_seed(0)
-    checks = {
-        "attention": check_attention(),
-    }
-    for kind in (Layer,):
+    checks = {"attention": check_attention()}
+    for kind in [Layer]:
         checks[kind.__name__] = check_layer(kind())
     for name, difference in checks.items():
         print(f"{'ok' if difference < 1e-4 else 'WRONG':6}{name}: {difference:.1e}")

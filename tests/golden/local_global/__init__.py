@@ -1,9 +1,8 @@
 # Built by archspec 0.1.0 from local-global.yaml; edit the spec and build again.
 """local-global, a standalone PyTorch package.
 
-from local_global import Model, load_checkpoint
-
-model = load_checkpoint(Model(), "model.safetensors")
+>>> from local_global import Model, load_checkpoint
+>>> model = load_checkpoint(Model(), "model.safetensors")
 """
 
 from .cache import Cache

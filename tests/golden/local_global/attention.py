@@ -12,7 +12,7 @@ from .step import Step
 
 
 class SlidingAttention(nn.Module):
-    """Causal attention over the last 64 tokens: 6 query heads, 3 to each of 2 key-value heads, of width 32."""
+    """Attends to the last 64 tokens: 6 heads of width 32 share 2 key-value heads."""
 
     def __init__(self):
         super().__init__()
@@ -39,7 +39,7 @@ class SlidingAttention(nn.Module):
 
 
 class GlobalAttention(nn.Module):
-    """Causal attention over all earlier tokens: 6 query heads, 3 to each of 2 key-value heads, of width 32."""
+    """Attends to all earlier tokens: 6 heads of width 32 share 2 key-value heads."""
 
     def __init__(self):
         super().__init__()

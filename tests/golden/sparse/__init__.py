@@ -1,9 +1,8 @@
 # Built by archspec 0.1.0 from sparse.yaml; edit the spec and build again.
 """sparse, a standalone PyTorch package.
 
-from sparse import Model, load_checkpoint
-
-model = load_checkpoint(Model(), "model.safetensors")
+>>> from sparse import Model, load_checkpoint
+>>> model = load_checkpoint(Model(), "model.safetensors")
 """
 
 from .cache import Cache

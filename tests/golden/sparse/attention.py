@@ -13,7 +13,7 @@ from .step import Step
 
 
 class Attention(nn.Module):
-    """Causal attention over all earlier tokens: 4 query heads, 2 to each of 2 key-value heads, of width 32."""
+    """Attends to all earlier tokens: 4 heads of width 32 share 2 key-value heads."""
 
     def __init__(self):
         super().__init__()

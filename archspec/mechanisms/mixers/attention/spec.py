@@ -111,22 +111,15 @@ class Attention(Mechanism):
     def caption(self, hidden_size: int) -> str:
         """What it sees, its heads and their width."""
         if not self.causal:
-            sees = "Attention over the whole text"
+            sees = "the whole text"
         elif self.window:
-            sees = f"Causal attention over the last {self.window:,} tokens"
+            sees = f"the last {_count(self.window, 'token')}"
         else:
-            sees = "Causal attention over all earlier tokens"
-        group = self.heads // self.key_heads
-        if group == 1:
-            heads = f"{_count(self.heads, 'head')} of width {self.head_dim}"
-        elif self.key_heads == 1:
-            heads = f"{self.heads} query heads share 1 key-value head of width {self.head_dim}"
-        else:
-            heads = (
-                f"{self.heads} query heads, {group} to each of "
-                f"{self.key_heads} key-value heads, of width {self.head_dim}"
-            )
-        return f"{sees}: {heads}."
+            sees = "all earlier tokens"
+        heads = f"{_count(self.heads, 'head')} of width {self.head_dim}"
+        if self.key_heads < self.heads:
+            heads += f" share {_count(self.key_heads, 'key-value head')}"
+        return f"Attends to {sees}: {heads}."
 
     def graph(self, hidden_size: int) -> OperatorGraph:
         """Project, norm, rotate, attend, project back."""
