@@ -10,7 +10,7 @@ from archspec.mechanisms.base import Mechanism
 
 
 def package_name(name: str) -> str:
-    """A model's name as Python can import it: `qwen3-0.6b` → `qwen3_0_6b`."""
+    """A model's name as Python can import it: `tiny-0.6b` → `tiny_0_6b`."""
     made = re.sub(r"[^a-z0-9_]", "_", name)
     reserved = keyword.iskeyword(made) or keyword.issoftkeyword(made)
     return f"m_{made}" if made[0].isdigit() or reserved else made

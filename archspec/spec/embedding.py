@@ -27,6 +27,6 @@ class Embedding(Strict):
         default=None, description="Absolute positions added to the token vectors."
     )
     token_types: Size | None = Field(
-        default=None, description="How many kinds of segment have a vector (BERT: 2)."
+        default=None, description="How many kinds of segment have a vector."
     )
     norm: OptionalNorm = Field(default=None, description="A norm after the sum.")

@@ -18,7 +18,7 @@ class LinearScaling(Strict):
 
 
 class Llama3Scaling(Strict):
-    """Slow rotations divided by `factor`, fast ones kept, the rest blended (Llama 3.1)."""
+    """Slow rotations divided by `factor`, fast ones kept, the rest blended (arXiv 2407.21783)."""
 
     type: Literal["llama3"]
     factor: Factor = Field(description="How many times longer the text may get.")

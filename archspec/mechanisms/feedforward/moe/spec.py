@@ -38,10 +38,10 @@ class MixtureOfExperts(Mechanism):
     bias: bool = Field(default=False, description="The experts' linear layers have biases.")
     clamp: Factor | None = Field(
         default=None,
-        description="Before the activation, gate ≤ clamp and |up| ≤ clamp (gpt-oss).",
+        description="Before the activation, gate ≤ clamp and |up| ≤ clamp.",
     )
     up_offset: float = Field(
-        default=0.0, ge=-100, le=100, description="Added to `up` before the product (gpt-oss: 1)."
+        default=0.0, ge=-100, le=100, description="Added to `up` before the product."
     )
     router: Router = Field(default=Router(), description="How experts are chosen.")
     renormalize: bool = Field(description="The weights of the chosen experts add up to one.")

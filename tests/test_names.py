@@ -1,0 +1,34 @@
+"""No stage and no template knows a model's name: only importers, specs and prose do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+SOURCES = sorted(
+    path
+    for pattern in ("*.py", "*.jinja")
+    for path in (ROOT / "archspec").rglob(pattern)
+    if "importers" not in path.parts
+)
+FAMILIES = (
+    "afmoe apertus arcee bailing bart bert bloom cohere dbrx deepseek dots1 ernie exaone falcon "
+    "flint gemma glm gpt-2 gpt2 gpt-oss gpt_oss gpt_neo gptj granite helium hunyuan jamba kimi "
+    "laguna lfm2 llama longcat mamba mellum minicpm minimax mistral mixtral mpt nanochat nemotron "
+    "neox olmo opt phi qwen seed_oss smollm solar stablelm starcoder t5 whisper youtu zamba"
+).split()
+# `llama3` is what everybody calls a way to stretch rotary positions.
+PATTERN = re.compile(
+    rf"(?<![a-z0-9_])(?!llama3\b)({'|'.join(FAMILIES)})(?:[\d._-]*\d)?(?![a-z0-9_])"
+)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT / "archspec")))
+def test_no_model_is_named(path: Path) -> None:
+    text = path.read_text(encoding="utf-8").lower()
+    # A command's example may name a file in the gallery.
+    text = re.sub(r"gallery/[a-z0-9.*-]+|example: .*", "", text)
+    assert {match[1] for match in PATTERN.finditer(text)} == set()
