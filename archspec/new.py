@@ -59,7 +59,7 @@ embedding:
 
 blocks:
   layer:
-    norm_position: post     # N(x + f(x)), as in BERT
+    norm_position: post     # N(x + f(x))
     mixer:
       type: attention
       heads: 4
