@@ -14,8 +14,10 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from archspec.analysis import analyse, feedforwards, mixers
-from archspec.architecture import Architecture, Block, Branch, NamedNorm
+from archspec.architecture import Architecture, Block, NamedNorm
+from archspec.mechanisms.base import Mechanism
 from archspec.schedule import compress
+from archspec.spec.norm import Norm
 
 Kind = Literal["added", "removed", "changed"]
 
@@ -130,23 +132,41 @@ def _pairs(before: Architecture, after: Architecture) -> dict[str, str]:
     return {name: pairs[name] for name in old if name in pairs}
 
 
-def _branches(block: Block) -> dict[str, Branch]:
+def _branches(block: Block) -> dict[str, _Placed]:
     """The branches by the noun of the language: `mixer`, `feedforward`, `mixer_2`."""
     nouns = [("mixer", mixers(block)), ("feedforward", feedforwards(block))]
     noun_of = {id(body): noun for noun, bodies in nouns for body in bodies}
-    out: dict[str, Branch] = {}
-    for branch in block.branches:
-        noun = noun_of.get(id(branch.body), "branch")
-        count = sum(1 for known in out if known.partition("_")[0] == noun)
-        out[noun if not count else f"{noun}_{count + 1}"] = branch
+    out: dict[str, _Placed] = {}
+    for update in block.updates:
+        for branch in update.branches:
+            noun = noun_of.get(id(branch.body), "branch")
+            count = sum(1 for known in out if known.partition("_")[0] == noun)
+            out[noun if not count else f"{noun}_{count + 1}"] = _Placed(
+                branch.body,
+                _value(branch.before or update.before),
+                _value(branch.inside),
+                _value(update.after),
+                branch.scale,
+                True if len(update.branches) > 1 else None,
+                True if update.before else None,
+            )
     return out
 
 
+@dataclass(frozen=True)
+class _Placed:
+    """A branch with what stands around it, in the words of the language."""
+
+    body: Mechanism
+    norm_before: Norm | None
+    norm_inside: Norm | None
+    norm_after: Norm | None
+    residual_scale: float | None
+    parallel: bool | None
+    shared_norm: bool | None
+
+
 def _block(path: str, before: Block, after: Block) -> Iterator[Change]:
-    for field in fields(Block):
-        if field.name not in ("name", "branches"):
-            a, b = getattr(before, field.name), getattr(after, field.name)
-            yield from _compare(f"{path}.{field.name}", a, b)
     old, new = _branches(before), _branches(after)
     for noun in dict.fromkeys([*old, *new]):
         a, b = old.get(noun), new.get(noun)
@@ -155,15 +175,15 @@ def _block(path: str, before: Block, after: Block) -> Iterator[Change]:
             yield from _compare(here, a and a.body, b and b.body)
             continue
         yield from _compare(here, a.body, b.body)
-        for field in fields(Branch):
+        for field in fields(_Placed):
             if field.name != "body":
-                pair = (_value(getattr(side, field.name)) for side in (a, b))
-                yield from _compare(f"{here}.norm_{field.name}", *pair)
+                pair = (getattr(side, field.name) for side in (a, b))
+                yield from _compare(f"{here}.{field.name}", *pair)
 
 
-def _value(value: Any) -> Any:
+def _value(named: NamedNorm | None) -> Norm | None:
     """Without the module's name, which follows from where the norm stands."""
-    return value.norm if isinstance(value, NamedNorm) else value
+    return named.norm if named else None
 
 
 def _compare(path: str, before: Any, after: Any) -> Iterator[Change]:

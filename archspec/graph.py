@@ -7,7 +7,7 @@ are those of one token's output, without batch and time.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import prod
 from typing import TYPE_CHECKING, Literal
@@ -29,6 +29,7 @@ Kind = Literal[
     "rope",
     "attention",
     "sink",
+    "shared",
     "activation",
     "clamp",
     "multiply",
@@ -42,11 +43,15 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Parameter:
-    """A learned tensor; `active` is the share of it that one token uses."""
+    """A stored tensor; `active` is the share of it that one token uses.
+
+    One that is not `trained` is a buffer: it is saved and loaded, and gradients leave it alone.
+    """
 
     name: str
     shape: tuple[int, ...]
     active: Fraction = Fraction(1)
+    trained: bool = True
 
     @property
     def size(self) -> int:
@@ -102,7 +107,7 @@ class OperatorGraph:
         """Every parameter with its dotted name, in order; shared modules count once."""
         for operator in self.operators:
             for p in operator.parameters:
-                yield Parameter(prefix + p.name, p.shape, p.active)
+                yield replace(p, name=prefix + p.name)
             if operator.inside:
                 yield from operator.inside.parameters(f"{prefix}{operator.name}.")
 
@@ -143,7 +148,7 @@ class OperatorGraph:
                 assert nx.has_path(graph, name, OUTPUT), f"{name} does not reach the output"
             if graph.in_degree(name) == 0:
                 operator = self[name]
-                assert operator.kind in ("input", "sink"), f"{name} has no input"
+                assert operator.kind in ("input", "sink", "shared"), f"{name} has no input"
 
 
 @dataclass

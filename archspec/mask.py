@@ -9,17 +9,21 @@ from dataclasses import dataclass
 class Mask:
     """A mask given by a formula over token positions.
 
-    `window` counts the tokens that a query sees, itself included.
+    `window` counts the tokens that a query sees, itself included; `chunk` cuts the text into
+    pieces of that many tokens that do not see each other.
     """
 
     causal: bool = True
     window: int | None = None
+    chunk: int | None = None
 
     def allows(self, query: int, key: int) -> bool:
         """Whether the token at `query` sees the token at `key`."""
         if not self.causal:
             return True
         if key > query:
+            return False
+        if self.chunk is not None and query // self.chunk != key // self.chunk:
             return False
         return self.window is None or query - key < self.window
 
@@ -28,6 +32,8 @@ class Mask:
         total = first + tokens
         if not self.causal:
             return tokens * total
+        if self.chunk is not None:
+            return _triangles(total, self.chunk) - _triangles(first, self.chunk)
         window = total if self.window is None else min(self.window, total)
         growing = max(0, min(total, window) - first)
         from_start = growing * first + growing * (growing + 1) // 2
@@ -37,4 +43,12 @@ class Mask:
         """In words: `causal, window 512`."""
         if not self.causal:
             return "bidirectional"
+        if self.chunk is not None:
+            return f"causal, chunks of {self.chunk:,}"
         return "causal" if self.window is None else f"causal, window {self.window:,}"
+
+
+def _triangles(tokens: int, chunk: int) -> int:
+    """Pairs within the chunks of a text of `tokens` tokens."""
+    whole, rest = divmod(tokens, chunk)
+    return whole * chunk * (chunk + 1) // 2 + rest * (rest + 1) // 2

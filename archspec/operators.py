@@ -6,10 +6,15 @@ from archspec.graph import Operator, Parameter
 from archspec.spec.norm import Norm
 
 
-def norm_operator(name: str, norm: Norm, width: int, shape: tuple[int, ...] = ()) -> Operator:
-    """A norm over the last `width` numbers of a value of `shape`."""
-    weights = [Parameter(f"{name}.weight", (width,))]
+def norm_operator(
+    name: str, norm: Norm, width: int, shape: tuple[int, ...] = (), heads: int | None = None
+) -> Operator:
+    """A norm over the last `width` numbers of a value of `shape`; `heads` have a weight each."""
+    size = (width,) if heads is None else (heads, width)
+    weights = [Parameter(f"{name}.weight", size)] if norm.weight else []
     if norm.bias:
-        weights.append(Parameter(f"{name}.bias", (width,)))
-    detail = "scale 1 + w" if norm.zero_centered else ""
+        weights.append(Parameter(f"{name}.bias", size))
+    details = ["scale 1 + w"] if norm.zero_centered else []
+    details += ["no weight"] if not norm.weight else []
+    detail = ", ".join(details)
     return Operator(name, "norm", norm.caption(), shape or (width,), tuple(weights), detail=detail)

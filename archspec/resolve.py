@@ -12,13 +12,14 @@ from archspec.architecture import (
     Head,
     Layer,
     NamedNorm,
+    Update,
 )
 from archspec.errors import ArchspecError, Diagnostic
 from archspec.expand import expand
-from archspec.mechanisms.base import Mechanism
 from archspec.schedule import Run, shortest
 from archspec.source import Document
-from archspec.spec import block as written
+from archspec.spec import block as written_block
+from archspec.spec import head as written
 from archspec.spec.model import ModelSpec
 from archspec.spec.norm import Norm, complete_norms
 from archspec.validate import validate
@@ -35,6 +36,9 @@ def resolve(document: Document) -> Architecture:
     if problems:
         raise document.error(problems)
     architecture = _architecture(spec, expanded.layers, shortest(expanded.layers, expanded.written))
+    problems = _references(architecture, document)
+    if problems:
+        raise document.error(problems)
     try:
         architecture.verify()
     except ArchspecError as error:
@@ -56,6 +60,23 @@ def _across(spec: ModelSpec, document: Document) -> list[Diagnostic]:
     return found
 
 
+def _references(architecture: Architecture, document: Document) -> list[Diagnostic]:
+    """What a layer takes from an earlier one must have been given by then."""
+    given: set[str] = set()
+    found: dict[str, Diagnostic] = {}
+    for layer in architecture.layers:
+        for branch in layer.block.branches:
+            taken = branch.body.takes()
+            if taken and taken not in given:
+                message = f"layer {layer.index} shares what no earlier layer has ({taken})"
+                path = f"blocks.{layer.block.name}"
+                hint = "an earlier layer of the same heads and view needs its own"
+                mark = document.data.values_at.get("layers")
+                found.setdefault(path, Diagnostic(message, path, mark, hint))
+        given |= {name for branch in layer.block.branches if (name := branch.body.gives())}
+    return list(found.values())
+
+
 def _architecture(spec: ModelSpec, layers: tuple[str, ...], schedule: Run) -> Architecture:
     blocks = {name: _block(name, block, spec) for name, block in spec.blocks.items()}
     positions, norm = spec.embedding.positions, spec.embedding.norm
@@ -68,14 +89,16 @@ def _architecture(spec: ModelSpec, layers: tuple[str, ...], schedule: Run) -> Ar
         context_length=spec.context_length,
         embedding=Embedding(
             scale=_scale(spec),
+            width=spec.embedding.width,
             positions=positions.length if positions else None,
+            offset=positions.offset if positions else 0,
             token_types=spec.embedding.token_types,
             norm=norm.over(spec.norm) if norm else None,
         ),
         layers=tuple(Layer(index, blocks[name]) for index, name in enumerate(layers)),
         schedule=schedule,
         final_norm=spec.final_norm.over(spec.norm) if spec.final_norm else None,
-        head=Head(spec.head.tied, spec.head.bias) if spec.head else None,
+        head=_head(spec.head),
         checkpoint=spec.checkpoint,
         init_std=spec.init_std,
     )
@@ -99,25 +122,30 @@ _NAMES: dict[str, dict[str, tuple[str, str]]] = {
 }
 
 
-def _block(name: str, block: written.Block, spec: ModelSpec) -> Block:
-    norm = block.norm.over(spec.norm) if block.norm else Norm().over(spec.norm)
+def _head(head: written.Head | None) -> Head | None:
+    return Head(head.tied, head.bias, head.scale, head.softcap) if head else None
+
+
+def _block(name: str, block: written_block.Block, spec: ModelSpec) -> Block:
+    norm = (block.norm or Norm()).over(spec.norm)
+    names = _NAMES[block.norm_position]
     bodies = [(0, block.mixer), (1, block.feedforward)]
-    branches = [
-        _branch(body, which, block.norm_position, norm, spec.norm)
-        for which, body in bodies
-        if body is not None
-    ]
-    if len(branches) == 1 and block.norm_position == "pre":
-        only = branches[0]
-        branches = [Branch(only.body, NamedNorm("input_layernorm", norm))]
-    return Block(name, tuple(branches))
+    present = [(which, body) for which, body in bodies if body is not None]
 
+    def named(place: str, which: int) -> NamedNorm | None:
+        return NamedNorm(names[place][which], norm) if place in names else None
 
-def _branch(body: Mechanism, which: int, position: str, norm: Norm, model_norm: Norm) -> Branch:
-    names = {place: NamedNorm(pair[which], norm) for place, pair in _NAMES[position].items()}
-    return Branch(
-        complete_norms(body, model_norm),
-        names.get("before"),
-        names.get("inside"),
-        names.get("after"),
-    )
+    updates: list[Update] = []
+    for which, body in present:
+        # A branch alone has the name of the first, wherever it stands in other blocks.
+        first = 0 if len(present) == 1 and block.norm_position == "pre" else which
+        before = None if block.shared_norm else named("before", first)
+        branch = Branch(
+            complete_norms(body, spec.norm), before, named("inside", which), block.residual_scale
+        )
+        updates.append(Update((branch,), after=named("after", which)))
+    if block.parallel:
+        shared = named("before", 0) if block.shared_norm else None
+        branches = tuple(branch for update in updates for branch in update.branches)
+        updates = [Update(branches, before=shared)]
+    return Block(name, tuple(updates))

@@ -35,6 +35,8 @@ LADDERS: dict[str, tuple[int, ...]] = {
     "hidden_size": (96, 64, 48, 32),
     "experts": (8, 6, 4),
     "top_k": (2,),
+    "count": (2,),
+    "keep": (1,),
     "conv": (4,),
     "token_types": (2,),
 }

@@ -14,12 +14,16 @@ SOURCES = sorted(
     for path in (ROOT / "archspec").rglob(pattern)
     if "importers" not in path.parts
 )
-FAMILIES = (
-    "afmoe apertus arcee bailing bart bert bloom cohere dbrx deepseek dots1 ernie exaone falcon "
-    "flint gemma glm gpt-2 gpt2 gpt-oss gpt_oss gpt_neo gptj granite helium hunyuan jamba kimi "
-    "laguna lfm2 llama longcat mamba mellum minicpm minimax mistral mixtral mpt nanochat nemotron "
-    "neox olmo opt phi qwen seed_oss smollm solar stablelm starcoder t5 whisper youtu zamba"
-).split()
+# fmt: off
+FAMILIES = [
+    "afmoe", "apertus", "arcee", "bailing", "bart", "bert", "bloom", "cohere", "dbrx",
+    "deepseek", "dots1", "ernie", "exaone", "falcon", "flint", "gemma", "glm", "gpt-2", "gpt2",
+    "gpt-oss", "gpt_oss", "gpt_neo", "gptj", "granite", "helium", "hunyuan", "jamba", "kimi",
+    "laguna", "lfm2", "llama", "longcat", "mamba", "mellum", "minicpm", "minimax", "mistral",
+    "mixtral", "mpt", "nanochat", "nemotron", "neox", "olmo", "opt", "phi", "qwen", "seed_oss",
+    "smollm", "solar", "stablelm", "starcoder", "t5", "whisper", "youtu", "zamba",
+]
+# fmt: on
 # `llama3` is what everybody calls a way to stretch rotary positions.
 PATTERN = re.compile(
     rf"(?<![a-z0-9_])(?!llama3\b)({'|'.join(FAMILIES)})(?:[\d._-]*\d)?(?![a-z0-9_])"

@@ -102,9 +102,10 @@ def test_layers_overridden_alike_share_a_block() -> None:
 )
 def test_norm_positions(position: str, places: tuple[str, ...]) -> None:
     model = load(BLOCK + f"    norm_position: {position}\nlayers: a\n")
-    for branch in model.layers[0].block.branches:
-        found = tuple(name for name in ("before", "inside", "after") if getattr(branch, name))
-        assert found == places
+    for update in model.layers[0].block.updates:
+        (branch,) = update.branches
+        norms = {"before": branch.before, "inside": branch.inside, "after": update.after}
+        assert tuple(name for name, norm in norms.items() if norm) == places
 
 
 def test_a_block_norm_goes_over_the_models() -> None:

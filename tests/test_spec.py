@@ -39,13 +39,14 @@ def test_the_schema_reaches_every_mechanism() -> None:
 
 def test_a_norm_takes_its_gaps_from_the_model() -> None:
     model = Norm(type="rmsnorm", eps=1e-5, zero_centered=True)
-    assert Norm().over(model) == Norm(type="rmsnorm", eps=1e-5, zero_centered=True, bias=False)
+    filled = Norm(type="rmsnorm", eps=1e-5, weight=True, zero_centered=True, bias=False)
+    assert Norm().over(model) == filled
 
 
 def test_a_norm_of_another_type_takes_only_the_eps() -> None:
     model = Norm(type="rmsnorm", eps=1e-5, zero_centered=True)
     assert Norm(type="layernorm").over(model) == Norm(
-        type="layernorm", eps=1e-5, zero_centered=False, bias=True
+        type="layernorm", eps=1e-5, weight=True, zero_centered=False, bias=True
     )
 
 

@@ -12,10 +12,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 _ACTIVATIONS = {
     "gelu": "F.gelu({x})",
     "gelu_tanh": 'F.gelu({x}, approximate="tanh")',
+    "identity": "{x}",
+    "mish": "F.mish({x})",
     "quick_gelu": "({x} * torch.sigmoid(1.702 * {x}))",
     "relu": "F.relu({x})",
     "relu2": "F.relu({x}).square()",
+    "sigmoid": "{x}.sigmoid()",
     "silu": "F.silu({x})",
+    "softplus": "F.softplus({x})",
+    "tanh": "{x}.tanh()",
+    "xielu": "self.activation({x})",
 }
 
 

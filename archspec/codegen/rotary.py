@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from archspec.architecture import Architecture
-from archspec.spec.rope import LinearScaling, Llama3Scaling, Rope, YarnScaling
+from archspec.spec.rope import (
+    DynamicScaling,
+    LinearScaling,
+    Llama3Scaling,
+    LongRopeScaling,
+    NtkScaling,
+    Rope,
+    YarnScaling,
+)
+
+_Rendered = LinearScaling | Llama3Scaling | YarnScaling | DynamicScaling | LongRopeScaling
 
 
 @dataclass(frozen=True)
 class RotaryView:
-    """One function of positions; `scaling` is the template that stretches its frequencies."""
+    """One function of positions; `scaling` is the template that stretches its frequencies.
+
+    `width` dimensions go through the rotation, and the first `turning` of them have a frequency.
+    """
 
     name: str
     caption: str
     theta: float
     width: int
+    turning: int
+    pairing: str
+    backwards: bool = False
     scaling: str | None = None
     factor: float = 1.0
     temperature: float = 1.0
@@ -26,6 +43,22 @@ class RotaryView:
     original_context: int = 0
     longest: str = ""
     shortest: str = ""
+    short_factors: tuple[float, ...] = ()
+    long_factors: tuple[float, ...] = ()
+    reads_length: bool = False
+
+    @property
+    def cosine(self) -> str:
+        """The expression for the cosine table."""
+        factor = f" * {self.temperature!r}" if self.temperature != 1.0 else ""
+        return f"(angle.cos(){factor}).to(dtype)" if factor else "angle.cos().to(dtype)"
+
+    @property
+    def sine(self) -> str:
+        """The expression for the sine table; negative where the rotation goes the other way."""
+        factor = f" * {self.temperature!r}" if self.temperature != 1.0 else ""
+        sine = "-angle.sin()" if self.backwards else "angle.sin()"
+        return f"({sine}{factor}).to(dtype)" if factor or self.backwards else f"{sine}.to(dtype)"
 
 
 def rotary_views(architecture: Architecture) -> dict[tuple[Rope, int], RotaryView]:
@@ -43,41 +76,62 @@ def rotary_views(architecture: Architecture) -> dict[tuple[Rope, int], RotaryVie
 
 def _view(name: str, rope: Rope, head_dim: int) -> RotaryView:
     width = rope.width(head_dim)
-    caption = f"Base {rope.theta:,.0f}, {width} dimensions."
-    scaling = rope.scaling
-    if scaling is None:
-        return RotaryView(name, caption, rope.theta, width)
-    template = f"templates/rope/{scaling.type}.py.jinja"
-    if isinstance(scaling, LinearScaling):
-        return RotaryView(name, caption, rope.theta, width, template, scaling.factor)
-    if isinstance(scaling, Llama3Scaling):
-        low, high = scaling.low_frequency_factor, scaling.high_frequency_factor
-        return RotaryView(
-            name,
-            caption,
-            rope.theta,
-            width,
-            template,
-            scaling.factor,
-            low=low,
-            span=high - low,
-            original_context=scaling.original_context,
-            longest=f"{scaling.original_context / low:,.0f}",
-            shortest=f"{scaling.original_context / high:,.0f}",
-        )
-    low, high = _yarn_ramp(scaling, rope.theta, width)
-    return RotaryView(
+    turning = 2 * int(rope.fraction * head_dim // 2) if rope.proportional else width
+    plain = RotaryView(
         name,
-        caption,
+        f"Base {rope.theta:,.0f}, {turning} dimensions.",
         rope.theta,
         width,
-        template,
-        scaling.factor,
-        temperature=scaling.temperature(),
-        low=low,
-        high=high,
-        span=high - low,
+        turning,
+        rope.pairing,
+        rope.reversed,
     )
+    scaling = rope.scaling
+    if scaling is None:
+        return plain
+    if isinstance(scaling, NtkScaling):
+        theta = rope.theta * scaling.factor ** (width / (width - 2))
+        return replace(plain, theta=theta, caption=f"Base {theta:,.0f}, {width} dimensions.")
+    return replace(
+        plain,
+        scaling=f"templates/rope/{scaling.type}.py.jinja",
+        **_numbers(scaling, rope.theta, width),
+    )
+
+
+def _numbers(scaling: _Rendered, theta: float, width: int) -> dict[str, Any]:
+    """The numbers that a scaling's template puts in place."""
+    if isinstance(scaling, LinearScaling):
+        return {"factor": scaling.factor}
+    if isinstance(scaling, DynamicScaling):
+        context = scaling.original_context
+        return {"factor": scaling.factor, "original_context": context, "reads_length": True}
+    if isinstance(scaling, LongRopeScaling):
+        return {
+            "temperature": scaling.attention_factor,
+            "original_context": scaling.original_context,
+            "short_factors": scaling.short_factors,
+            "long_factors": scaling.long_factors,
+            "reads_length": True,
+        }
+    if isinstance(scaling, Llama3Scaling):
+        low, high = scaling.low_frequency_factor, scaling.high_frequency_factor
+        return {
+            "factor": scaling.factor,
+            "low": low,
+            "span": high - low,
+            "original_context": scaling.original_context,
+            "longest": f"{scaling.original_context / low:,.0f}",
+            "shortest": f"{scaling.original_context / high:,.0f}",
+        }
+    low, high = _yarn_ramp(scaling, theta, width)
+    return {
+        "factor": scaling.factor,
+        "temperature": scaling.temperature(),
+        "low": low,
+        "high": high,
+        "span": high - low,
+    }
 
 
 def _yarn_ramp(scaling: YarnScaling, theta: float, width: int) -> tuple[float, float]:

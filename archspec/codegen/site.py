@@ -40,17 +40,16 @@ class Site:
     rotaries: dict[Any, RotaryView]
     decodes: bool
     """Whether the model keeps anything between calls."""
-
+    taken: frozenset[str]
+    """The names of what layers take from earlier ones."""
     own_norms: set[str] = field(default_factory=set[str])
 
-    def norm(self, norm: Norm | None, width: int) -> str | None:
+    def norm(self, norm: Norm, width: int, heads: int | None = None) -> str:
         """The expression that makes `norm`; remembers a class that must be written out."""
-        if norm is None:
-            return None
-        own = norms.own_class(norm)
+        own = norms.own_class(norm, heads)
         if own:
             self.own_norms.add(own)
-        return norms.constructor(norm, width)
+        return norms.constructor(norm, width, heads)
 
 
 class ModuleView(Protocol):

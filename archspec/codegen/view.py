@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from archspec.architecture import Architecture, Block, NamedNorm
+from archspec.architecture import Architecture, Block, Branch, NamedNorm
 from archspec.codegen import norms
 from archspec.codegen.names import layer_names, mechanism_names, package_name
 from archspec.codegen.rotary import RotaryView, rotary_views
@@ -31,7 +31,7 @@ class NormView:
 
 @dataclass(frozen=True)
 class BranchView:
-    """One update of the residual stream."""
+    """A function of the residual stream."""
 
     name: str
     class_name: str
@@ -39,6 +39,15 @@ class BranchView:
     cache: str | None
     before: NormView | None
     inside: NormView | None
+    scale: str | None
+
+
+@dataclass(frozen=True)
+class UpdateView:
+    """One update of the residual stream."""
+
+    branches: tuple[BranchView, ...]
+    before: NormView | None
     after: NormView | None
 
 
@@ -50,7 +59,26 @@ class LayerView:
     caption: str
     block: str
     count: int
-    branches: tuple[BranchView, ...]
+    updates: tuple[UpdateView, ...]
+    alone: bool
+    """It takes nothing from other layers, so that it can be tested by itself."""
+
+    @property
+    def branches(self) -> list[BranchView]:
+        """The branches of all updates, in order."""
+        return [branch for update in self.updates for branch in update.branches]
+
+    @property
+    def modules(self) -> list[NormView]:
+        """Every submodule with the expression that makes it, in order of computation."""
+        found: list[NormView | None] = []
+        for update in self.updates:
+            found.append(update.before)
+            for branch in update.branches:
+                body = NormView(branch.name, f"{branch.class_name}()")
+                found += [branch.before, body, branch.inside]
+            found.append(update.after)
+        return [module for module in found if module]
 
     @property
     def cache_owner(self) -> str | None:
@@ -82,9 +110,10 @@ class PackageView:
         """The view of each mechanism."""
         names = mechanism_names(self.architecture)
         size, decodes = self.architecture.hidden_size, self.architecture.is_causal
+        taken = self.architecture.taken
         return {
             mechanism: view_module(type(mechanism)).view(
-                mechanism, Site(name, size, self.rotaries, decodes, self.own_norms)
+                mechanism, Site(name, size, self.rotaries, decodes, taken, self.own_norms)
             )
             for mechanism, name in names.items()
         }
@@ -96,26 +125,34 @@ class PackageView:
         return tuple(self._layer(block, names[block]) for block in self.architecture.blocks)
 
     def _layer(self, block: Block, class_name: str) -> LayerView:
-        branches: list[BranchView] = []
-        for branch in block.branches:
-            module = self.modules[branch.body]
-            branches.append(
-                BranchView(
-                    branch.body.attribute,
-                    module.class_name,
-                    module.arguments,
-                    module.cache,
-                    self._named(branch.before),
-                    self._named(branch.inside),
-                    self._named(branch.after),
-                )
+        updates = tuple(
+            UpdateView(
+                tuple(self._branch(branch) for branch in update.branches),
+                self._named(update.before),
+                self._named(update.after),
             )
-        parts = " then ".join(_lower_first(branch.body.title()) for branch in block.branches)
+            for update in block.updates
+        )
+        joint = " beside " if any(len(update.branches) > 1 for update in updates) else " then "
+        parts = joint.join(_lower_first(branch.body.title()) for branch in block.branches)
         count = sum(layer.block == block for layer in self.architecture.layers)
         caption = (
             f"{parts[:1].upper()}{parts[1:]}; {count} of {len(self.architecture.layers)} layers."
         )
-        return LayerView(class_name, caption, block.name, count, tuple(branches))
+        alone = not any(branch.body.takes() for branch in block.branches)
+        return LayerView(class_name, caption, block.name, count, updates, alone)
+
+    def _branch(self, branch: Branch) -> BranchView:
+        module = self.modules[branch.body]
+        return BranchView(
+            branch.body.attribute,
+            module.class_name,
+            module.arguments,
+            module.cache,
+            self._named(branch.before),
+            self._named(branch.inside),
+            repr(branch.scale) if branch.scale is not None else None,
+        )
 
     def _named(self, named: NamedNorm | None) -> NormView | None:
         return NormView(named.name, self._norm(named.norm) or "") if named else None
@@ -135,7 +172,8 @@ class PackageView:
         bias = bool(a.head and a.head.bias)
         modules, layers = list(self.modules.values()), self.layers
         caches = sorted({m.cache for m in modules if m.cache})
-        windows = [m.window for m in (b.mask() for b in a.mechanisms) if m and m.window]
+        masks = [mask for mask in (body.mask() for body in a.mechanisms) if mask]
+        windows = [mask.window or mask.chunk or 0 for mask in masks]
         made = {
             "header": f"# Built by archspec {self.version} from {self.spec_name}; "
             "edit the spec and build again.",
@@ -147,7 +185,10 @@ class PackageView:
             "kind": "decoder" if a.is_causal else "encoder",
             "hidden_size": a.hidden_size,
             "vocab_size": a.vocab_size,
+            "embed_width": a.embedding.width or a.hidden_size,
             "positions": a.embedding.positions,
+            "position_rows": (a.embedding.positions or 0) + a.embedding.offset,
+            "position_offset": a.embedding.offset,
             "token_types": a.embedding.token_types,
             "embed_scale": repr(a.embedding.scale) if a.embedding.scale is not None else None,
             "embed_norm": self._norm(a.embedding.norm),
@@ -158,9 +199,16 @@ class PackageView:
             if head == "linear"
             else "self.embed_tokens.weight",
             "head_bias_value": _bias(head, bias),
+            "logit_scale": repr(a.head.scale) if a.head and a.head.scale is not None else None,
+            "logit_softcap": repr(a.head.softcap) if a.head and a.head.softcap else None,
             "init_std": a.init_std,
             "rotaries": list(self.rotaries.values()),
+            "shares": bool(a.taken),
+            "pairings": {rotary.pairing for rotary in self.rotaries.values()},
+            "step_positions": bool(a.embedding.positions)
+            or any(mechanism.reads_positions() for mechanism in a.mechanisms),
             "layer_classes": layers,
+            "tested_layers": [layer for layer in layers if layer.alone],
             "layers_cache": bool(caches),
             "some_keep_nothing": any(not layer.cache for layer in layers),
             "caches": caches,
@@ -168,7 +216,7 @@ class PackageView:
             "caption": f"{len(a.layers)} layers, {a.schedule}.",
             "model_caption": _model_caption(a),
             "rows": max(16, min(4096, LOSS_NUMBERS // a.vocab_size)),
-            "windows": bool(windows),
+            "windows": any(windows),
             "tokens": max([*windows, 24]) + 9,
             "prefix": a.checkpoint.prefix,
             "tied": head == "tied",
@@ -179,6 +227,7 @@ class PackageView:
             ],
         }
         made["norms"] = sorted(self.own_norms)
+        made["own_norms"] = ", ".join(norms.OWN.values())
         made["imports"] = self._imports(made)
         return made
 
@@ -189,8 +238,7 @@ class PackageView:
             file = view_module(type(mechanism)).FILE.removesuffix(".py")
             found.setdefault(file, []).append(module.class_name)
         if self.own_norms:
-            kinds = {"rmsnorm": "RMSNorm", "layernorm": "LayerNorm"}
-            found["norm"] = [kinds[kind] for kind in sorted(self.own_norms)]
+            found["norm"] = [norms.OWN[kind] for kind in sorted(self.own_norms)]
         if context["causal"]:
             found["cache"] = ["Cache", *context["caches"]]
             if context["head"]:

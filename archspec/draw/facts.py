@@ -93,9 +93,10 @@ def rotates(mechanism: Mechanism) -> str:
     width = rope.width(head_dim)
     if width < head_dim:
         text += f", on {width} of {head_dim} dimensions"
+    elif rope.proportional:
+        text += f", on {rope.fraction:.0%} of the dimensions"
     if rope.scaling:
-        kind = {"yarn": "YaRN"}.get(rope.scaling.type, rope.scaling.type)
-        text += f", stretched × {rope.scaling.factor:g} ({kind})"
+        text += f", {rope.scaling.caption()}"
     return text + "."
 
 

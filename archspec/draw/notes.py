@@ -57,11 +57,25 @@ def paint(scene: Scene, tower: Tower) -> tuple[float, float]:
         left = edge + _LEAD
         y = top - _SIZE * prose.LEADING / 2
         turn = edge + _LEAD / 2
-        corners = [(note.x, note.y), (turn, note.y), (turn, y), (left - 4, y)]
+        start = note.x
+        for near, far in _in_the_way(scene, note, turn):
+            scene.add(Curve(polyline([(start, note.y), (near, note.y)], 4), "muted", 1.1, "dotted"))
+            start = far
+        corners = [(start, note.y), (turn, note.y), (turn, y), (left - 4, y)]
         scene.add(Curve(polyline(corners, 4), "muted", 1.1, "dotted"))
         prose.draw(scene, left, top, note.lines, _SIZE, note.tip)
         highest, furthest = max(highest, top), max(furthest, left + WIDTH)
     return furthest, highest
+
+
+def _in_the_way(scene: Scene, note: Note, turn: float) -> list[tuple[float, float]]:
+    """The left and right ends of boxes that a leader would cross, such as a parallel branch."""
+    found: set[tuple[float, float]] = set()
+    for box in scene.boxes():
+        left, right = box.x - box.w / 2, box.x + box.w / 2
+        if note.x < left and right < turn and abs(box.y - note.y) < box.h / 2:
+            found.add((left, right))
+    return sorted(found)
 
 
 def _settle(found: list[Note], tower: Tower) -> list[tuple[Note, float]]:

@@ -30,6 +30,7 @@ LOOKS: Mapping[str, Look] = {
     "embedding": Look("box", "weight"),
     "attention": Look("round", "strong", ink="strong.ink"),
     "sink": Look("round", "box", "dashed"),
+    "shared": Look("round", "box", "dashed"),
     "router": Look("box", "weight"),
     "experts": Look("round", "panel"),
     "module": Look("round", "weight"),

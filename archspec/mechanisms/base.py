@@ -75,6 +75,18 @@ class Mechanism(Strict):
         """Its rotary positions and the head width they turn in, where it has them."""
         return None
 
+    def reads_positions(self) -> bool:
+        """Whether it counts positions itself, beside any rotation."""
+        return False
+
+    def gives(self) -> str | None:
+        """The name of what later layers may take from it, where there is such a thing."""
+        return None
+
+    def takes(self) -> str | None:
+        """The name of what it takes from the last earlier layer that gives it."""
+        return None
+
     def is_causal(self) -> bool:
         """Whether a token's output depends on itself and earlier tokens only."""
         mask = self.mask()

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from archspec.mechanisms import FeedForward, Mixer
-from archspec.spec.base import Strict, reject
+from archspec.spec.base import Factor, Strict, reject
 from archspec.spec.norm import Norm
 
 NormPosition = Literal["pre", "post", "sandwich", "output", "none"]
@@ -28,6 +28,15 @@ class Block(Strict):
     norm_position: NormPosition = Field(
         default="pre", description="Where the norms stand around each branch."
     )
+    parallel: bool = Field(
+        default=False, description="Both branches read the same x, and x takes both at once."
+    )
+    shared_norm: bool = Field(
+        default=False, description="With `parallel`, one norm stands before both branches."
+    )
+    residual_scale: Factor | None = Field(
+        default=None, description="Multiplies what each branch adds to x."
+    )
     norm: Norm | None = Field(
         default=None, description="The norm of this block, over the model's `norm`."
     )
@@ -36,4 +45,12 @@ class Block(Strict):
     def _has_a_branch(self) -> Block:
         if self.mixer is None and self.feedforward is None:
             reject("", "a block needs a mixer, a feedforward, or both")
+        if self.parallel and (self.mixer is None or self.feedforward is None):
+            reject("parallel", "two branches are parallel: a mixer and a feedforward")
+        if self.shared_norm and not self.parallel:
+            reject("shared_norm", "one norm before both branches needs `parallel: true`")
+        if self.shared_norm and self.norm_position not in ("pre", "sandwich"):
+            reject("shared_norm", "a norm stands before the branches with `norm_position: pre`")
+        if self.parallel and self.norm_position == "post":
+            reject("norm_position", "parallel branches are added once: `pre`, `output` or `none`")
         return self

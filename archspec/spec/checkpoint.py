@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -10,11 +10,14 @@ from archspec.spec.base import OneOrMany, Strict, TensorName, reject
 
 
 class TensorRule(Strict):
-    """Where one published tensor goes, in the order transpose → interleaved → split."""
+    """Where one published tensor goes, in the order reshape → transpose → interleaved → split."""
 
     to: Annotated[tuple[TensorName, ...], OneOrMany] = Field(
         min_length=1,
         description="Our name, or several names that share the tensor along `axis`.",
+    )
+    reshape: bool = Field(
+        default=False, description="The same numbers are stored in another shape."
     )
     transpose: bool = Field(
         default=False, description="The last two axes of a matrix are stored swapped."
@@ -23,9 +26,27 @@ class TensorRule(Strict):
         default=False,
         description="Rows of the two halves alternate along `axis` (gate, up, gate, up, …).",
     )
-    axis: int = Field(
-        default=0, ge=0, le=2, description="The axis of `interleaved` and of a split."
+    groups: int = Field(
+        default=1,
+        ge=1,
+        le=1 << 20,
+        description="Along `axis` stand so many groups, each with a part for every one of ours: "
+        "the queries, the key and the value of a key-value head, then those of the next.",
     )
+    part: Literal["first", "second"] | None = Field(
+        default=None, description="It is one half of ours along `axis`, another tensor the other."
+    )
+    axis: int = Field(
+        default=0, ge=0, le=2, description="The axis of `interleaved`, `part` and of a split."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> TensorRule:
+        if self.groups > 1 and len(self.to) == 1:
+            reject("groups", "groups are for a tensor that several of ours share")
+        if self.part and len(self.to) > 1:
+            reject("part", "half of a tensor is half of one of ours")
+        return self
 
 
 def _short_rule(value: Any) -> Any:
@@ -42,7 +63,9 @@ class Checkpoint(Strict):
     """A published checkpoint's layout, where its names differ from ours.
 
     Keys of `tensors` are published names or prefixes of them that end at a dot; `{layer}`
-    stands for a layer's index on both sides. What no rule matches keeps its name.
+    stands for a layer's index on both sides. `{item}` on the published side alone is an index
+    along the first axis of ours: experts that are stored one by one. What no rule matches keeps
+    its name.
     """
 
     prefix: TensorName | None = Field(
@@ -60,9 +83,11 @@ class Checkpoint(Strict):
         for source, rule in self.tensors.items():
             for target in rule.to:
                 here = ("tensors", source)
-                leftover = (source + target).replace("{layer}", "")
+                leftover = (source.replace("{item}", "") + target).replace("{layer}", "")
                 if "{" in leftover or "}" in leftover:
-                    reject(here, "the only placeholder is `{layer}`")
+                    reject(here, "the placeholders are `{layer}` and, in a key, `{item}`")
+                if source.count("{item}") > (len(rule.to) == 1):
+                    reject(here, "`{item}` stands once, in the name of an item of one of ours")
                 counts = source.count("{layer}"), target.count("{layer}")
                 if counts not in ((0, 0), (1, 1)):
                     message = "`{layer}` stands once on both sides, or on neither"

@@ -15,6 +15,9 @@ class LearnedPositions(Strict):
 
     type: Literal["learned"] = "learned"
     length: Tokens = Field(description="How many positions have a vector.")
+    offset: int = Field(
+        default=0, ge=0, le=1024, description="Rows of the table before that of position 0."
+    )
 
 
 class Embedding(Strict):
@@ -22,6 +25,11 @@ class Embedding(Strict):
 
     scale: Factor | Literal["sqrt(hidden_size)"] | None = Field(
         default=None, description="Multiplies the token vectors."
+    )
+    width: Size | None = Field(
+        default=None,
+        description="Width of the token vectors; a linear layer leads to `hidden_size`, and "
+        "another one back before the head.",
     )
     positions: LearnedPositions | None = Field(
         default=None, description="Absolute positions added to the token vectors."

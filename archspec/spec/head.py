@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from archspec.spec.base import Strict
+from archspec.spec.base import Factor, Strict
 
 
 class Head(Strict):
@@ -15,3 +15,7 @@ class Head(Strict):
     type: Literal["linear"] = "linear"
     tied: bool = Field(description="The weight is the token embedding's own.")
     bias: bool = Field(default=False, description="The layer has a bias.")
+    scale: Factor | None = Field(default=None, description="Multiplies the logits.")
+    softcap: Factor | None = Field(
+        default=None, description="Logits l become softcap · tanh(l / softcap)."
+    )

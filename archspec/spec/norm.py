@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
@@ -13,14 +13,17 @@ class Norm(Strict):
     """A normalisation; what is left out is taken from the model's `norm`.
 
     RMSNorm (arXiv 1910.07467): x / sqrt(mean(x²) + eps) · w. LayerNorm (arXiv 1607.06450):
-    (x − mean) / sqrt(var + eps) · w + b.
+    (x − mean) / sqrt(var + eps) · w + b. L2: x / sqrt(Σx² + eps) · w.
     """
 
-    type: Literal["rmsnorm", "layernorm"] | None = Field(
-        default=None, description="`rmsnorm` or `layernorm`."
+    type: Literal["rmsnorm", "layernorm", "l2norm"] | None = Field(
+        default=None, description="`rmsnorm`, `layernorm` or `l2norm`."
     )
     eps: float | None = Field(
         default=None, gt=0, lt=1, description="Added to the variance before the root."
+    )
+    weight: bool | None = Field(
+        default=None, description="There is a learned scale; true unless said otherwise."
     )
     zero_centered: bool | None = Field(
         default=None, description="The stored weight is the distance from one: scale by 1 + w."
@@ -29,7 +32,7 @@ class Norm(Strict):
         default=None, description="LayerNorm's bias; true unless said otherwise."
     )
 
-    def over(self, default: Norm) -> Norm:
+    def over(self, default: Norm) -> Self:
         """This norm with its gaps filled from `default`, or from the common values."""
         kind = self.type or default.type or "rmsnorm"
         base = default if default.type in (None, kind) else Norm()
@@ -37,16 +40,30 @@ class Norm(Strict):
         def pick(own: Any, inherited: Any, common: Any) -> Any:
             return own if own is not None else inherited if inherited is not None else common
 
-        return Norm(
-            type=kind,
-            eps=pick(self.eps, default.eps, 1e-6),
-            zero_centered=pick(self.zero_centered, base.zero_centered, False),
-            bias=pick(self.bias, base.bias, kind == "layernorm"),
-        )
+        weight = pick(self.weight, base.weight, True)
+        filled = {
+            "type": kind,
+            "eps": pick(self.eps, default.eps, 1e-6),
+            "weight": weight,
+            "zero_centered": weight and pick(self.zero_centered, base.zero_centered, False),
+            "bias": weight and pick(self.bias, base.bias, kind == "layernorm"),
+        }
+        return self.model_copy(update=filled)
 
     def caption(self) -> str:
         """The name as drawn: `RMSNorm`."""
-        return "RMSNorm" if self.type == "rmsnorm" else "LayerNorm"
+        return {"rmsnorm": "RMSNorm", "layernorm": "LayerNorm"}.get(self.type or "", "L2 norm")
+
+
+class HeadNorm(Norm):
+    """A norm of queries and keys."""
+
+    scope: Literal["head", "width", "each_head"] = Field(
+        default="head",
+        description="`head`: over each head, one weight for all; `each_head`: over each head, a "
+        "weight for each; `width`: over all heads together.",
+    )
+    after_rope: bool = Field(default=False, description="It comes after the rotation.")
 
 
 def _true_is_default(value: Any) -> Any:
@@ -58,6 +75,12 @@ OptionalNorm = Annotated[
     BeforeValidator(_true_is_default, json_schema_input_type=bool | Norm | None),
 ]
 """A norm, `true` for the model's own norm, or `false` for none."""
+
+OptionalHeadNorm = Annotated[
+    HeadNorm | None,
+    BeforeValidator(_true_is_default, json_schema_input_type=bool | HeadNorm | None),
+]
+"""The same for queries and keys."""
 
 
 def complete_norms(value: Any, default: Norm) -> Any:

@@ -7,21 +7,31 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.spec.base import Factor, Strict, Tokens, reject
+from archspec.spec.base import Factor, OneOrMany, Strict, Tokens, reject
 
 
-class LinearScaling(Strict):
+class Stretched(Strict):
+    """A rotation made to reach `factor` times further."""
+
+    factor: Factor = Field(description="How many times longer the text may get.")
+
+    def caption(self) -> str:
+        """What is done, in a few words."""
+        names = {"yarn": "YaRN", "llama3": "by frequency", "ntk": "NTK"}
+        kind = str(getattr(self, "type", ""))
+        return f"stretched × {self.factor:g} ({names.get(kind, kind)})"
+
+
+class LinearScaling(Stretched):
     """Positions divided by `factor` (arXiv 2306.15595)."""
 
     type: Literal["linear"]
-    factor: Factor = Field(description="How many times longer the text may get.")
 
 
-class Llama3Scaling(Strict):
+class Llama3Scaling(Stretched):
     """Slow rotations divided by `factor`, fast ones kept, the rest blended (arXiv 2407.21783)."""
 
     type: Literal["llama3"]
-    factor: Factor = Field(description="How many times longer the text may get.")
     low_frequency_factor: Factor = Field(
         description="Rotations in `original_context` below which all is divided."
     )
@@ -37,11 +47,10 @@ class Llama3Scaling(Strict):
         return self
 
 
-class YarnScaling(Strict):
+class YarnScaling(Stretched):
     """YaRN (arXiv 2309.00071): interpolation by rotation speed, and a larger temperature."""
 
     type: Literal["yarn"]
-    factor: Factor = Field(description="How many times longer the text may get.")
     original_context: Tokens = Field(description="The context length before stretching.")
     beta_fast: Factor = Field(default=32.0, description="Rotations above which nothing changes.")
     beta_slow: Factor = Field(default=1.0, description="Rotations below which all is divided.")
@@ -63,7 +72,41 @@ class YarnScaling(Strict):
         return 0.1 * math.log(self.factor) + 1.0 if self.factor > 1 else 1.0
 
 
-RopeScaling = Annotated[LinearScaling | Llama3Scaling | YarnScaling, Field(discriminator="type")]
+class NtkScaling(Stretched):
+    """A base so much larger that the slowest rotation stretches `factor` times (2309.00071)."""
+
+    type: Literal["ntk"]
+
+
+class DynamicScaling(Stretched):
+    """The base of `ntk`, grown with the text once it is longer than `original_context`."""
+
+    type: Literal["dynamic"]
+    original_context: Tokens = Field(description="The context length before stretching.")
+
+
+class LongRopeScaling(Strict):
+    """A divisor for each pair of dimensions, one set for short texts, one for long (2402.13753)."""
+
+    type: Literal["longrope"]
+    original_context: Tokens = Field(description="Texts longer than this are long.")
+    short_factors: Annotated[tuple[Factor, ...], OneOrMany] = Field(
+        min_length=1, max_length=4096, description="For texts up to `original_context`."
+    )
+    long_factors: Annotated[tuple[Factor, ...], OneOrMany] = Field(
+        min_length=1, max_length=4096, description="For longer texts."
+    )
+    attention_factor: Factor = Field(description="Multiplies cosine and sine.")
+
+    def caption(self) -> str:
+        """What is done, in a few words."""
+        return f"stretched beyond {self.original_context:,} tokens (LongRoPE)"
+
+
+RopeScaling = Annotated[
+    LinearScaling | Llama3Scaling | YarnScaling | NtkScaling | DynamicScaling | LongRopeScaling,
+    Field(discriminator="type"),
+]
 
 
 class Rope(Strict):
@@ -73,10 +116,28 @@ class Rope(Strict):
     fraction: float = Field(
         default=1.0, gt=0, le=1, description="The share of each head's dimensions that rotates."
     )
+    pairing: Literal["half", "interleaved"] = Field(
+        default="half",
+        description="Dimension i turns with i + half of the width, or 2i with 2i + 1.",
+    )
+    reversed: bool = Field(default=False, description="The rotation goes the other way round.")
+    proportional: bool = Field(
+        default=False,
+        description="The whole head rotates, with frequencies as if all of it did, and those "
+        "beyond `fraction` are zero.",
+    )
     scaling: RopeScaling | None = Field(
         default=None, description="How it was stretched to longer texts."
     )
 
+    @model_validator(mode="after")
+    def _check(self) -> Rope:
+        if self.proportional and self.scaling:
+            reject("scaling", "proportional rotations are not stretched")
+        if self.proportional and self.pairing != "half":
+            reject("pairing", "proportional rotations pair dimension i with i + half of the width")
+        return self
+
     def width(self, head_dim: int) -> int:
-        """How many of `head_dim` dimensions rotate."""
-        return int(head_dim * self.fraction)
+        """How many of `head_dim` dimensions the rotation goes through."""
+        return head_dim if self.proportional else int(head_dim * self.fraction)

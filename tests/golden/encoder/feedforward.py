@@ -16,5 +16,5 @@ class FeedForward(nn.Module):
         self.down_proj = nn.Linear(384, 96, bias=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.up_proj(x)  # (B, T, 384)
-        return self.down_proj(F.gelu(x))
+        h = self.up_proj(x)  # (…, 384)
+        return self.down_proj(F.gelu(h))

@@ -18,7 +18,16 @@ TOKENS = 33
 
 
 def definition(
-    q: Tensor, k: Tensor, v: Tensor, sinks: Tensor | None, causal: bool, window: int, scale: float
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    scale: float,
+    causal: bool = True,
+    window: int = TOKENS,
+    chunk: int = TOKENS,
+    sinks: Tensor | None = None,
+    slopes: Tensor | None = None,
+    softcap: float = 0.0,
 ) -> Tensor:
     """Attention written out: softmax over (q · k) · scale of what each token may see."""
     group = q.shape[1] // k.shape[1]
@@ -26,8 +35,13 @@ def definition(
     scores = q @ k.repeat_interleave(group, dim=1).mT * scale
     index = torch.arange(q.shape[2], device=q.device)
     distance = index[:, None] - index
+    if softcap:
+        scores = softcap * torch.tanh(scores / softcap)
+    if slopes is not None:
+        scores = scores - slopes.double()[:, None, None] * distance
     if causal:
-        scores = scores.masked_fill((distance < 0) | (distance >= window), float("-inf"))
+        other = index[:, None] // chunk != index // chunk
+        scores = scores.masked_fill((distance < 0) | (distance >= window) | other, float("-inf"))
     if sinks is not None:
         column = sinks.double()[None, :, None, None].expand(*scores.shape[:3], 1)
         scores = torch.cat((scores, column), dim=-1)
@@ -39,9 +53,10 @@ def check_attention() -> float:
     """The largest difference between the attention used here and its definition."""
     worst = 0.0
     q = torch.randn(1, 6, TOKENS, 16)
-    k, v = torch.randn(2, 1, 6, TOKENS, 16)
+    k = torch.randn(1, 6, TOKENS, 16)
+    v = torch.randn(1, 6, TOKENS, 16)
     out = attend.attend_bidirectional(q, k, v, None, scale=0.25)
-    want = definition(q, k, v, None, False, TOKENS, 0.25)
+    want = definition(q, k, v, 0.25, causal=False)
     worst = max(worst, (out - want).abs().max().item())
     return worst
 

@@ -40,7 +40,7 @@ def one_token(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float
     """The same for one new token: the heads of a group become the rows of one product."""
     grouped = q.view(q.shape[0], k.shape[1], -1, q.shape[3])  # (B, K, H / K, D)
     out = F.scaled_dot_product_attention(grouped, k, v, attn_mask=mask, scale=scale)
-    return out.view(q.shape)
+    return out.view(*q.shape[:3], -1)
 
 
 def attend_sliding(

@@ -34,8 +34,8 @@ class SlidingAttention(nn.Module):
 
     @staticmethod
     def new_cache(batch_size: int, max_length: int, like: Tensor) -> RollingCache:
-        shape = (batch_size, 2, min(64, max_length), 32)
-        return RollingCache(shape, like)
+        room = (batch_size, 2, min(64, max_length))
+        return RollingCache(like.new_zeros(*room, 32), like.new_zeros(*room, 32))
 
 
 class GlobalAttention(nn.Module):
@@ -61,5 +61,5 @@ class GlobalAttention(nn.Module):
 
     @staticmethod
     def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
-        shape = (batch_size, 2, max_length, 32)
-        return KeyValueCache(shape, like)
+        room = (batch_size, 2, max_length)
+        return KeyValueCache(like.new_zeros(*room, 32), like.new_zeros(*room, 32))

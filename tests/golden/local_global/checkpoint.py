@@ -1,5 +1,5 @@
 # Built by archspec 0.1.0 from local-global.yaml; edit the spec and build again.
-"""Published tensors → the parameters of this model. Files are read with the `safetensors` package."""
+"""Published tensors → the tensors of this model. Files are read with the `safetensors` package."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def load_checkpoint(model: ModelType, source: str | Path | Mapping[str, Tensor])
     """Fill `model` with published weights and return it.
 
     Args:
-        model: The model, on any device; parameters on the meta device get memory here.
+        model: The model, on any device; tensors on the meta device get memory here.
         source: A state dict, a `.safetensors` file, the index of a sharded one
             (`model.safetensors.index.json`), or a folder that holds either.
 
@@ -27,62 +27,55 @@ def load_checkpoint(model: ModelType, source: str | Path | Mapping[str, Tensor])
         ValueError: a tensor is missing, unknown, or has another shape; nothing was loaded.
     """
     tensors = read(source)
-    parameters = dict(model.named_parameters())
+    own: dict[str, Tensor] = model.state_dict(keep_vars=True)
     targets = {published: place(published) for published in tensors}
-    check(targets, tensors, parameters)
+    check(targets, tensors, own)
+    born: dict[str, Tensor] = {}
     with torch.no_grad():
         for published, ours in targets.items():
-            parts = arrange(published, tensors[published], [parameters[name] for name in ours])
+            parts = arrange(published, tensors[published], [own[name] for name in ours])
             for name, part in zip(ours, parts, strict=True):
-                fill(model, name, parameters[name], part)
+                if own[name].is_meta:
+                    born[name] = part.to(own[name].dtype, copy=True)
+                else:
+                    own[name].copy_(part)
+    model.load_state_dict(born, strict=False, assign=True)
     return model
 
 
 def check(
-    targets: dict[str, list[str]],
-    tensors: Mapping[str, Tensor],
-    parameters: dict[str, nn.Parameter],
+    targets: dict[str, list[str]], tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]
 ) -> None:
-    """Raise ValueError unless every parameter is filled once, by a tensor of its shape."""
+    """Raise ValueError unless every tensor of the model is filled once, by one of its shape."""
     given = Counter(name for ours in targets.values() for name in ours)
-    problems = [f"missing {name}" for name in parameters if name not in given]
+    problems = [f"missing {name}" for name in own if name not in given]
     for published, ours in targets.items():
-        unknown = [name for name in ours if name not in parameters]
+        unknown = [name for name in ours if name not in own]
         problems += [f"unknown {published}" for _ in unknown[:1]]
         problems += [f"{name} is given twice" for name in ours if given[name] > 1]
         if unknown:
             continue
-        wanted = [parameters[name] for name in ours]
+        wanted = [own[name] for name in ours]
         parts = arrange(published, tensors[published].to("meta"), wanted)
-        for name, part, parameter in zip(ours, parts, wanted, strict=True):
-            if part.shape != parameter.shape:
-                problems.append(f"{name} is {(*part.shape,)}, not {(*parameter.shape,)}")
+        for name, part, tensor in zip(ours, parts, wanted, strict=True):
+            if part.shape != tensor.shape:
+                problems.append(f"{name} is {(*part.shape,)}, not {(*tensor.shape,)}")
     if problems:
         more = f" and {len(problems) - 10} more" if len(problems) > 10 else ""
         raise ValueError(f"the checkpoint does not fit: {'; '.join(problems[:10])}{more}")
 
 
 def place(published: str) -> list[str]:
-    """The parameters that a published tensor fills; none when the model does not use it."""
+    """Our tensors that a published one fills; none when the model does not use it."""
     name = published
     if name == "lm_head.weight":  # the token embedding again
         return []
     return [name]
 
 
-def arrange(published: str, tensor: Tensor, wanted: list[nn.Parameter]) -> list[Tensor]:
-    """The published tensor in our layout, cut into one part for each parameter it fills."""
+def arrange(published: str, tensor: Tensor, wanted: list[Tensor]) -> list[Tensor]:
+    """The published tensor in our layout, cut into one part for each of ours that it fills."""
     return [tensor] * len(wanted)
-
-
-def fill(model: nn.Module, name: str, parameter: nn.Parameter, value: Tensor) -> None:
-    """Copy `value` into a parameter, giving it memory if it has none."""
-    if not parameter.is_meta:
-        parameter.copy_(value)
-        return
-    owner, _, leaf = name.rpartition(".")
-    filled = nn.Parameter(value.to(parameter.dtype, copy=True), parameter.requires_grad)
-    setattr(model.get_submodule(owner), leaf, filled)
 
 
 def read(source: str | Path | Mapping[str, Tensor]) -> Mapping[str, Tensor]:

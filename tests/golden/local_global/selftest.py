@@ -18,7 +18,16 @@ TOKENS = 73  # more than the widest window holds
 
 
 def definition(
-    q: Tensor, k: Tensor, v: Tensor, sinks: Tensor | None, causal: bool, window: int, scale: float
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    scale: float,
+    causal: bool = True,
+    window: int = TOKENS,
+    chunk: int = TOKENS,
+    sinks: Tensor | None = None,
+    slopes: Tensor | None = None,
+    softcap: float = 0.0,
 ) -> Tensor:
     """Attention written out: softmax over (q · k) · scale of what each token may see."""
     group = q.shape[1] // k.shape[1]
@@ -26,8 +35,13 @@ def definition(
     scores = q @ k.repeat_interleave(group, dim=1).mT * scale
     index = torch.arange(q.shape[2], device=q.device)
     distance = index[:, None] - index
+    if softcap:
+        scores = softcap * torch.tanh(scores / softcap)
+    if slopes is not None:
+        scores = scores - slopes.double()[:, None, None] * distance
     if causal:
-        scores = scores.masked_fill((distance < 0) | (distance >= window), float("-inf"))
+        other = index[:, None] // chunk != index // chunk
+        scores = scores.masked_fill((distance < 0) | (distance >= window) | other, float("-inf"))
     if sinks is not None:
         column = sinks.double()[None, :, None, None].expand(*scores.shape[:3], 1)
         scores = torch.cat((scores, column), dim=-1)
@@ -39,14 +53,16 @@ def check_attention() -> float:
     """The largest difference between the attention used here and its definition."""
     worst = 0.0
     q = torch.randn(1, 6, TOKENS, 32)
-    k, v = torch.randn(2, 1, 2, TOKENS, 32)
+    k = torch.randn(1, 2, TOKENS, 32)
+    v = torch.randn(1, 2, TOKENS, 32)
     out = attend.attend_sliding(q, k, v, 0, None, window=64, scale=0.1767766952966369)
-    want = definition(q, k, v, None, True, 64, 0.1767766952966369)
+    want = definition(q, k, v, 0.1767766952966369, window=64)
     worst = max(worst, (out - want).abs().max().item())
     q = torch.randn(1, 6, TOKENS, 32)
-    k, v = torch.randn(2, 1, 2, TOKENS, 32)
+    k = torch.randn(1, 2, TOKENS, 32)
+    v = torch.randn(1, 2, TOKENS, 32)
     out = attend.attend_causal(q, k, v, 0, None, scale=0.1767766952966369)
-    want = definition(q, k, v, None, True, TOKENS, 0.1767766952966369)
+    want = definition(q, k, v, 0.1767766952966369)
     worst = max(worst, (out - want).abs().max().item())
     return worst
 

@@ -62,7 +62,7 @@ def one_token_sink(
         scores = scores.masked_fill(~mask, float("-inf"))
     sink = sinks.to(scores.dtype).view(1, k.shape[1], -1, 1).expand(*scores.shape[:3], 1)
     weights = torch.cat((scores, sink), dim=-1).softmax(dim=-1)[..., :-1]
-    return (weights @ v).view(q.shape)
+    return (weights @ v).view(*q.shape[:3], -1)
 
 
 def attend_causal_sink(

@@ -38,5 +38,5 @@ class Attention(nn.Module):
 
     @staticmethod
     def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
-        shape = (batch_size, 2, max_length, 32)
-        return KeyValueCache(shape, like)
+        room = (batch_size, 2, max_length)
+        return KeyValueCache(like.new_zeros(*room, 32), like.new_zeros(*room, 32))

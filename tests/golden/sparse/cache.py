@@ -10,9 +10,8 @@ from torch import Tensor
 class KeyValueCache:
     """The keys and values of every token read so far."""
 
-    def __init__(self, shape: tuple[int, int, int, int], like: Tensor):
-        self.k = like.new_zeros(shape)  # (B, H, max_length, D)
-        self.v = like.new_zeros(shape)
+    def __init__(self, k: Tensor, v: Tensor):
+        self.k, self.v = k, v  # empty, (B, H, max_length, D) each
 
     def append(self, k: Tensor, v: Tensor, start: int) -> tuple[Tensor, Tensor]:
         """Store the tokens from `start` on; returns all up to now, (B, H, S, D) each."""

@@ -1,5 +1,5 @@
 # Built by archspec 0.1.0 from sparse.yaml; edit the spec and build again.
-"""The experts of sparse: N tokens, K experts for each, C the width of the model."""
+"""The experts of sparse: N tokens, C the width of the model."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ class MixtureOfExperts(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         tokens = x.flatten(0, 1)  # (N, C)
-        logits = self.router(tokens)  # (N, 8)
-        scores, chosen = logits.topk(2, dim=-1)  # (N, K)
-        weights = scores.softmax(dim=-1)
+        weights, chosen = self.route(tokens)
         return self.experts(tokens, weights, chosen).view_as(x)
+
+    def route(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """The weights and the numbers of each token's experts: (N, C) → twice (N, 2)."""
+        logits = self.router(tokens).float()  # (N, 8)
+        top, chosen = logits.topk(2, dim=-1)  # (N, 2)
+        weights = top.softmax(dim=-1)
+        return weights.to(tokens.dtype), chosen
 
 
 class Experts(nn.Module):
@@ -36,12 +41,12 @@ class Experts(nn.Module):
 
     def forward(self, x: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
         # Pairs of token and expert, sorted by expert, so that each expert meets its tokens at once.
-        expert, order = chosen.flatten().sort(stable=True)  # (N·K,)
+        expert, order = chosen.flatten().sort(stable=True)  # (2·N,)
         ends = torch.searchsorted(expert, torch.arange(8, device=x.device), right=True)
-        h = grouped_linear(x[order // 2], self.gate_up_proj, ends)
-        gate, up = h.chunk(2, dim=-1)  # (N·K, 128)
-        h = F.silu(gate) * up
-        out = grouped_linear(h, self.down_proj, ends)
-        out = out * weights.flatten()[order, None].to(out.dtype)
+        rows = x[order // 2]  # (2·N, C)
+        h = grouped_linear(rows, self.gate_up_proj, ends)
+        gate, up = h.chunk(2, dim=-1)  # (2·N, 128)
+        out = grouped_linear(F.silu(gate) * up, self.down_proj, ends)
+        out = out * weights.flatten()[order, None]
         unsorted = torch.empty_like(out).index_copy(0, order, out)
         return unsorted.view(x.shape[0], 2, -1).sum(dim=1)  # (N, C)

@@ -17,5 +17,5 @@ class FeedForward(nn.Module):
         self.down_proj = nn.Linear(512, 128, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate = self.gate_proj(x)  # (B, T, 512)
-        return self.down_proj(F.silu(gate) * self.up_proj(x))
+        gate, up = self.gate_proj(x), self.up_proj(x)  # (…, 512)
+        return self.down_proj(F.silu(gate) * up)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, linear
+from archspec.graph import INPUT, GraphBuilder, OperatorGraph, linear
 from archspec.mechanisms.base import Mechanism
-from archspec.spec.activation import CAPTIONS, GATED_CAPTIONS, Activation
+from archspec.mechanisms.feedforward.inner import Inner
+from archspec.spec.activation import CAPTIONS, GATED_CAPTIONS
 from archspec.spec.base import Size
 
 
-class DenseFeedForward(Mechanism):
+class DenseFeedForward(Inner, Mechanism):
     """Two linear layers with an activation between, or three with a gate."""
 
     attribute: ClassVar[str] = "mlp"
@@ -20,9 +21,12 @@ class DenseFeedForward(Mechanism):
 
     type: Literal["dense"]
     hidden_size: Size = Field(description="Width between the linear layers.")
-    activation: Activation = Field(description="Applied to the gate, or between plain layers.")
-    gated: bool = Field(description="down(activation(gate(x)) · up(x)) in place of two layers.")
     bias: bool = Field(default=False, description="The linear layers have biases.")
+
+    @model_validator(mode="after")
+    def _check(self) -> DenseFeedForward:
+        self.check_inner()
+        return self
 
     def title(self) -> str:
         """The name on the block."""
@@ -41,18 +45,15 @@ class DenseFeedForward(Mechanism):
         return f"{kind}: {hidden_size:,} → {self.hidden_size:,} → {hidden_size:,}."
 
     def graph(self, hidden_size: int) -> OperatorGraph:
-        """Up, activation, (times the other half,) down."""
-        wide, label = (self.hidden_size,), CAPTIONS[self.activation]
+        """Up (and gate), what stands between, down."""
+        wide = self.hidden_size
         build = GraphBuilder(hidden_size)
-        if self.gated:
-            gate = build.add(
-                linear("gate_proj", "Linear gate", hidden_size, wide, self.bias), INPUT
-            )
-            up = build.add(linear("up_proj", "Linear up", hidden_size, wide, self.bias), INPUT)
-            act = build.add(Operator("activation", "activation", label, wide), gate)
-            inner = build.add(Operator("product", "multiply", "×", wide), act, up)
-        else:
-            up = build.add(linear("up_proj", "Linear up", hidden_size, wide, self.bias), INPUT)
-            inner = build.add(Operator("activation", "activation", label, wide), up)
-        down = linear("down_proj", "Linear down", self.hidden_size, (hidden_size,), self.bias)
+
+        def widen(name: str, label: str) -> str:
+            return build.add(linear(name, label, hidden_size, (wide,), self.bias), INPUT)
+
+        gate = widen("gate_proj", "Linear gate") if self.gated else None
+        up = widen("up_proj", "Linear up")
+        inner = self.add_inner(build, up, gate, wide)
+        down = linear("down_proj", "Linear down", wide, (hidden_size,), self.bias)
         return build.done(build.add(down, inner))

@@ -7,6 +7,7 @@ from typing import Any
 
 from archspec.codegen.site import SharedFile, Site
 from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
+from archspec.mechanisms.feedforward.inner import InnerView, inner_view
 
 FILE = "feedforward.py"
 PURPOSE = "the feed-forward"
@@ -22,9 +23,8 @@ class DenseView:
     caption: str
     width: int
     hidden_size: int
-    activation: str
-    gated: bool
     bias: bool
+    inner: InnerView
     cache: None = None
     arguments: str = ""
 
@@ -36,12 +36,11 @@ def view(mechanism: DenseFeedForward, site: Site) -> DenseView:
         mechanism.caption(site.hidden_size),
         site.hidden_size,
         mechanism.hidden_size,
-        mechanism.activation,
-        mechanism.gated,
         mechanism.bias,
+        inner_view(mechanism),
     )
 
 
 def shared(views: list[DenseView]) -> dict[str, Any]:
-    """Nothing is shared."""
-    return {}
+    """The parameters of the learned activation, where a class has one."""
+    return {"learned": next((v.inner.learned for v in views if v.inner.learned), None)}

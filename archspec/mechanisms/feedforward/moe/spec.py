@@ -7,23 +7,37 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter
+from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
 from archspec.mechanisms.base import Mechanism
-from archspec.spec.activation import CAPTIONS, Activation
+from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
+from archspec.mechanisms.feedforward.inner import Inner
+from archspec.mechanisms.feedforward.moe import router as routing
+from archspec.mechanisms.feedforward.moe.router import Router
 from archspec.spec.base import Factor, Size, Strict, reject
 
 
-class Router(Strict):
-    """Scores each expert for a token by a linear layer."""
+class SharedExpert(Strict):
+    """A feed-forward beside the chosen experts that every token uses.
 
-    score: Literal["softmax"] = Field(default="softmax", description="How logits become weights.")
-    bias: bool = Field(default=False, description="The router's linear layer has a bias.")
+    It has the experts' activation, gate and `up_offset`, and clamps and biases of its own.
+    """
+
+    hidden_size: Size = Field(description="Width inside; that of several together is their sum.")
+    gate: bool = Field(
+        default=False, description="Its output is multiplied by σ of a linear map to one number."
+    )
+    bias: bool = Field(default=False, description="Its linear layers have biases.")
+    clamp: Factor | None = Field(default=None, description="As for the experts.")
+    clamp_after: Factor | None = Field(default=None, description="As for the experts.")
+    average: bool = Field(
+        default=False, description="The mean of both outputs is taken, in place of their sum."
+    )
 
 
-class MixtureOfExperts(Mechanism):
-    """A router picks `top_k` of many gated feed-forwards for each token and adds their outputs.
+class MixtureOfExperts(Inner, Mechanism):
+    """A router picks `top_k` of many feed-forwards for each token and adds their outputs.
 
-    The stages, in order: score → select → weigh; inside an expert: project → clamp →
+    The router's stages, in order: score → choose → weigh; inside an expert: project → clamp →
     activation and product → project.
     """
 
@@ -34,23 +48,55 @@ class MixtureOfExperts(Mechanism):
     experts: Size = Field(description="How many experts there are.")
     top_k: Size = Field(description="How many of them a token uses.")
     hidden_size: Size = Field(description="Width inside one expert.")
-    activation: Activation = Field(description="Applied to an expert's gate.")
+    gated: bool = Field(
+        default=True, description="down(activation(gate(x)) · up(x)) in place of two layers."
+    )
     bias: bool = Field(default=False, description="The experts' linear layers have biases.")
-    clamp: Factor | None = Field(
-        default=None,
-        description="Before the activation, gate ≤ clamp and |up| ≤ clamp.",
-    )
-    up_offset: float = Field(
-        default=0.0, ge=-100, le=100, description="Added to `up` before the product."
-    )
     router: Router = Field(default=Router(), description="How experts are chosen.")
     renormalize: bool = Field(description="The weights of the chosen experts add up to one.")
+    renormalize_epsilon: float = Field(
+        default=0.0, ge=0, lt=1, description="Added to the sum that `renormalize` divides by."
+    )
+    renormalize_floor: float = Field(
+        default=0.0, ge=0, lt=1, description="The least that `renormalize` divides by."
+    )
+    scale: Factor = Field(default=1.0, description="Multiplies the weights at the end.")
+    weigh: Literal["output", "input"] = Field(
+        default="output",
+        description="A weight multiplies what its expert gives, or what its expert reads.",
+    )
+    shared: SharedExpert | None = Field(
+        default=None, description="A feed-forward beside the experts that every token uses."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> MixtureOfExperts:
+        self.check_inner()
         if self.top_k > self.experts:
             reject("top_k", f"cannot choose {self.top_k} of {self.experts} experts")
+        self.router.check(self.experts, self.top_k)
+        if self.renormalize and self.router.score == "sparsemixer":
+            reject("renormalize", "the weights of `sparsemixer` are not made to add up to one")
+        for name in ("renormalize_epsilon", "renormalize_floor"):
+            if getattr(self, name) and not self.renormalize:
+                reject(name, "nothing is divided here", "renormalize: true")
+        if self.renormalize_epsilon and self.renormalize_floor:
+            reject("renormalize_floor", "a sum with `renormalize_epsilon` needs no floor")
         return self
+
+    def shared_expert(self) -> DenseFeedForward | None:
+        """The feed-forward that every token uses."""
+        shared = self.shared
+        return shared and DenseFeedForward(
+            type="dense",
+            hidden_size=shared.hidden_size,
+            activation=self.activation,
+            gated=self.gated,
+            bias=shared.bias,
+            clamp=shared.clamp,
+            clamp_after=shared.clamp_after,
+            up_offset=self.up_offset,
+        )
 
     def title(self) -> str:
         """The name on the block."""
@@ -61,31 +107,53 @@ class MixtureOfExperts(Mechanism):
         return "MixtureOfExperts"
 
     def caption(self, hidden_size: int) -> str:
-        """How many experts, how many of them active, and their width."""
-        return (
-            f"{self.top_k} of {self.experts} experts for each token, each "
-            f"{hidden_size:,} → {self.hidden_size:,} → {hidden_size:,}."
-        )
+        """How many experts, how many of them active, and their widths."""
+        return " ".join(self.sentences(hidden_size))
+
+    def sentences(self, hidden_size: int) -> list[str]:
+        """The caption: one sentence about the experts, and one about the shared expert."""
+        limit, width = self.router.limit, f"{hidden_size:,}"
+        groups = f" from the best {limit.keep} of {limit.count} groups" if limit else ""
+        text = [
+            f"{self.top_k} of {self.experts} experts for each token{groups}, each "
+            f"{width} → {self.hidden_size:,} → {width}."
+        ]
+        if self.shared:
+            gated = "gated " if self.shared.gate else ""
+            inside = f"{width} → {self.shared.hidden_size:,} → {width}"
+            text.append(f"A {gated}shared expert for every token, {inside}.")
+        return text
 
     def graph(self, hidden_size: int) -> OperatorGraph:
-        """Router and experts; an expert's operators are inside `experts`."""
+        """Router and experts, and the shared expert as a path of its own."""
         build = GraphBuilder(hidden_size)
-        weights = [Parameter("router.weight", (self.experts, hidden_size))]
-        if self.router.bias:
-            weights.append(Parameter("router.bias", (self.experts,)))
-        router = Operator(
-            "router",
-            "router",
-            "Router",
-            (self.experts,),
-            tuple(weights),
-            per_token=2 * hidden_size * self.experts,
-            detail=f"top {self.top_k} of {self.experts}",
+        chosen = build.add(routing.operator(self, hidden_size), INPUT)
+        experts = Operator(
+            "experts", "experts", "Experts", (hidden_size,), inside=self._expert(hidden_size)
         )
-        chosen = build.add(router, INPUT)
-        inside = self._expert(hidden_size)
-        experts = Operator("experts", "experts", "Experts", (hidden_size,), inside=inside)
-        return build.done(build.add(experts, INPUT, (chosen, "weights")))
+        if self.weigh == "input":
+            product = Operator("weighted", "multiply", "×", (hidden_size,))
+            weighted = build.add(product, INPUT, (chosen, "weights"))
+            last = build.add(experts, weighted, (chosen, "choice"))
+        else:
+            last = build.add(experts, INPUT, (chosen, "weights"))
+        if self.shared:
+            path = self._shared(build, hidden_size, self.shared.gate)
+            last = build.add(Operator("sum", "add", "+", (hidden_size,)), last, path)
+            if self.shared.average:
+                last = build.add(Operator("average", "scale", "÷ 2", (hidden_size,)), last)
+        return build.done(last)
+
+    def _shared(self, build: GraphBuilder, hidden_size: int, gated: bool) -> str:
+        dense = self.shared_expert()
+        assert dense
+        wide, inside = (hidden_size,), dense.graph(hidden_size)
+        path = build.add(Operator("shared", "module", "Shared expert", wide, inside=inside), INPUT)
+        if not gated:
+            return path
+        gate = build.add(linear("shared_gate", "Linear gate", hidden_size, (1,)), INPUT)
+        share = build.add(Operator("share", "activation", "Sigmoid", (1,)), gate)
+        return build.add(Operator("shared_product", "multiply", "×", wide), path, share)
 
     def _expert(self, hidden_size: int) -> OperatorGraph:
         wide, count, active = self.hidden_size, self.experts, Fraction(self.top_k, self.experts)
@@ -98,16 +166,11 @@ class MixtureOfExperts(Mechanism):
             flops = 2 * inputs * outputs * self.top_k
             return Operator(name, "linear", label, (outputs,), tuple(tensors), per_token=flops)
 
-        last = build.add(stacked("gate_up_proj", "Linear gate, up", hidden_size, 2 * wide), INPUT)
-        gate, up = (last, "gate"), (last, "up")
-        if self.clamp is not None:
-            limit = f"{self.clamp:g}"
-            last = build.add(Operator("clamp", "clamp", "Clamp", (2 * wide,), detail=limit), last)
-            gate, up = (last, "gate"), (last, "up")
-        label = CAPTIONS[self.activation]
-        act = build.add(Operator("activation", "activation", label, (wide,)), gate)
-        if self.up_offset:
-            offset = Operator("offset", "add", f"+{self.up_offset:g}", (wide,))
-            up = (build.add(offset, up), "")
-        inner = build.add(Operator("product", "multiply", "×", (wide,)), act, up)
+        if self.gated:
+            both = stacked("gate_up_proj", "Linear gate, up", hidden_size, 2 * wide)
+            first = build.add(both, INPUT)
+            inner = self.add_inner(build, (first, "up"), (first, "gate"), wide)
+        else:
+            first = build.add(stacked("up_proj", "Linear up", hidden_size, wide), INPUT)
+            inner = self.add_inner(build, first, None, wide)
         return build.done(build.add(stacked("down_proj", "Linear down", wide, hidden_size), inner))

@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.codegen.site import SharedFile, Site
+from archspec.mechanisms.feedforward.dense import view as dense
+from archspec.mechanisms.feedforward.inner import InnerView, inner_view
+from archspec.mechanisms.feedforward.moe.router import Groups, Router
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 
 FILE = "experts.py"
 PURPOSE = "the router and the experts"
 SHARED = (SharedFile("grouped.py", "grouped.py.jinja", "one linear map for each group of rows"),)
 CHECK = None
+
+STAGES = "mechanisms/feedforward/moe/stages/{}.py.jinja"
+
+SCORES = {
+    "softmax": "{x}.softmax(dim=-1)",
+    "sigmoid": "{x}.sigmoid()",
+    "sqrt_softplus": "F.softplus({x}).sqrt()",
+}
+
+
+@dataclass(frozen=True)
+class RouterView:
+    """The stages of a router, each a template, and the numbers they name."""
+
+    stages: tuple[str, ...]
+    bias: bool
+    correction: bool
+    softcap: float | None
+    score_chosen: str
+    """The expression that scores the logits of the chosen experts."""
+
+    score_all: str
+    groups: Groups | None
+    group_size: int
+    group_score: str
+    candidates: str
+    """What the groups, or the choice, look at."""
+
+    total: str
+    """What the weights are divided by."""
+
+    scale: float
+    reach: float
+    """The share of the best expert's logit within which others compete with it."""
 
 
 @dataclass(frozen=True)
@@ -20,40 +57,126 @@ class ExpertsView:
 
     class_name: str
     experts_class: str
-    caption: str
+    sentences: list[str]
+    experts_caption: str
     width: int
     hidden_size: int
     experts: int
     top_k: int
-    router_bias: bool
-    renormalize: bool
-    activation: str
+    router: RouterView
+    inner: InnerView
     bias: bool
-    clamp: float | None
-    up_offset: float
+    pairs: str
+    """How many pairs of token and expert there are: `2·N`."""
+
+    token: str
+    """The expression for the token of each sorted pair."""
+
+    weigh: str
+    shared: dense.DenseView | None
+    result: str
+    """The expression for the output; with a shared expert, of `routed` and `shared`."""
+
+    shared_gate: bool
     cache: None = None
     arguments: str = ""
 
 
 def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
-    """Numbers for one mixture."""
+    """Numbers and stages for one mixture."""
+    own = mechanism.shared_expert()
+    name = site.class_name.replace("MixtureOfExperts", "{}")
+    beside = own and dense.view(own, replace(site, class_name=name.format("SharedExpert")))
+    width, inside = site.hidden_size, mechanism.hidden_size
     return ExpertsView(
         class_name=site.class_name,
-        experts_class=site.class_name.replace("MixtureOfExperts", "Experts"),
-        caption=mechanism.caption(site.hidden_size),
-        width=site.hidden_size,
-        hidden_size=mechanism.hidden_size,
+        experts_class=name.format("Experts"),
+        sentences=mechanism.sentences(width),
+        experts_caption=f"their weights stacked: {width:,} → {inside:,} → {width:,}",
+        width=width,
+        hidden_size=inside,
         experts=mechanism.experts,
         top_k=mechanism.top_k,
-        router_bias=mechanism.router.bias,
-        renormalize=mechanism.renormalize,
-        activation=mechanism.activation,
+        router=_router(mechanism),
+        inner=inner_view(mechanism),
         bias=mechanism.bias,
-        clamp=mechanism.clamp,
-        up_offset=mechanism.up_offset,
+        pairs="N" if mechanism.top_k == 1 else f"{mechanism.top_k}·N",
+        token="order" if mechanism.top_k == 1 else f"order // {mechanism.top_k}",
+        weigh=mechanism.weigh,
+        shared=beside,
+        result=_result(mechanism),
+        shared_gate=bool(mechanism.shared and mechanism.shared.gate),
     )
 
 
 def shared(views: list[ExpertsView]) -> dict[str, Any]:
-    """Nothing but the operator itself."""
-    return {}
+    """The parameters of the learned activation, where a class has one."""
+    return {"learned": next((v.inner.learned for v in views if v.inner.learned), None)}
+
+
+def _result(mechanism: MixtureOfExperts) -> str:
+    if not mechanism.shared:
+        return "self.experts(tokens, weights, chosen)"
+    total = "routed + shared"
+    return f"(({total}) / 2)" if mechanism.shared.average else f"({total})"
+
+
+def _router(mechanism: MixtureOfExperts) -> RouterView:
+    router, limit = mechanism.router, mechanism.router.limit
+    score = SCORES.get(router.score, "")
+    return RouterView(
+        stages=tuple(STAGES.format(name) for name in _stages(mechanism)),
+        bias=router.bias,
+        correction=router.correction,
+        softcap=router.softcap,
+        score_chosen=score.format(x="top"),
+        score_all=score.format(x="logits"),
+        groups=limit,
+        group_size=mechanism.experts // limit.count if limit else 0,
+        group_score=_group_score(limit),
+        candidates="choice" if router.correction else "scores",
+        total=_total(mechanism),
+        scale=mechanism.scale,
+        reach=2 * (router.jitter or 0),
+    )
+
+
+def _stages(mechanism: MixtureOfExperts) -> list[str]:
+    """The names of the router's stages, in order."""
+    router, softmax = mechanism.router, mechanism.router.score == "softmax"
+    exact = not (mechanism.renormalize_epsilon or mechanism.renormalize_floor)
+    # Softmax over the chosen equals softmax over all, made to add up to one.
+    sums_to_one = softmax and mechanism.renormalize and exact and not router.reorders
+    stages = {
+        "logits": True,
+        "softcap": router.softcap is not None,
+        **_choice(router, of_logits=sums_to_one or not softmax),
+        "renormalize": mechanism.renormalize and not sums_to_one,
+        "scale": mechanism.scale != 1,
+    }
+    return [name for name, wanted in stages.items() if wanted]
+
+
+def _choice(router: Router, of_logits: bool) -> dict[str, bool]:
+    """The stages that score and choose; a score of one logit leaves the order of logits alone."""
+    if router.score == "sparsemixer":
+        return {"sparsemixer": True}
+    if not router.reorders:
+        return {"choose_logits": of_logits, "choose_scores": not of_logits}
+    limited = router.limit is not None
+    return {"scores": True, "correction": router.correction, "groups": limited, "choose": True}
+
+
+def _group_score(limit: Groups | None) -> str:
+    if limit is None or limit.by == "max":
+        return "groups.amax(dim=-1)"
+    return "groups.topk(2, dim=-1).values.sum(dim=-1)"
+
+
+def _total(mechanism: MixtureOfExperts) -> str:
+    total = "weights.sum(dim=-1, keepdim=True)"
+    if mechanism.renormalize_epsilon:
+        return f"({total} + {mechanism.renormalize_epsilon!r})"
+    if mechanism.renormalize_floor:
+        return f"{total}.clamp(min={mechanism.renormalize_floor!r})"
+    return total

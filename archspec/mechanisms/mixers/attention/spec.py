@@ -6,19 +6,21 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
+from archspec.graph import OperatorGraph
 from archspec.mask import Mask
 from archspec.mechanisms.base import Mechanism, State
-from archspec.operators import norm_operator
+from archspec.mechanisms.mixers.attention.graph import attention_graph
+from archspec.mechanisms.mixers.attention.parts import Alibi, Gate, Temperature
 from archspec.spec.base import Factor, Size, Tokens, reject
-from archspec.spec.norm import OptionalNorm
+from archspec.spec.norm import OptionalHeadNorm, OptionalNorm
 from archspec.spec.rope import Rope
 
 
 class Attention(Mechanism):
     """Softmax attention over earlier tokens, or over all of them.
 
-    The stages, in order: project → norm → rope → scores (scale, mask, sink) → values → output.
+    The stages, in order: project → clip → norm → rope → temperature → scores (scale, soft cap,
+    bias, mask, sink) → values → gate → output.
     """
 
     attribute: ClassVar[str] = "self_attn"
@@ -29,24 +31,49 @@ class Attention(Mechanism):
     kv_heads: Size | None = Field(
         default=None, description="Key and value heads; as many as query heads when left out."
     )
-    head_dim: Size = Field(description="Width of one head.")
+    head_dim: Size = Field(description="Width of one query or key head.")
+    value_dim: Size | None = Field(
+        default=None, description="Width of one value head; `head_dim` when left out."
+    )
     causal: bool = Field(default=True, description="A token sees itself and what came before it.")
     window: Tokens | None = Field(
         default=None, description="How many tokens a query sees, itself included."
     )
+    chunk: Tokens | None = Field(
+        default=None,
+        description="The text is cut into pieces of so many tokens; a query sees its own.",
+    )
     qkv_bias: bool = Field(default=False, description="Query, key and value layers have biases.")
     output_bias: bool = Field(default=False, description="The output layer has a bias.")
-    qk_norm: OptionalNorm = Field(
-        default=None, description="A norm over each query and key head, before the rotation."
+    keys_as_values: bool = Field(
+        default=False, description="Values are what the key layer gives, before norm and rope."
     )
+    shared_keys: bool = Field(
+        default=False,
+        description="Keys and values are those of the last earlier layer that has its own, of the "
+        "same heads and with the same view.",
+    )
+    clip: Factor | None = Field(
+        default=None, description="Queries, keys and values are cut to ± this."
+    )
+    qk_norm: OptionalHeadNorm = Field(default=None, description="A norm of queries and keys.")
+    v_norm: OptionalNorm = Field(default=None, description="A norm over each value head.")
     rope: Rope | None = Field(default=None, description="Rotary positions.")
+    alibi: Alibi | None = Field(default=None, description="A bias that falls with distance.")
+    temperature: Temperature | None = Field(
+        default=None, description="Queries that grow with their position."
+    )
     scale: Factor | None = Field(
         default=None, description="Multiplies the scores; head_dim^-0.5 when left out."
+    )
+    softcap: Factor | None = Field(
+        default=None, description="Scores s become softcap · tanh(s / softcap)."
     )
     sinks: bool = Field(
         default=False,
         description="A learned logit for each head joins the softmax and has no value.",
     )
+    gate: Gate | None = Field(default=None, description="A gate on what attention gives.")
 
     @model_validator(mode="after")
     def _check(self) -> Attention:
@@ -66,11 +93,41 @@ class Attention(Mechanism):
             )
         if self.rope and self.rope.width(self.head_dim) == 0:
             reject("head_dim", "too narrow for the share of it that rope turns")
-        if self.window and not self.causal:
-            reject("window", "a window looks back, so it needs `causal: true`")
-        if self.sinks and not self.causal:
-            reject("sinks", "sinks are for causal attention, so they need `causal: true`")
+        scaling = self.rope.scaling if self.rope else None
+        if self.rope and scaling and scaling.type == "longrope":
+            pairs = self.rope.width(self.head_dim) // 2
+            for factors in (scaling.short_factors, scaling.long_factors):
+                if len(factors) != pairs:
+                    reject("rope", f"{len(factors)} factors for {pairs} pairs of dimensions")
+        if self.keys_as_values and self.value_width != self.head_dim:
+            reject("value_dim", "values that are keys are as wide as keys")
+        if self.qk_norm and self.qk_norm.scope == "width" and self.qk_norm.after_rope:
+            reject("qk_norm", "a norm over all heads together comes before the rotation")
+        if self.shared_keys and self.keys_as_values:
+            reject("keys_as_values", "shared keys and values come from another layer")
+        if self.shared_keys and self.v_norm:
+            reject("v_norm", "shared keys and values come from another layer, normed there")
+        if self.shared_keys and not self.causal:
+            reject("shared_keys", "keys are shared where attention looks back: `causal: true`")
+        self._check_mask()
         return self
+
+    def _check_mask(self) -> None:
+        looking_back = {
+            "window": self.window,
+            "chunk": self.chunk,
+            "sinks": self.sinks,
+            "softcap": self.softcap,
+            "alibi": self.alibi,
+        }
+        for name, value in looking_back.items():
+            if value and not self.causal:
+                reject(name, f"`{name}` is for attention that looks back: it needs `causal: true`")
+        if self.window and self.chunk:
+            reject("chunk", "a layer has a window or chunks, not both")
+        for name in ("window", "chunk", "sinks", "softcap"):
+            if self.alibi and looking_back[name]:
+                reject(name, f"`alibi` and `{name}` do not go together")
 
     @property
     def key_heads(self) -> int:
@@ -78,23 +135,46 @@ class Attention(Mechanism):
         return self.kv_heads or self.heads
 
     @property
+    def value_width(self) -> int:
+        """Width of one value head."""
+        return self.value_dim or self.head_dim
+
+    @property
     def score_scale(self) -> float:
         """What the scores are multiplied by."""
         return self.scale if self.scale is not None else self.head_dim**-0.5
 
     def mask(self) -> Mask:
-        """Causal with an optional window, or everything."""
-        return Mask(self.causal, self.window)
+        """Causal, with a window or in chunks, or everything."""
+        return Mask(self.causal, self.window, self.chunk)
 
     def rotary(self) -> tuple[Rope, int] | None:
         """Its rotary positions and the head width."""
         return (self.rope, self.head_dim) if self.rope else None
 
+    def reads_positions(self) -> bool:
+        """Whether it counts positions itself."""
+        return self.temperature is not None
+
+    def gives(self) -> str | None:
+        """Its keys and values, by what it sees and by their shape."""
+        return None if self.shared_keys or not self.causal else self._keys_name()
+
+    def takes(self) -> str | None:
+        """The keys and values of an earlier layer."""
+        return self._keys_name() if self.shared_keys else None
+
+    def _keys_name(self) -> str:
+        kind = "sliding" if self.window else "chunked" if self.chunk else "global"
+        width = f"{self.head_dim}"
+        width += f"_{self.value_width}" if self.value_width != self.head_dim else ""
+        return f"{kind}_{self.window or self.chunk or 'all'}_{self.key_heads}x{width}"
+
     def state(self) -> State:
-        """A key and a value for each key head and token; none when it is not causal."""
-        if not self.causal:
+        """A key and a value for each key head and token; none when they are not its own."""
+        if not self.causal or self.shared_keys:
             return State()
-        return State(2 * self.key_heads * self.head_dim, self.window)
+        return State(self.key_heads * (self.head_dim + self.value_width), self.window or self.chunk)
 
     def title(self) -> str:
         """Multi-head, grouped-query or multi-query attention."""
@@ -106,6 +186,8 @@ class Attention(Mechanism):
         """Named by what it sees."""
         if not self.causal:
             return "BidirectionalAttention"
+        if self.chunk:
+            return "ChunkedAttention"
         return "SlidingAttention" if self.window else "GlobalAttention"
 
     def caption(self, hidden_size: int) -> str:
@@ -114,6 +196,8 @@ class Attention(Mechanism):
             sees = "the whole text"
         elif self.window:
             sees = f"the last {_count(self.window, 'token')}"
+        elif self.chunk:
+            sees = f"its chunk of {_count(self.chunk, 'token')}"
         else:
             sees = "all earlier tokens"
         heads = f"{_count(self.heads, 'head')} of width {self.head_dim}"
@@ -122,38 +206,8 @@ class Attention(Mechanism):
         return f"Attends to {sees}: {heads}."
 
     def graph(self, hidden_size: int) -> OperatorGraph:
-        """Project, norm, rotate, attend, project back."""
-        query, key = (self.heads, self.head_dim), (self.key_heads, self.head_dim)
-        build = GraphBuilder(hidden_size)
-        q = build.add(linear("q_proj", "Linear q", hidden_size, query, self.qkv_bias), INPUT)
-        k = build.add(linear("k_proj", "Linear k", hidden_size, key, self.qkv_bias), INPUT)
-        v = build.add(linear("v_proj", "Linear v", hidden_size, key, self.qkv_bias), INPUT)
-        if self.qk_norm:
-            q = build.add(norm_operator("q_norm", self.qk_norm, self.head_dim, query), q)
-            k = build.add(norm_operator("k_norm", self.qk_norm, self.head_dim, key), k)
-        if self.rope:
-            detail = f"base {self.rope.theta:,.0f}"
-            q = build.add(Operator("q_rope", "rope", "RoPE", query, detail=detail), q)
-            k = build.add(Operator("k_rope", "rope", "RoPE", key, detail=detail), k)
-        sources = [(q, "q"), (k, "k"), (v, "v")]
-        if self.sinks:
-            sink = Operator(
-                "sinks", "sink", "Sinks", (self.heads,), (Parameter("sinks", (self.heads,)),)
-            )
-            sources.append((build.add(sink), "sink"))
-        attend = Operator(
-            "attend",
-            "attention",
-            "Scaled dot-product attention",
-            query,
-            per_key=4 * self.heads * self.head_dim,
-            mask=self.mask(),
-            detail=self.mask().caption(),
-        )
-        out = build.add(attend, *sources)
-        width = self.heads * self.head_dim
-        o = linear("o_proj", "Linear o", width, (hidden_size,), self.output_bias)
-        return build.done(build.add(o, out))
+        """From the layer's input to its output, stage by stage."""
+        return attention_graph(self, hidden_size)
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,0 +1,83 @@
+"""The functions of a package's attend.py: which are needed, and what they pass on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Core:
+    """How scores become values: what joins or changes them."""
+
+    sinks: bool
+    capped: bool
+    alibi: bool
+
+    @property
+    def suffix(self) -> str:
+        """What is added to a function's name."""
+        parts = [("capped", self.capped), ("sink", self.sinks), ("alibi", self.alibi)]
+        return "_".join(name for name, there in parts if there)
+
+    @property
+    def template(self) -> str:
+        """The template of the functions that compute it."""
+        if self.capped:
+            return "core_capped"
+        return "core_alibi" if self.alibi else "core_sink" if self.sinks else "core"
+
+
+@dataclass(frozen=True)
+class Attend:
+    """One function for a kind of mask and a core."""
+
+    kind: str
+    core_view: Core
+
+    @property
+    def template(self) -> str:
+        """Its template."""
+        return f"attend_{self.kind}"
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._named(f"attend_{self.kind}")
+
+    @property
+    def core(self) -> str:
+        """The function for several tokens that it calls."""
+        return self._named("softmax_values")
+
+    @property
+    def one_token(self) -> str:
+        """The function for a single token that it calls."""
+        return self._named("one_token")
+
+    @property
+    def parameters(self) -> str:
+        """Tensors that it takes after q, k and v."""
+        return "".join(f"{name}: Tensor, " for name in self._tensors)
+
+    @property
+    def extra(self) -> str:
+        """The same tensors, passed on."""
+        return "".join(f"{name}, " for name in self._tensors)
+
+    @property
+    def option_parameters(self) -> str:
+        """Numbers that it takes at the end."""
+        return ", softcap: float" if self.core_view.capped else ""
+
+    @property
+    def options(self) -> str:
+        """The same numbers, passed on."""
+        return ", softcap" if self.core_view.capped else ""
+
+    @property
+    def _tensors(self) -> list[str]:
+        core = self.core_view
+        return [name for name, there in (("sinks", core.sinks), ("slopes", core.alibi)) if there]
+
+    def _named(self, stem: str) -> str:
+        return f"{stem}_{self.core_view.suffix}" if self.core_view.suffix else stem
