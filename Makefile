@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: help setup demo test check regen gallery bench clean
+.PHONY: help setup demo test sweep check regen gallery bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ demo: $(READY)  ## Build a published encoder, load its real weights, compare sen
 
 test: $(READY)  ## Run all tests, on two processes
 	$(RUN) -m pytest -n 2 -q
+
+sweep: $(READY)  ## Draw 5,000 random specs and check every output of each
+	$(RUN) -m pytest -n 2 -q -m slow tests/random
 
 check: $(READY)  ## Lint, format and type-check the sources
 	$(VENV)/bin/ruff check .

@@ -57,6 +57,11 @@ def _across(spec: ModelSpec, document: Document) -> list[Diagnostic]:
         )
         mark = document.data.values_at["context_length"]
         found.append(Diagnostic(message, "context_length", mark))
+    if spec.embedding.width == spec.hidden_size:
+        message = "token vectors of `hidden_size` need no width of their own"
+        embedding = document.data["embedding"]
+        hint = "leave it out"
+        found.append(Diagnostic(message, "embedding.width", embedding.values_at["width"], hint))
     return found
 
 

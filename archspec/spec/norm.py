@@ -46,7 +46,7 @@ class Norm(Strict):
             "eps": pick(self.eps, default.eps, 1e-6),
             "weight": weight,
             "zero_centered": weight and pick(self.zero_centered, base.zero_centered, False),
-            "bias": weight and pick(self.bias, base.bias, kind == "layernorm"),
+            "bias": weight and kind == "layernorm" and pick(self.bias, base.bias, True),
         }
         return self.model_copy(update=filled)
 
