@@ -47,9 +47,11 @@ class Config:
             self.data[key] = value
             self.spelling[key] = written
 
-    def inner(self, key: str, data: Mapping[str, Any]) -> Config:
+    def inner(
+        self, key: str, data: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+    ) -> Config:
         """A mapping under `key`, whose keys are named with the way to them."""
-        return Config(data, self.model_type, path=f"{self.path}{key}.")
+        return Config(data, self.model_type, defaults, path=f"{self.path}{key}.")
 
     def fail(self, message: str) -> NoReturn:
         """Stop with `message`; always raises `ConfigError`."""
@@ -119,6 +121,29 @@ class Config:
         if not all(isinstance(item, str) for item in items):
             self.refuse(key, "expected a list of words")
         return items
+
+    def integers(self, key: str) -> list[int]:
+        """A list of whole numbers; raises `ConfigError` for anything else."""
+        value: Any = self.value(key)
+        items = cast("list[Any]", value if isinstance(value, list) else [None])
+        if not all(isinstance(item, int) and abs(item) <= MAX_INTEGER for item in items):
+            self.refuse(key, "expected a list of whole numbers")
+        return items
+
+    def numbers(self, key: str) -> list[float]:
+        """A list of finite numbers; raises `ConfigError` for anything else."""
+        value: Any = self.value(key)
+        items = cast("list[Any]", value if isinstance(value, list) else [None])
+        for item in items:
+            usual = isinstance(item, (int, float)) and not isinstance(item, bool)
+            if not usual or not math.isfinite(item) or abs(item) > MAX_INTEGER:
+                self.refuse(key, "expected a list of numbers")
+        return items
+
+    def only(self, key: str, *values: Any) -> None:
+        """Refuse every value of `key` but these; raises `ConfigError`."""
+        if self.value(key) not in values:
+            self.refuse(key)
 
     def mapping(self, key: str) -> dict[str, Any]:
         """A mapping, empty for null; raises `ConfigError` for anything else."""

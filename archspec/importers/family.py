@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archspec.importers.config import Config
+from archspec.importers.ignorable import IGNORABLE, ONLY
 
 Fields = dict[str, Any]
 """Part of a spec as it will be written: nested mappings, lists and plain values."""
@@ -50,6 +51,13 @@ class Family:
     """Its options that change no number of a spec."""
     only: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Its options with the one value that archspec expresses."""
+
+
+def close_part(part: Config, *ignored: str) -> None:
+    """Check that nothing was left out of a part that is a whole configuration in itself."""
+    for key, value in ONLY.items():
+        part.only(key, value, None)
+    part.close(IGNORABLE | {*ignored})
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeVar
 
 from archspec.importers.config import Config
 from archspec.importers.family import Fields
@@ -14,6 +15,8 @@ FULL = "full_attention"
 NAMES = {SLIDING: "sliding", FULL: "full"}
 LOCAL_GLOBAL = {SLIDING: "local", FULL: "global"}
 
+Item = TypeVar("Item")
+
 
 def count(config: Config) -> int:
     """How many layers there are; raises `ConfigError` beyond what a schedule may hold."""
@@ -23,7 +26,9 @@ def count(config: Config) -> int:
     return layers
 
 
-def kinds(config: Config, rule: Callable[[int], str]) -> list[str]:
+def kinds(
+    config: Config, rule: Callable[[int], str], known: Collection[str] = (SLIDING, FULL)
+) -> list[str]:
     """The published kind of every layer: `layer_types`, else `rule` of the layer's index.
 
     Raises:
@@ -32,11 +37,9 @@ def kinds(config: Config, rule: Callable[[int], str]) -> list[str]:
     layers = count(config)
     if not config.given("layer_types"):
         return [rule(index) for index in range(layers)]
-    types = config.words("layer_types")
-    if len(types) != layers:
-        config.fail(f"`layer_types` has {len(types)} entries for {layers} layers")
+    types = per_layer(config, "layer_types", config.words("layer_types"))
     for kind in dict.fromkeys(types):
-        if kind not in NAMES:
+        if kind not in known:
             config.fail(f"`layer_types` has {kind[:60]!r}; archspec does not express that")
     return types
 
@@ -51,6 +54,31 @@ def window_of(config: Config, kind: str) -> int | None:
     return config.size("sliding_window")
 
 
+def window(config: Config) -> int | None:
+    """The window of a family that has one in every layer, or none."""
+    return None if config.value("sliding_window") is None else config.size("sliding_window")
+
+
+def flags(config: Config, key: str, rule: Callable[[int], bool]) -> list[bool]:
+    """Yes or no for every layer: ones and zeros under `key`, else `rule` of the layer's index.
+
+    Raises:
+        ConfigError: the list has another length.
+    """
+    layers = count(config)
+    # An empty list means what null does.
+    if not config.value(key):
+        return [rule(index) for index in range(layers)]
+    return [bool(one) for one in per_layer(config, key, config.integers(key))]
+
+
+def per_layer(config: Config, key: str, items: list[Item]) -> list[Item]:
+    """`items`, after a check that there is one for each layer."""
+    if len(items) != (layers := count(config)):
+        config.fail(f"`{key}` has {len(items)} entries for {layers} layers")
+    return items
+
+
 def blocks(
     types: Sequence[str], describe: Callable[[str], Fields], names: Mapping[str, str] = NAMES
 ) -> tuple[list[str], dict[str, Fields]]:
@@ -59,3 +87,25 @@ def blocks(
     if len(found) == 1:
         return ["block"] * len(types), {"block": describe(found[0])}
     return [names[kind] for kind in types], {names[kind]: describe(kind) for kind in found}
+
+
+def combined(
+    kinds: Sequence[tuple[str, ...]],
+    describe: Callable[..., Fields],
+    names: Mapping[str, str] = NAMES,
+) -> tuple[list[str], dict[str, Fields]]:
+    """The same for kinds of several words, such as `("sliding", "dense")`.
+
+    A block is named by the words it takes to tell the kinds apart, each by its name in `names`.
+    """
+    found = list(dict.fromkeys(kinds))
+    needed = list(range(len(found[0])))
+    # The first word says most, so it is the last to go.
+    for index in [*needed[1:], 0]:
+        rest = [other for other in needed if other != index]
+        if len({tuple(kind[i] for i in rest) for kind in found}) == len(found):
+            needed = rest
+    called = {
+        kind: "_".join(names.get(kind[i], kind[i]) for i in needed) or "block" for kind in found
+    }
+    return [called[kind] for kind in kinds], {called[kind]: describe(*kind) for kind in found}

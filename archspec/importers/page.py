@@ -38,16 +38,24 @@ def page(draft: Draft, name: str, origin: str) -> str:
 
 
 def _blocks(blocks: dict[str, Fields]) -> Fields:
-    """The first block whole, the others as what they change in it."""
+    """The first block whole, the others as what they change in the earlier one that is nearest."""
     first = next(iter(blocks))
     out: Fields = {first: emit.Open(blocks[first])}
     for name, block in list(blocks.items())[1:]:
-        out[name] = emit.Open({"extends": first, **changes(blocks[first], block)})
+        changed = {base: changes(blocks[base], block) for base in out}
+        nearest = min(changed, key=lambda base: _size(changed[base]))
+        out[name] = emit.Open({"extends": nearest, **changed[nearest]})
     return out
 
 
+def _size(fields: Fields) -> int:
+    """How many values are written."""
+    inner = [cast("Fields", value) for value in fields.values() if isinstance(value, dict)]
+    return len(fields) + sum(_size(fields) for fields in inner)
+
+
 def changes(base: Fields, over: Fields) -> Fields:
-    """What must be written over `base` to get `over`; null takes a field away."""
+    """What must be written over `base` to get `over`; a field left out has its default again."""
     out: Fields = {}
     for key in [*base, *(key for key in over if key not in base)]:
         before, after = base.get(key), over.get(key)
@@ -59,8 +67,12 @@ def changes(base: Fields, over: Fields) -> Fields:
             same = below.get("type") == above.get("type")
             out[key] = changes(below, above) if same else above
         else:
-            out[key] = after
+            out[key] = _USUAL.get(key) if after is None else after
     return out
+
+
+_USUAL: Fields = {"fraction": 1, "output_bias": False, "pairing": "half", "qkv_bias": False}
+"""What must be written where a field goes back to a default that is not null."""
 
 
 def _checkpoint(checkpoint: Fields) -> Fields:

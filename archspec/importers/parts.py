@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from archspec.importers import layers
 from archspec.importers.config import Config
 from archspec.importers.family import Draft, Fields
 
@@ -37,29 +38,38 @@ def activation(config: Config, key: str = "hidden_act") -> str:
 def attention(
     config: Config,
     *,
+    heads: int | None = None,
+    kv_heads: int | None = None,
     causal: bool = True,
-    window: int | None = None,
     qkv_bias: bool = False,
     output_bias: bool = False,
-    qk_norm: bool = False,
-    rope: Fields | None = None,
+    qk_norm: bool | Fields = False,
     scale: float | None = None,
-    sinks: bool = False,
+    **more: Any,
 ) -> Fields:
-    """An attention mixer, with the options that differ from the language's defaults."""
-    heads = config.size("num_attention_heads")
-    kv_heads = config.size_or("num_key_value_heads", heads)
-    head_dim = _head_dim(config, heads)
+    """An attention mixer, with the options that differ from the language's defaults.
+
+    `more` are fields of the language whose default is null or false, in the order to be written.
+    """
+    # Where heads differ from layer to layer, each layer says how many share a key.
+    said = heads is not None
+    heads = heads or config.size("num_attention_heads")
+    kv_heads = kv_heads or config.size_or("num_key_value_heads", heads)
+    head_dim = head_width(config)
+    rope, sinks = more.pop("rope", None), more.pop("sinks", False)
     options: list[tuple[str, Any, Any]] = [
-        ("kv_heads", kv_heads, heads),
+        ("kv_heads", kv_heads, None if said else heads),
         ("head_dim", head_dim, None),
         ("causal", causal, True),
-        ("window", window, None),
+        ("window", more.pop("window", None), None),
+        ("chunk", more.pop("chunk", None), None),
         ("qkv_bias", qkv_bias, False),
         ("output_bias", output_bias, False),
+        ("clip", more.pop("clip", None), None),
         ("qk_norm", qk_norm, False),
         ("rope", rope, None),
         ("scale", scale, head_dim**-0.5),
+        *((key, value, None) for key, value in more.items() if value is not False),
         ("sinks", sinks, False),
     ]
     out: Fields = {"type": "attention", "heads": heads}
@@ -67,10 +77,11 @@ def attention(
     return out
 
 
-def _head_dim(config: Config, heads: int) -> int:
+def head_width(config: Config) -> int:
+    """`head_dim`, or where it is left out the width that the heads share evenly."""
     if config.value("head_dim") is not None:
         return config.size("head_dim")
-    hidden = config.size("hidden_size")
+    hidden, heads = config.size("hidden_size"), config.size("num_attention_heads")
     if hidden % heads:
         config.fail(f"`hidden_size` {hidden} is not a multiple of {heads} heads")
     return hidden // heads
@@ -91,24 +102,49 @@ def gated_feedforward(config: Config, *, bias: bool = False) -> Fields:
     return feedforward(hidden_size=width, activation=activation(config), bias=bias)
 
 
+def plain_feedforward(config: Config, act: str = "hidden_act", *, bias: bool) -> Fields:
+    """Two layers of `intermediate_size` with the activation under `act` between them."""
+    width = config.size("intermediate_size")
+    return feedforward(
+        hidden_size=width, activation=activation(config, act), gated=False, bias=bias
+    )
+
+
 def rmsnorm(config: Config, *, zero_centered: bool = False) -> Fields:
     """The model's norm, from `rms_norm_eps`."""
     out: Fields = {"type": "rmsnorm", "eps": config.number("rms_norm_eps")}
     return out | ({"zero_centered": True} if zero_centered else {})
 
 
+def layernorm(config: Config, eps: str = "layer_norm_eps", *, bias: bool = True) -> Fields:
+    """The model's norm, from the key `eps`."""
+    out: Fields = {"type": "layernorm", "eps": config.number(eps)}
+    return out | ({} if bias else {"bias": False})
+
+
 def decoder(
     config: Config,
-    layers: Sequence[str],
+    order: Sequence[str],
     blocks: dict[str, Fields],
     *,
     norm: Fields,
     embedding: Fields | None = None,
+    head: Fields | None = None,
+    final_norm: bool = True,
+    context_length: int | None = None,
     checkpoint: Fields | None = None,
 ) -> Draft:
-    """A causal language model, or its body when that is what was published."""
+    """A causal language model, or its body when that is what was published.
+
+    `head` holds the head's fields besides `tied`; `context_length` is for families whose files
+    have no `max_position_embeddings`.
+    """
     checkpoint = {"prefix": "model."} if checkpoint is None else checkpoint
-    head: Fields | None = {"tied": config.flag("tie_word_embeddings")}
+    head = {"tied": config.flag("tie_word_embeddings"), **(head or {})}
+    if head.get("bias") and head["tied"]:
+        # A bias beside a tied weight is the model's own.
+        tensors = {**checkpoint.get("tensors", {}), "lm_head.bias": "lm_head_bias"}
+        checkpoint = {**checkpoint, "tensors": tensors}
     notes: list[str] = []
     published = published_class(config)
     if published and not published.endswith(_LANGUAGE_MODELS):
@@ -119,16 +155,22 @@ def decoder(
     return Draft(
         vocab_size=config.size("vocab_size"),
         hidden_size=config.size("hidden_size"),
-        context_length=config.size("max_position_embeddings"),
+        context_length=context_length or config.size("max_position_embeddings"),
         norm=norm,
         embedding=embedding or {},
         blocks=blocks,
-        layers=layers,
+        layers=order,
         head=head,
+        final_norm=final_norm,
         init_std=config.number("initializer_range", 0.02),
         checkpoint=checkpoint,
         notes=notes,
     )
+
+
+def uniform(config: Config, block: Fields, **options: Any) -> Draft:
+    """A language model whose layers are all `block`; `options` are those of `decoder`."""
+    return decoder(config, ["block"] * layers.count(config), {"block": block}, **options)
 
 
 _LANGUAGE_MODELS = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")

@@ -13,22 +13,37 @@ THETA = 10_000.0
 """The configuration classes' own base, where the family has no other."""
 
 
-def rope(config: Config, theta: float = THETA, default: Fields | None = None) -> Fields:
+def rope(
+    config: Config,
+    theta: float = THETA,
+    default: Fields | None = None,
+    *,
+    fraction: float | None = None,
+    **more: Any,
+) -> Fields:
     """The rotation that all layers share; `default` stands for absent `rope_parameters`.
+
+    `fraction` is the share of a head that rotates where the file does not say; without it the
+    family rotates whole heads. `more` are further fields of the language.
 
     Raises:
         ConfigError: a kind of scaling, or an option of it, that archspec does not express.
     """
     key, given = _parameters(config)
     base = config.number("rope_theta", theta)
-    return _rotation(config, config.inner(key, given or default or {}), base)
+    return _rotation(config, config.inner(key, given or default or {}), base, fraction) | more
 
 
-def ropes(config: Config, older: Mapping[str, tuple[str, float]]) -> dict[str, Fields]:
+def ropes(
+    config: Config,
+    older: Mapping[str, tuple[str, float]],
+    fractions: Mapping[str, float] | None = None,
+) -> dict[str, Fields]:
     """The rotation of each kind of layer.
 
     `older` gives, for each kind, the key that held its base before there was
     `rope_parameters`, and its default; `rope_scaling` was for the first kind alone.
+    `fractions` are as in `rope`, for each kind.
 
     Raises:
         ConfigError: as `rope`, or one set of parameters where each kind should have its own.
@@ -43,7 +58,7 @@ def ropes(config: Config, older: Mapping[str, tuple[str, float]]) -> dict[str, F
         inside = outer.mapping(kind)
         # `rope_scaling` is written flat, so the way to its keys has no kind of layer in it.
         way = "rope_scaling" if key == "rope_scaling" else f"{key}.{kind}"
-        out[kind] = _rotation(config, config.inner(way, inside), base)
+        out[kind] = _rotation(config, config.inner(way, inside), base, (fractions or {}).get(kind))
     outer.close()
     return out
 
@@ -55,11 +70,17 @@ def _parameters(config: Config) -> tuple[str, dict[str, Any]]:
     return ("rope_scaling", old) if old and not new else ("rope_parameters", new)
 
 
-def _rotation(config: Config, given: Config, theta: float) -> Fields:
+def _rotation(config: Config, given: Config, theta: float, fraction: float | None) -> Fields:
     out: Fields = {"theta": given.number("rope_theta", theta)}
-    for part in (given, config):
-        if part.value("partial_rotary_factor") not in (None, 1):
+    for part in (config, given):
+        if part.value("partial_rotary_factor") is None:
+            continue
+        if fraction is None and part.number("partial_rotary_factor") != 1:
             part.refuse("partial_rotary_factor", "this family rotates whole heads")
+        if fraction is not None:
+            fraction = part.number("partial_rotary_factor")
+    if fraction not in (None, 1):
+        out["fraction"] = fraction
     key = "rope_type" if given.given("rope_type") else "type"
     kind = given.value(key) or "default"
     # A file may carry both spellings; `rope_type` is the one that counts.
@@ -124,9 +145,30 @@ def _temperature(factor: float, weight: float) -> float:
     return 0.1 * weight * math.log(factor) + 1.0 if factor > 1 else 1.0
 
 
+def _dynamic(config: Config, given: Config) -> Fields:
+    # The base that grows counts from the context length that the file states.
+    given.value("original_max_position_embeddings")
+    context = config.size("max_position_embeddings")
+    return {"type": "dynamic", "factor": given.number("factor"), "original_context": context}
+
+
+def _longrope(config: Config, given: Config) -> Fields:
+    original = _original_context(config, given)
+    factor = given.number("factor", config.size("max_position_embeddings") / original)
+    # LongRoPE, arXiv 2402.13753, section 3.3.
+    usual = math.sqrt(1 + math.log(factor) / math.log(original)) if factor > 1 else 1.0
+    return {
+        "type": "longrope",
+        "original_context": original,
+        "short_factors": given.numbers("short_factor"),
+        "long_factors": given.numbers("long_factor"),
+        "attention_factor": given.number("attention_factor", usual),
+    }
+
+
 def _original_context(config: Config, given: Config) -> int:
     # A value beside the parameters wins over one among them.
-    if config.given("original_max_position_embeddings"):
+    if config.value("original_max_position_embeddings") is not None:
         given.value("original_max_position_embeddings")
         return config.size("original_max_position_embeddings")
     whole = config.size("max_position_embeddings")
@@ -138,4 +180,8 @@ _SCALINGS: dict[str, Callable[[Config, Config], Fields]] = {
     "linear": _linear,
     "llama3": _llama3,
     "yarn": _yarn,
+    "dynamic": _dynamic,
+    "longrope": _longrope,
+    # Its first name.
+    "su": _longrope,
 }

@@ -5,6 +5,7 @@ Deliberately apart from what generated packages do, so that the two check each o
 
 from __future__ import annotations
 
+import math
 import re
 
 from archspec.architecture import Architecture
@@ -31,8 +32,10 @@ def mapped(architecture: Architecture, published: dict[str, Shape]) -> dict[str,
 
 
 def match(pattern: str, name: str) -> re.Match[str] | None:
-    """`name`, or what it starts with up to a dot; `{layer}` is a number."""
-    expression = r"(\d+)".join(re.escape(part) for part in pattern.split("{layer}"))
+    """`name`, or what it starts with up to a dot; `{layer}` and `{item}` are numbers."""
+    expression = re.escape(pattern)
+    for placeholder in ("layer", "item"):
+        expression = expression.replace(rf"\{{{placeholder}\}}", rf"(?P<{placeholder}>\d+)")
     return re.fullmatch(rf"{expression}(?P<rest>(?:\..+)?)", name)
 
 
@@ -41,15 +44,38 @@ def _placed(
 ) -> list[tuple[str, Shape]]:
     for pattern, rule in rules.items():
         if found := match(pattern, name):
-            layer = found.group(1) if "{layer}" in pattern else ""
+            layer = found.groupdict().get("layer") or ""
             names = [to.replace("{layer}", layer) + found["rest"] for to in rule.to]
+            if rule.part or "{item}" in pattern:
+                return _piece(rule, shape, names[0], ours, found.groupdict().get("item"))
             return list(zip(names, _arranged(rule, shape, names, ours), strict=True))
     return [(name, shape)]
+
+
+def _piece(
+    rule: TensorRule, shape: Shape, name: str, ours: dict[str, Shape], item: str | None
+) -> list[tuple[str, Shape]]:
+    """The last piece stands for the whole, which has its shape only if all pieces have theirs."""
+    whole = ours[name][1:] if item else ours[name]
+    if rule.part:
+        half = whole[rule.axis] // 2
+        whole = (*whole[: rule.axis], half, *whole[rule.axis + 1 :])
+    if rule.reshape:
+        assert math.prod(shape) == math.prod(whole), f"{shape} is not {whole}"
+        shape = whole
+    elif rule.transpose:
+        shape = (*shape[:-2], shape[-1], shape[-2])
+    assert shape == whole, f"{shape} is no part of {name}"
+    last_item = item is None or int(item) == ours[name][0] - 1
+    return [(name, ours[name])] if rule.part in (None, "second") and last_item else []
 
 
 def _arranged(
     rule: TensorRule, shape: Shape, names: list[str], ours: dict[str, Shape]
 ) -> list[Shape]:
+    if rule.reshape:
+        assert math.prod(shape) == math.prod(ours[names[0]])
+        return [ours[names[0]]]
     if rule.transpose and len(shape) >= 2:
         shape = (*shape[:-2], shape[-1], shape[-2])
     assert not rule.interleaved or shape[rule.axis] % 2 == 0
@@ -57,4 +83,5 @@ def _arranged(
         return [shape]
     widths = [ours[name][rule.axis] for name in names]
     assert sum(widths) == shape[rule.axis], f"{names} do not share {shape}"
+    assert not any(width % rule.groups for width in widths), f"{names} do not share groups"
     return [(*shape[: rule.axis], width, *shape[rule.axis + 1 :]) for width in widths]

@@ -9,6 +9,8 @@ import pytest
 from archspec.importers import FAMILIES, ConfigError, import_config
 
 TYPES = sorted(FAMILIES)
+# Its own default sizes make no model.
+NEEDED: dict[str, dict[str, Any]] = {"glm4_moe": {"head_dim": 128}}
 
 
 def refusal(config: dict[str, Any]) -> str:
@@ -20,7 +22,8 @@ def refusal(config: dict[str, Any]) -> str:
 @pytest.mark.parametrize("value", [3, True, False, "word", [1], {"a": 1}, 0])
 @pytest.mark.parametrize("model_type", TYPES)
 def test_an_unknown_option_is_named(model_type: str, value: Any) -> None:
-    message = refusal({"model_type": model_type, "made_up_option": value})
+    needed = NEEDED.get(model_type, {})
+    message = refusal({"model_type": model_type, **needed, "made_up_option": value})
     assert "`made_up_option` is" in message
 
 
@@ -52,7 +55,7 @@ def test_an_unknown_type_suggests_the_near_ones(model_type: str, near: str) -> N
 
 
 def test_an_unknown_type_unlike_any_lists_them() -> None:
-    assert "known are bert, gemma3" in refusal({"model_type": "zzzz"})
+    assert "known are afmoe, bert, bloom" in refusal({"model_type": "zzzz"})
 
 
 @pytest.mark.parametrize("config", [{}, {"model_type": None}, {"model_type": ["llama"]}])
@@ -121,6 +124,63 @@ OPTIONS: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "gpt_oss-gain": ("gpt_oss", {"swiglu_alpha": 2.0}, "`swiglu_alpha` is 2.0"),
     "gpt_oss-active": ("gpt_oss", {"experts_per_token": 2}, "`experts_per_token` is 2"),
+    "opt-share": ("opt", {"share": 4}, "`share` is 4"),
+    "mpt-wide": ("mpt", {"expansion_ratio": 2}, "`expansion_ratio` is 2"),
+    "mpt-slopes": (
+        "mpt",
+        {"attn_config": {"alibi_bias_max": 16}},
+        "`attn_config.alibi_bias_max` is",
+    ),
+    "mpt-odd": ("mpt", {"attn_config": {"odd": 1}}, "`attn_config.odd` is 1"),
+    "bloom-residual": (
+        "bloom",
+        {"apply_residual_connection_post_layernorm": True},
+        "`apply_residual_connection_post_layernorm` is true",
+    ),
+    "falcon-heads": (
+        "falcon",
+        {"multi_query": False, "num_kv_heads": 8},
+        "`num_kv_heads` is 8",
+    ),
+    "falcon-norms": ("falcon", {"num_ln_in_parallel_attn": 2}, "`num_ln_in_parallel_attn` is 2"),
+    "falcon-branches": (
+        "falcon",
+        {"new_decoder_architecture": True, "parallel_attn": False},
+        "`parallel_attn` is false",
+    ),
+    "dbrx-norm": (
+        "dbrx",
+        {"ffn_config": {"moe_normalize_expert_weights": 2.0}},
+        "`ffn_config.moe_normalize_expert_weights` is 2.0",
+    ),
+    "dbrx-activation": (
+        "dbrx",
+        {"ffn_config": {"ffn_act_fn": {"name": "gelu"}}},
+        '`ffn_config.ffn_act_fn.name` is "gelu"',
+    ),
+    "olmoe-clip": ("olmoe", {"clip_qkv": 8.0}, "`clip_qkv` is 8.0"),
+    "phimoe-three": ("phimoe", {"num_experts_per_tok": 3}, "`num_experts_per_tok` is 3"),
+    "gemma-both-ways": (
+        "gemma",
+        {"use_bidirectional_attention": True},
+        "`use_bidirectional_attention` is true",
+    ),
+    "granite-logits": ("granite", {"logits_scaling": 0}, "`logits_scaling` is 0"),
+    "smollm3-list": ("smollm3", {"no_rope_layers": [1, 0]}, "2 entries for 36 layers"),
+    "llama4-list": ("llama4_text", {"moe_layers": ["one"]}, "`moe_layers` is"),
+    "laguna-gate": ("laguna", {"gating": False}, "`gating` is false"),
+    "laguna-input": (
+        "laguna",
+        {"moe_apply_router_weight_on_input": True},
+        "`moe_apply_router_weight_on_input` is true",
+    ),
+    "hunyuan-unequal": (
+        "hunyuan_v1_moe",
+        {"moe_topk": [1, 2], "num_hidden_layers": 2},
+        "`moe_topk` is [1, 2]",
+    ),
+    "minimax-scores": ("minimax_m2", {"scoring_func": "softmax"}, '`scoring_func` is "softmax"'),
+    "ernie-gate": ("ernie4_5_moe", {"moe_gate": "top2"}, '`moe_gate` is "top2"'),
     "layer-count": ("gpt_oss", {"layer_types": ["full_attention"]}, "1 entries for 36 layers"),
     "layer-kind": (
         "gpt_oss",
@@ -137,10 +197,9 @@ def test_an_option_beyond_the_language_is_named(case: str) -> None:
 
 
 ROPES: dict[str, tuple[dict[str, Any], str]] = {
-    "dynamic": ({"type": "dynamic", "factor": 2.0}, '`rope_scaling.type` is "dynamic"'),
     "longrope": (
-        {"rope_type": "longrope", "short_factor": [1.0], "long_factor": [1.0]},
-        '`rope_scaling.rope_type` is "longrope"',
+        {"rope_type": "longrope", "short_factor": [1.0], "long_factor": 3},
+        "`rope_scaling.long_factor` is 3",
     ),
     "mrope": ({"type": "mrope", "mrope_section": [16, 24, 24]}, '"mrope"'),
     "no-factor": ({"type": "linear"}, "`rope_scaling.factor` is null"),

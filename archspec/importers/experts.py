@@ -1,0 +1,68 @@
+"""Mixtures of experts as published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.importers.config import Config
+from archspec.importers.family import Fields
+from archspec.importers.parts import activation
+
+TRAINING = frozenset({"output_router_logits", "router_aux_loss_coef", "router_jitter_noise"})
+"""Options of the losses and the noise that train a router."""
+
+
+def experts(
+    config: Config,
+    *,
+    count: str = "num_experts",
+    top_k: str = "num_experts_per_tok",
+    width: str = "moe_intermediate_size",
+    act: str = "hidden_act",
+    router: Fields | None = None,
+    renormalize: bool = False,
+    **more: Any,
+) -> Fields:
+    """A mixture of gated experts, from the keys that hold its sizes.
+
+    `more` are fields of the language in the order to be written; null and 1 are left out.
+    """
+    out: Fields = {
+        "type": "moe",
+        "experts": config.size(count),
+        "top_k": config.size(top_k),
+        "hidden_size": config.size(width),
+        "activation": activation(config, act),
+    }
+    if router:
+        out["router"] = router
+    out["renormalize"] = renormalize
+    return out | {key: value for key, value in more.items() if value not in (None, 1)}
+
+
+def one_by_one(
+    theirs: str = "mlp.experts",
+    gate: str = "gate_proj",
+    up: str = "up_proj",
+    down: str = "down_proj",
+) -> dict[str, str | list[str] | Fields]:
+    """Rules for experts that are published each on its own, below `theirs`.
+
+    That is what files hold; a model of transformers in memory has them stacked, as ours.
+    """
+    first = "mlp.experts.gate_up_proj"
+    return {
+        f"{theirs}.{{item}}.{gate}.weight": {"to": first, "part": "first"},
+        f"{theirs}.{{item}}.{up}.weight": {"to": first, "part": "second"},
+        f"{theirs}.{{item}}.{down}.weight": "mlp.experts.down_proj",
+    }
+
+
+def sparse_block() -> dict[str, str | list[str] | Fields]:
+    """The same under the names of Mixtral's files, with its router."""
+    theirs = "block_sparse_moe."
+    return {
+        **one_by_one(f"{theirs}experts", "w1", "w3", "w2"),
+        f"{theirs}gate": "mlp.router",
+        "mlp.gate": "mlp.router",
+    }

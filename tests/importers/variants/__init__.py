@@ -1,0 +1,1 @@
+"""Tiny configurations of the imported families, for the tests of names and of numbers."""

@@ -1,0 +1,82 @@
+"""The acceptance set: what every structural axis of softmax attention needs, by model type.
+
+Of `COMMON` only those keys are taken that the type's configuration class has.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+COMMON: dict[str, Any] = {
+    "vocab_size": 256,
+    "hidden_size": 64,
+    "num_hidden_layers": 4,
+    "intermediate_size": 96,
+    "num_attention_heads": 4,
+    "head_dim": 16,
+    "max_position_embeddings": 256,
+    "initializer_range": 0.1,
+    "init_std": 0.1,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "moe_intermediate_size": 32,
+    "num_experts": 8,
+    "num_local_experts": 8,
+    "num_experts_per_tok": 2,
+    "sliding_window": 8,
+    "shared_expert_intermediate_size": 32,
+    "n_positions": 256,
+    "n_embd": 64,
+    "n_head": 4,
+    "ffn_dim": 96,
+    "d_model": 64,
+}
+
+
+def tiny(kind: str, **changes: Any) -> tuple[str, dict[str, Any]]:
+    """The configuration of `kind` at toy size with `changes`."""
+    own = {field.name for field in dataclasses.fields(CONFIG_MAPPING[kind])}
+    return kind, {key: value for key, value in COMMON.items() if key in own} | changes
+
+
+LLAMA4: dict[str, Any] = {
+    "num_key_value_heads": 2,
+    "intermediate_size": 32,
+    "intermediate_size_mlp": 96,
+    "attention_chunk_size": 8,
+    "num_experts_per_tok": 1,
+    "floor_scale": 4,
+}
+YARN = {
+    "rope_type": "yarn",
+    "factor": 8.0,
+    "beta_fast": 32.0,
+    "beta_slow": 1.0,
+    "truncate": False,
+    "original_max_position_embeddings": 16,
+    "rope_theta": 150000.0,
+}
+MPT: dict[str, Any] = {"n_layers": 3, "n_heads": 4, "max_seq_len": 256}
+
+ACCEPTANCE = {
+    "opt@acceptance": tiny("opt", num_hidden_layers=3, word_embed_proj_dim=64),
+    "opt@350m": tiny(
+        "opt", num_hidden_layers=3, word_embed_proj_dim=32, do_layer_norm_before=False
+    ),
+    "mpt@acceptance": tiny("mpt", **MPT),
+    "mpt@learned": tiny(
+        "mpt", **MPT, attn_config={"alibi": False, "clip_qkv": 0.5, "qk_ln": False}
+    ),
+    "gpt_neox@acceptance": tiny("gpt_neox"),
+    "gpt_neox@seq": tiny("gpt_neox", use_parallel_residual=False, attention_bias=False),
+    "cohere@acceptance": tiny("cohere", num_key_value_heads=2, use_qk_norm=True),
+    "nanochat@acceptance": tiny("nanochat", num_key_value_heads=2),
+    "olmo3@acceptance": tiny("olmo3", num_key_value_heads=2),
+    "llama4_text@acceptance": tiny("llama4_text", **LLAMA4, interleave_moe_layer_step=2),
+    "llama4_text@scout": tiny("llama4_text", **LLAMA4, interleave_moe_layer_step=1),
+    "gpt_oss@acceptance": tiny("gpt_oss", num_key_value_heads=2, rope_parameters=YARN),
+}
