@@ -42,8 +42,8 @@ class Llama3Scaling(Stretched):
 
     @model_validator(mode="after")
     def _ordered(self) -> Llama3Scaling:
-        if self.high_frequency_factor <= self.low_frequency_factor:
-            reject("high_frequency_factor", "must be above low_frequency_factor")
+        if self.high_frequency_factor < self.low_frequency_factor:
+            reject("high_frequency_factor", "must not be below low_frequency_factor")
         return self
 
 

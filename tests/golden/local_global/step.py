@@ -16,8 +16,8 @@ class Step(NamedTuple):
 
     start: int
     padding: Tensor | None  # (B, start + T), True for a real token; None when all are
-    local_rotary: Rotary  # (1 or B, 1, T, 16) twice
-    global_rotary: Rotary  # (1 or B, 1, T, 16) twice
+    local_rotary: Rotary  # (1 or B, 1, T, 32) twice
+    global_rotary: Rotary  # (1 or B, 1, T, 32) twice
 
 
 def make_step(start: int, tokens: int, padding: Tensor | None, like: Tensor) -> Step:

@@ -6,19 +6,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-Rotary = tuple[Tensor, Tensor]  # cosine and sine, each (B or 1, 1, T, width / 2)
+Rotary = tuple[Tensor, Tensor]  # cosine and signed sine, each (B or 1, 1, T, width)
 
 
 def rotary(positions: Tensor, dtype: torch.dtype) -> Rotary:
-    """Base 10,000, 32 dimensions. (B or 1, T) → two of (B or 1, 1, T, 16)."""
+    """Base 10,000, 32 dimensions. (B or 1, T) → two of (B or 1, 1, T, 32)."""
     dims = torch.arange(0, 32, 2, device=positions.device, dtype=torch.float32)
     frequency = 1.0 / 10000.0 ** (dims / 32)
     angle = positions[:, None, :, None].float() * frequency
-    return angle.cos().to(dtype), angle.sin().to(dtype)
+    cos, sin = angle.cos().to(dtype), angle.sin().to(dtype)
+    return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
 
 
 def rotate(x: Tensor, rotary: Rotary) -> Tensor:
     """Turn dimension i of (B, H, T, width) with dimension i + width / 2."""
     cos, sin = rotary
     a, b = x.chunk(2, dim=-1)
-    return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
+    return torch.addcmul(x * cos, torch.cat((b, a), dim=-1), sin)

@@ -16,7 +16,7 @@ class Step(NamedTuple):
 
     start: int
     padding: Tensor | None  # (B, start + T), True for a real token; None when all are
-    rotary: Rotary  # (1 or B, 1, T, 16) twice
+    rotary: Rotary  # (1 or B, 1, T, 32) twice
 
 
 def make_step(start: int, tokens: int, padding: Tensor | None, like: Tensor) -> Step:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from archspec.spec.base import Factor, Strict, Tokens
 
@@ -26,6 +26,16 @@ class Alibi(Strict):
         step = self.max_bias / below
         found = [step * (i + 1) for i in range(below)]
         return found + [step / 2 * (2 * i + 1) for i in range(heads - below)]
+
+
+def _true_is_default(value: Any) -> Any:
+    return {} if value is True else None if value is False else value
+
+
+OptionalAlibi = Annotated[
+    Alibi | None, BeforeValidator(_true_is_default, json_schema_input_type=bool | Alibi | None)
+]
+"""ALiBi, `true` for its usual slopes, or `false` for none."""
 
 
 class FloorTemperature(Strict):

@@ -10,7 +10,7 @@ from archspec.graph import OperatorGraph
 from archspec.mask import Mask
 from archspec.mechanisms.base import Mechanism, State
 from archspec.mechanisms.mixers.attention.graph import attention_graph
-from archspec.mechanisms.mixers.attention.parts import Alibi, Gate, Temperature
+from archspec.mechanisms.mixers.attention.parts import Gate, OptionalAlibi, Temperature
 from archspec.spec.base import Factor, Size, Tokens, reject
 from archspec.spec.norm import OptionalHeadNorm, OptionalNorm
 from archspec.spec.rope import Rope
@@ -59,7 +59,7 @@ class Attention(Mechanism):
     qk_norm: OptionalHeadNorm = Field(default=None, description="A norm of queries and keys.")
     v_norm: OptionalNorm = Field(default=None, description="A norm over each value head.")
     rope: Rope | None = Field(default=None, description="Rotary positions.")
-    alibi: Alibi | None = Field(default=None, description="A bias that falls with distance.")
+    alibi: OptionalAlibi = Field(default=None, description="A bias that falls with distance.")
     temperature: Temperature | None = Field(
         default=None, description="Queries that grow with their position."
     )
