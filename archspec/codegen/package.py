@@ -8,7 +8,7 @@ from archspec import __version__
 from archspec.architecture import Architecture
 from archspec.codegen.environment import environment
 from archspec.codegen.facts import facts
-from archspec.codegen.format import format_python
+from archspec.codegen.format import SETTINGS, format_python
 from archspec.codegen.site import template_folder, view_module
 from archspec.codegen.view import PackageView
 from archspec.lock import LOCK, manifest
@@ -48,6 +48,7 @@ def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[st
     }
     files["README.md"] = _render("templates/package/README.md.jinja", context)
     files["spec.yaml"] = spec_text
+    files["ruff.toml"] = SETTINGS
     files["figure.svg"] = render(architecture, "svg").decode("utf-8")
     files[LOCK] = manifest(files, archspec=__version__, model=architecture.name)
     return dict(sorted(files.items()))

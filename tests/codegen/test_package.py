@@ -132,6 +132,18 @@ def test_a_file_name_never_becomes_code() -> None:
             assert "\nimport os\n" not in text
 
 
+def test_ruff_finds_nothing_by_the_packages_own_settings(packages: Path) -> None:
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--no-cache", "."],
+            cwd=packages,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize(
     ("name", "package"),
     [("qwen3-0.6b", "qwen3_0_6b"), ("7b", "m_7b"), ("class", "m_class"), ("match", "m_match")],
