@@ -10,6 +10,7 @@ OWN = {
     "l2norm": "L2Norm",
     "head_rmsnorm": "HeadRMSNorm",
     "head_layernorm": "HeadLayerNorm",
+    "head_l2norm": "HeadL2Norm",
 }
 """Norms that PyTorch has no class for, and what we call ours."""
 
@@ -19,10 +20,12 @@ def constructor(norm: Norm, width: int, heads: int | None = None) -> str:
     own = own_class(norm, heads)
     options = [f"eps={norm.eps!r}"]
     if own == "l2norm":
-        return f"L2Norm({', '.join([str(width), *options, *_affine(norm)])})"
+        options += [*_affine(norm), *(["center=1.0"] if norm.zero_centered else [])]
+        return f"L2Norm({', '.join([str(width), *options])})"
     if own:
         sizes = [str(width)] if heads is None else [str(heads), str(width)]
         options += ["bias=False"] if norm.type == "layernorm" and not norm.bias else []
+        options += ["center=1.0"] if heads is not None and norm.zero_centered else []
         return f"{OWN[own]}({', '.join([*sizes, *options])})"
     options += _affine(norm)
     if norm.type == "layernorm" and norm.weight and not norm.bias:
@@ -33,10 +36,10 @@ def constructor(norm: Norm, width: int, heads: int | None = None) -> str:
 
 def own_class(norm: Norm, heads: int | None = None) -> str | None:
     """The key in `OWN` of a norm to write out, where PyTorch has none like it."""
-    if norm.type == "l2norm":
-        return "l2norm"
     if heads is not None:
         return f"head_{norm.type}"
+    if norm.type == "l2norm":
+        return "l2norm"
     return norm.type if norm.zero_centered else None
 
 
