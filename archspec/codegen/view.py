@@ -227,6 +227,7 @@ class PackageView:
             ],
         }
         made["norms"] = sorted(self.own_norms)
+        made["norms_of_heads"] = any(kind.startswith("head_") for kind in self.own_norms)
         made["own_norms"] = ", ".join(norms.OWN.values())
         made["imports"] = self._imports(made)
         return made

@@ -99,9 +99,9 @@ class Attention(Mechanism):
             for factors in (scaling.short_factors, scaling.long_factors):
                 if len(factors) != pairs:
                     reject("rope", f"{len(factors)} factors for {pairs} pairs of dimensions")
-        if self.rope and scaling and scaling.type in ("ntk", "dynamic"):
-            if self.rope.width(self.head_dim) < 4:
-                reject("rope", f"`{scaling.type}` stretches between pairs, so it needs two of them")
+        grows = scaling is not None and scaling.type in ("ntk", "dynamic")
+        if grows and self.rope and self.rope.width(self.head_dim) < 4:
+            reject("rope", "this scaling stretches between pairs, so it needs two of them")
         if self.keys_as_values and self.value_width != self.head_dim:
             reject("value_dim", "values that are keys are as wide as keys")
         if self.qk_norm and self.qk_norm.scope == "width" and self.qk_norm.after_rope:
