@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from archspec.analysis import LayerReport, Report
+from archspec.analysis import LayerCache, LayerReport, Report
 from archspec.architecture import Architecture
 from archspec.diff import Change, Difference, Number
 from archspec.emit import flow
@@ -101,10 +101,10 @@ def _totals(architecture: Architecture, report: Report) -> Table:
 
 
 def _layers(report: Report) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for name in ("block", "mixer", "feed-forward"):
         table.add_column(name, overflow="fold")
-    for name in ("layers", "window", "parameters", "cache/token"):
+    for name in ("layers", "keeps", "parameters", "cache/token"):
         table.add_column(name, justify="right", no_wrap=True)
     times = Counter(layer.block for layer in report.layers)
     first = {layer.block: layer for layer in reversed(report.layers)}
@@ -122,7 +122,7 @@ def _row(layer: LayerReport, times: int) -> tuple[str, ...]:
         layer.mixer or "–",
         layer.feedforward or "–",
         str(times),
-        f"{layer.window:,}" if layer.window else "–",
+        _kept(layer.cache),
         f"{layer.parameters:,}",
         " + ".join(kept) or "–",
     )
@@ -156,3 +156,10 @@ def _moved(number: Number) -> tuple[str, str, str, str]:
     share = f" ({ratio - 1:+.1%})" if 0.5 <= ratio <= 2 else f" (× {ratio:.3g})" if ratio else ""
     before, after = show(number.before), show(number.after)
     return number.name, before, f"→ {after}", f"{sign}{show(abs(number.delta))}{share}"
+
+
+def _kept(cache: LayerCache) -> str:
+    """How many tokens a layer keeps at most."""
+    if cache.retained_tokens is None:
+        return "all"
+    return f"{cache.retained_tokens:,}" if cache.retained_tokens else "–"
