@@ -37,6 +37,7 @@ regen: $(READY)  ## Write golden packages, messages and the reference anew, to b
 	ARCHSPEC_REGEN=1 $(RUN) -m pytest -q tests/test_errors.py
 	$(RUN) -m tests.importers.rewrite
 	$(VENV)/bin/archspec schema --markdown -o docs/language.md
+	$(VENV)/bin/archspec draw examples/local-global.yaml -o docs/local-global.svg
 
 gallery: $(READY)  ## Draw the gallery's figures anew
 	for spec in gallery/*.yaml; do $(VENV)/bin/archspec draw $$spec -o $${spec%.yaml}.svg; done
