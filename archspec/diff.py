@@ -16,7 +16,6 @@ from pydantic import BaseModel
 from archspec.analysis import analyse, feedforwards, mixers
 from archspec.architecture import Architecture, Block, NamedNorm
 from archspec.mechanisms.base import Mechanism
-from archspec.schedule import compress
 from archspec.spec.norm import Norm
 
 Kind = Literal["added", "removed", "changed"]
@@ -102,7 +101,7 @@ def _schedule(before: Architecture, after: Architecture, pairs: dict[str, str]) 
     if len(a) != len(b):
         yield Change("changed", "layers", len(a), len(b))
     if [pairs.get(name) for name in a] != b:
-        yield Change("changed", "schedule", str(compress(a)), str(compress(b)))
+        yield Change("changed", "schedule", str(before.schedule), str(after.schedule))
 
 
 def _blocks(before: Architecture, after: Architecture, pairs: dict[str, str]) -> Iterator[Change]:

@@ -32,6 +32,11 @@ def reject(field: str | tuple[str, ...], message: str, hint: str = "") -> NoRetu
     )
 
 
+def true_is_default(value: Any) -> Any:
+    """Lets `true` stand for a part with all its defaults, and `false` for none."""
+    return {} if value is True else None if value is False else value
+
+
 def _plain_text(value: str) -> str:
     for character in value:
         if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") and character != "\n":

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
-from archspec.spec.base import Strict
+from archspec.spec.base import Strict, true_is_default
 
 
 class Norm(Strict):
@@ -66,19 +66,15 @@ class HeadNorm(Norm):
     after_rope: bool = Field(default=False, description="It comes after the rotation.")
 
 
-def _true_is_default(value: Any) -> Any:
-    return {} if value is True else None if value is False else value
-
-
 OptionalNorm = Annotated[
     Norm | None,
-    BeforeValidator(_true_is_default, json_schema_input_type=bool | Norm | None),
+    BeforeValidator(true_is_default, json_schema_input_type=bool | Norm | None),
 ]
 """A norm, `true` for the model's own norm, or `false` for none."""
 
 OptionalHeadNorm = Annotated[
     HeadNorm | None,
-    BeforeValidator(_true_is_default, json_schema_input_type=bool | HeadNorm | None),
+    BeforeValidator(true_is_default, json_schema_input_type=bool | HeadNorm | None),
 ]
 """The same for queries and keys."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from archspec.spec.base import Factor, Strict, Tokens
+from archspec.spec.base import Factor, Strict, Tokens, true_is_default
 
 
 class Alibi(Strict):
@@ -28,12 +28,8 @@ class Alibi(Strict):
         return found + [step / 2 * (2 * i + 1) for i in range(heads - below)]
 
 
-def _true_is_default(value: Any) -> Any:
-    return {} if value is True else None if value is False else value
-
-
 OptionalAlibi = Annotated[
-    Alibi | None, BeforeValidator(_true_is_default, json_schema_input_type=bool | Alibi | None)
+    Alibi | None, BeforeValidator(true_is_default, json_schema_input_type=bool | Alibi | None)
 ]
 """ALiBi, `true` for its usual slopes, or `false` for none."""
 
