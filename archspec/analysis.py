@@ -231,8 +231,8 @@ def _layer(block: Block, setting: _Setting) -> LayerReport:
         cache=LayerCache(
             setting.width * sum(state.per_token for state in states),
             _retained(states),
-            setting.width * sum(state.fixed for state in states),
-            setting.width * setting.batch * sum(state.numbers(context) for state in states),
+            sum(state.fixed_bytes(setting.width) for state in states),
+            setting.batch * sum(state.bytes(context, setting.width) for state in states),
         ),
         flops=Flops(graph.flops(0, context), graph.flops(context, 1) if causal else None),
     )

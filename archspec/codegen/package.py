@@ -9,7 +9,7 @@ from archspec.architecture import Architecture
 from archspec.codegen.environment import environment
 from archspec.codegen.facts import facts
 from archspec.codegen.format import SETTINGS, format_python
-from archspec.codegen.site import template_folder, view_module
+from archspec.codegen.site import template, view_module
 from archspec.codegen.view import PackageView
 from archspec.lock import LOCK, manifest
 from archspec.mechanisms.base import Mechanism
@@ -72,20 +72,20 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
     purposes: dict[str, str] = {}
     checks: list[dict[str, Any]] = []
     for kind, modules in _by_kind(view).items():
-        beside, folder = view_module(kind), template_folder(kind)
+        beside = view_module(kind)
         seen = context | {"modules": modules} | beside.shared(modules)
-        files[beside.FILE] = _render(f"{folder}/module.py.jinja", seen)
+        files[beside.FILE] = _render(template(kind, "module.py.jinja"), seen)
         purposes[beside.FILE] = beside.PURPOSE
         for shared in beside.SHARED:
-            files[shared.path] = _render(f"{folder}/{shared.template}", seen)
+            files[shared.path] = _render(template(kind, shared.template), seen)
             purposes[shared.path] = shared.purpose
         if check := beside.CHECK:
-            template = f"{folder}/{check.template}"
-            checks.append({**vars(check), "template": template, "modules": modules})
-    for path, (template, purpose, wanted) in table.items():
+            where = template(kind, check.template)
+            checks.append({**vars(check), "template": where, "modules": modules})
+    for path, (name, purpose, wanted) in table.items():
         if wanted:
             seen = context | {"checks": checks}
-            files[path] = _render(f"templates/package/{template}.py.jinja", seen)
+            files[path] = _render(f"templates/package/{name}.py.jinja", seen)
             purposes[path] = purpose
     return files, purposes
 
@@ -101,8 +101,8 @@ def _trains(context: dict[str, Any]) -> bool:
     return bool(context["causal"] and context["head"])
 
 
-def _render(template: str, context: dict[str, Any]) -> str:
-    return environment().get_template(template).render(context)
+def _render(name: str, context: dict[str, Any]) -> str:
+    return environment().get_template(name).render(context)
 
 
 def _file_name(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -82,6 +83,9 @@ class ViewModule(Protocol):
 
     SHARED: tuple[SharedFile, ...]
 
+    CACHES: Mapping[str, str]
+    """The template of each class that its views name as their `cache`."""
+
     CHECK: Check | None
 
     def view(self, mechanism: Any, site: Site) -> ModuleView:
@@ -101,6 +105,8 @@ def view_module(kind: type[Mechanism]) -> ViewModule:
     return module
 
 
-def template_folder(kind: type[Mechanism]) -> str:
-    """Where a mechanism's templates lie, from the root of archspec."""
-    return "/".join(kind.__module__.split(".")[1:-1])
+def template(kind: type[Mechanism], name: str) -> str:
+    """A template of a mechanism, from the root of archspec; one that several share is there."""
+    if name.startswith("templates/"):
+        return name
+    return "/".join([*kind.__module__.split(".")[1:-1], name])

@@ -12,7 +12,7 @@ from archspec.architecture import Architecture, Block, Branch, NamedNorm
 from archspec.codegen import norms
 from archspec.codegen.names import layer_names, mechanism_names, package_name
 from archspec.codegen.rotary import RotaryView, rotary_views
-from archspec.codegen.site import ModuleView, Site, view_module
+from archspec.codegen.site import ModuleView, Site, template, view_module
 from archspec.mechanisms.base import Mechanism
 from archspec.schedule import Run
 from archspec.spec.norm import Norm
@@ -81,14 +81,21 @@ class LayerView:
         return [module for module in found if module]
 
     @property
-    def cache_owner(self) -> str | None:
-        """The class that keeps something between calls."""
-        return next((branch.class_name for branch in self.branches if branch.cache), None)
+    def keepers(self) -> list[BranchView]:
+        """The branches that keep something between calls."""
+        return [branch for branch in self.branches if branch.cache]
 
     @property
     def cache(self) -> str | None:
-        """The class of what the layer keeps."""
-        return next((branch.cache for branch in self.branches if branch.cache), None)
+        """The class of what the layer keeps; a tuple where several of its branches do."""
+        kept = [branch.cache or "" for branch in self.keepers]
+        return f"tuple[{', '.join(kept)}]" if len(kept) > 1 else next(iter(kept), None)
+
+    def arguments(self, branch: BranchView) -> str:
+        """What a branch is called with after x."""
+        if len(self.keepers) < 2 or not branch.cache:
+            return branch.arguments
+        return branch.arguments.removesuffix(", cache") + f", {branch.name}_cache"
 
 
 @dataclass
@@ -172,6 +179,12 @@ class PackageView:
         bias = bool(a.head and a.head.bias)
         modules, layers = list(self.modules.values()), self.layers
         caches = sorted({m.cache for m in modules if m.cache})
+        places = {
+            cache: template(type(mechanism), where)
+            for mechanism in self.modules
+            for cache, where in view_module(type(mechanism)).CACHES.items()
+        }
+        kept = dict.fromkeys(layer.cache or "None" for layer in layers)
         masks = [mask for mask in (body.mask() for body in a.mechanisms) if mask]
         windows = [mask.window or mask.chunk or 0 for mask in masks]
         made = {
@@ -210,8 +223,10 @@ class PackageView:
             "layer_classes": layers,
             "tested_layers": [layer for layer in layers if layer.alone],
             "layers_cache": bool(caches),
-            "some_keep_nothing": any(not layer.cache for layer in layers),
             "caches": caches,
+            "cache_templates": [places[cache] for cache in caches],
+            "layer_caches": sorted(kept, key=lambda name: (name == "None", name)),
+            "several_caches": any(len(layer.keepers) > 1 for layer in layers),
             "schedule": python_schedule(a.schedule, {v.block: v.class_name for v in layers}),
             "caption": f"{len(a.layers)} layers, {a.schedule}.",
             "model_caption": _model_caption(a),

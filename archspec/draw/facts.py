@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archspec.architecture import Architecture, Block
-from archspec.mechanisms.base import Mechanism
+from archspec.mechanisms.base import Mechanism, State
 
 BYTES = 2
 """Of a number in bf16."""
@@ -37,7 +37,7 @@ def facts(architecture: Architecture) -> list[Fact]:
     ]
     if architecture.is_causal:
         note = "per token, bf16"
-        fixed = BYTES * sum(_states(architecture, "fixed"))
+        fixed = sum(state.fixed_bytes(BYTES) for state in _states(architecture))
         if fixed:
             note += f", and {amount(fixed)} fixed"
         path = "sum over layers of what a mixer keeps"
@@ -56,7 +56,7 @@ def parameters(architecture: Architecture) -> tuple[int, int]:
 
 def cache_per_token(architecture: Architecture) -> int:
     """Bytes that one more token adds to the cache in bf16, as long as no window is full."""
-    return BYTES * sum(_states(architecture, "per_token"))
+    return BYTES * sum(state.per_token for state in _states(architecture))
 
 
 def weighs(mechanism: Mechanism, hidden_size: int) -> str:
@@ -78,8 +78,8 @@ def keeps(mechanism: Mechanism) -> str:
             if state.window
             else f"{size} for each token"
         )
-    if state.fixed:
-        parts.append(f"{amount(state.fixed * BYTES)} in all")
+    if fixed := state.fixed_bytes(BYTES):
+        parts.append(f"{amount(fixed)} in all")
     return f"Keeps {' and '.join(parts)}." if parts else ""
 
 
@@ -122,12 +122,8 @@ def amount(size: int) -> str:
     return f"{size:,} B"
 
 
-def _states(architecture: Architecture, what: str) -> list[int]:
-    return [
-        getattr(branch.body.state(), what)
-        for layer in architecture.layers
-        for branch in layer.block.branches
-    ]
+def _states(architecture: Architecture) -> list[State]:
+    return [branch.body.state() for layer in architecture.layers for branch in layer.block.branches]
 
 
 def _kinds(architecture: Architecture) -> str:

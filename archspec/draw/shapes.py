@@ -29,6 +29,9 @@ LOOKS: Mapping[str, Look] = {
     "linear": Look("box", "weight"),
     "embedding": Look("box", "weight"),
     "attention": Look("round", "strong", ink="strong.ink"),
+    "recurrence": Look("round", "strong", ink="strong.ink"),
+    "conv": Look("box", "weight"),
+    "select": Look("box", "weight"),
     "sink": Look("round", "box", "dashed"),
     "shared": Look("round", "box", "dashed"),
     "router": Look("box", "weight"),
@@ -64,7 +67,7 @@ def is_sign(operator: Operator) -> bool:
 
 def looks_across(operator: Operator) -> bool:
     """Whether it or something inside it reads other tokens."""
-    if operator.mask is not None or operator.per_key:
+    if operator.mask is not None or operator.per_key or operator.kind in ("conv", "recurrence"):
         return True
     return operator.inside is not None and any(map(looks_across, operator.inside.operators))
 
@@ -104,7 +107,7 @@ def draw(
     scene.add(Box(x, y, size.w, size.h, shape, fill, line, pen, look.stroke, tip))
     small, room = "" if brief else detail(operator), size.w - 12
     up = 6.5 if small and not size.round else 0.0
-    bold = operator.kind in ("module", "attention", "router")
+    bold = operator.kind in ("module", "attention", "recurrence", "router")
     label = operator.label if size.round else metrics.clip(operator.label, room, LABEL, bold)
     scene.add(Text(x, y + up, label, LABEL, bold, look.ink, "center", tip))
     if small and not size.round:

@@ -22,20 +22,26 @@ class State:
     """What one layer keeps between tokens, in numbers of the model's type, for one sequence.
 
     `per_token` numbers for each of the last `window` tokens (for all of them without one), and
-    `fixed` numbers however long the text.
+    however long the text `fixed` numbers, and `exact` numbers that are float32 in any model:
+    the sums of a recurrence, which would lose their tail in a shorter type.
     """
 
     per_token: int = 0
     window: int | None = None
     fixed: int = 0
+    exact: int = 0
 
     def retained(self, tokens: int) -> int:
         """How many of `tokens` tokens are kept."""
         return tokens if self.window is None else min(self.window, tokens)
 
-    def numbers(self, tokens: int) -> int:
-        """How many numbers are kept for a sequence of `tokens` tokens."""
-        return self.per_token * self.retained(tokens) + self.fixed
+    def fixed_bytes(self, width: int) -> int:
+        """Bytes kept however long the text, where a number of the model has `width` bytes."""
+        return width * self.fixed + 4 * self.exact
+
+    def bytes(self, tokens: int, width: int) -> int:
+        """Bytes kept for a sequence of `tokens` tokens."""
+        return width * self.per_token * self.retained(tokens) + self.fixed_bytes(width)
 
 
 class Mechanism(Strict):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import archspec
 from archspec.analysis import analyse
 from archspec.graph import OperatorGraph
+from archspec.mask import Mask
 from archspec.mechanisms import mechanisms
 from archspec.source import parse
 
@@ -235,7 +236,9 @@ def test_runs_without_archspec(case: Case) -> None:
 
 
 def test_flops_equal_those_that_torch_counts(case: Case, model: nn.Module) -> None:
-    """Without attention scores, whose masked half torch counts and we do not."""
+    """Without what mixes tokens: torch counts the masked half of attention scores and whatever a
+    chunked recurrence multiplies, we count pairs that are seen and the recurrence itself.
+    """
     from torch.utils.flop_counter import FlopCounterMode
 
     own = getattr(torch.ops, case.folder.name)
@@ -248,15 +251,15 @@ def test_flops_equal_those_that_torch_counts(case: Case, model: nn.Module) -> No
     scored = ("attention", "bmm")  # also where the scores are written out
     products = sum(n for op, n in counts.items() if not any(w in str(op) for w in scored))
     report = analyse(case.architecture, context=TOKENS)
-    scores = sum(
-        operator.per_key * operator.mask.keys_seen(0, TOKENS)
+    mixing = sum(
+        operator.per_token * TOKENS * (operator.kind == "recurrence")
+        + operator.per_key * (operator.mask or Mask()).keys_seen(0, TOKENS)
         for layer in case.architecture.layers
         for module in layer.block.graph(case.architecture.hidden_size).operators
         if module.inside
         for operator in module.inside.operators
-        if operator.per_key and operator.mask
     )
-    assert products == report.to_dict()["flops"]["prefill"] - scores
+    assert products == report.to_dict()["flops"]["prefill"] - mixing
 
 
 def test_specs_load(case: Case) -> None:

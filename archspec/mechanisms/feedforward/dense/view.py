@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from archspec.mechanisms.feedforward.inner import InnerView, inner_view
 FILE = "feedforward.py"
 PURPOSE = "the feed-forward"
 SHARED: tuple[SharedFile, ...] = ()
+CACHES: Mapping[str, str] = {}
 CHECK = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 FILE = "experts.py"
 PURPOSE = "the router and the experts"
 SHARED = (SharedFile("grouped.py", "grouped.py.jinja", "one linear map for each group of rows"),)
+CACHES: Mapping[str, str] = {}
 CHECK = None
 
 STAGES = "mechanisms/feedforward/moe/stages/{}.py.jinja"

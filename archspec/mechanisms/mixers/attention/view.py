@@ -15,6 +15,10 @@ PURPOSE = "the attention of each kind of layer"
 SHARED = (
     SharedFile("attend.py", "attend.py.jinja", "softmax attention over ready queries and keys"),
 )
+CACHES = {
+    "KeyValueCache": "templates/caches/key_value.py.jinja",
+    "RollingCache": "templates/caches/rolling.py.jinja",
+}
 CHECK = Check(
     "attention",
     "check_attention",
