@@ -42,6 +42,8 @@ BY_NAME: dict[str, tuple[Any, ...]] = {
     "value_dim": (4, 6, 8, 12),
     "window": (1, 2, 5, 8, 64),
     "chunk": (1, 3, 8, 64),
+    "channels": (8, 12, 24),
+    "conv": (2, 3, 4, 6),
     "experts": (1, 2, 4, 6),
     "theta": (100.0, 10_000.0),
     "fraction": (0.5, 1.0, 0.25, 0.75),
