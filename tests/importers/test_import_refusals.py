@@ -10,7 +10,10 @@ from archspec.importers import FAMILIES, ConfigError, import_config
 
 TYPES = sorted(FAMILIES)
 # Its own default sizes make no model.
-NEEDED: dict[str, dict[str, Any]] = {"glm4_moe": {"head_dim": 128}}
+NEEDED: dict[str, dict[str, Any]] = {
+    "glm4_moe": {"head_dim": 128},
+    "lfm2_moe": {"num_hidden_layers": 1, "layer_types": ["conv"]},
+}
 
 
 def refusal(config: dict[str, Any]) -> str:
@@ -258,3 +261,7 @@ def test_heads_that_do_not_divide_the_width_are_refused() -> None:
 def test_sizes_that_make_no_model_are_refused_in_the_words_of_the_language() -> None:
     message = refusal({"model_type": "llama", "num_key_value_heads": 5})
     assert "32 heads cannot share 5 key-value heads evenly" in message
+
+
+def test_layers_without_a_rule_are_asked_for() -> None:
+    assert "`layer_types` is null" in refusal({"model_type": "lfm2_moe"})
