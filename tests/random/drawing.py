@@ -39,6 +39,9 @@ BY_NAME: dict[str, tuple[Any, ...]] = {
     "heads": (1, 2, 4, 6),
     "kv_heads": (1, 2),
     "head_dim": (4, 8, 12, 16),
+    "key_dim": (4, 6, 8, 12),
+    "groups": (1, 2, 3),
+    "rank": (1, 2, 5),
     "value_dim": (4, 6, 8, 12),
     "window": (1, 2, 5, 8, 64),
     "chunk": (1, 3, 8, 64),
@@ -146,8 +149,9 @@ def fit(data: Data) -> None:
     owner: Data | None = None
     for block in data["blocks"].values():
         mixer = block.get("mixer")
-        if not mixer or mixer["type"] != "attention":
+        if not mixer:
             continue
+        attends = mixer["type"] == "attention"
         if mixer.get("shared_keys"):
             if owner is None:
                 del mixer["shared_keys"]
@@ -157,13 +161,14 @@ def fit(data: Data) -> None:
                     if name in owner:
                         mixer[name] = owner[name]
         scaling = (mixer.get("rope") or {}).get("scaling") or {}
-        pairs = int(mixer["head_dim"] * mixer["rope"].get("fraction", 1.0)) // 2 if scaling else 0
+        width = mixer.get("head_dim", mixer.get("key_dim"))
+        pairs = int(width * mixer["rope"].get("fraction", 1.0)) // 2 if scaling else 0
         for name, value in scaling.items():
             if isinstance(value, list):
                 scaling[name] = [1.0 + 0.25 * i * len(value) for i in range(max(1, pairs))]
         if scaling.get("type") == "dynamic":  # its frequencies change as a text grows
             scaling["original_context"] = LONG
-        if not mixer.get("shared_keys"):
+        if attends and not mixer.get("shared_keys"):
             owner = mixer
 
 
