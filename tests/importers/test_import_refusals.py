@@ -265,3 +265,15 @@ def test_sizes_that_make_no_model_are_refused_in_the_words_of_the_language() -> 
 
 def test_layers_without_a_rule_are_asked_for() -> None:
     assert "`layer_types` is null" in refusal({"model_type": "lfm2_moe"})
+
+
+@pytest.mark.parametrize("key", ["mlp_alpha_factor", "linear_attn_beta_factor"])
+def test_branches_that_are_scaled_differently_are_refused(key: str) -> None:
+    message = refusal({"model_type": "minimax", key: 2.5})
+    assert "archspec scales both branches alike" in message
+    assert "_factor" in message
+
+
+def test_a_branch_scaled_by_nothing_is_refused() -> None:
+    message = refusal({"model_type": "minimax", "full_attn_alpha_factor": 0})
+    assert "`full_attn_alpha_factor` is 0; expected a positive number" in message

@@ -208,4 +208,17 @@ FAMILIES = {
         norm_topk_prob=False,
         conv_bias=True,
     ),
+    "minimax": tiny("minimax", **TWO, block_size=16),
+    "minimax-scaled": tiny(
+        "minimax",
+        **TWO,
+        **{
+            f"{kind}_alpha_factor": 3.5565588200778455
+            for kind in ("full_attn", "linear_attn", "mlp")
+        },
+        layer_types=["linear_attention", "full_attention", "linear_attention", "linear_attention"],
+        rms_norm_eps=0.01,
+        sliding_window=None,
+        head_dim=24,
+    ),
 }

@@ -9,6 +9,20 @@ from pydantic import BeforeValidator, Field, model_validator
 from archspec.spec.base import Factor, Size, Strict, reject, true_is_default
 from archspec.spec.norm import Norm
 
+ElementActivation = Literal[
+    "gelu",
+    "gelu_tanh",
+    "mish",
+    "quick_gelu",
+    "relu",
+    "relu2",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "tanh",
+]
+"""Activations that have nothing to learn and change something."""
+
 
 class SlopesDecay(Strict):
     """Head h of H keeps exp(−factor · 2^(−max_exponent · (h + 1) / H)) of its state, h from 0.

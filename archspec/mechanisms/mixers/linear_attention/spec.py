@@ -11,6 +11,7 @@ from archspec.mechanisms.base import Mechanism, State
 from archspec.mechanisms.mixers.linear_attention.graph import linear_attention_graph
 from archspec.mechanisms.mixers.linear_attention.parts import (
     Decay,
+    ElementActivation,
     OptionalOutputGate,
     OptionalOutputNorm,
 )
@@ -37,8 +38,8 @@ class LinearAttention(Mechanism):
     )
     qkv_bias: bool = Field(default=False, description="Query, key and value layers have biases.")
     output_bias: bool = Field(default=False, description="The output layer has a bias.")
-    activation: Literal["gelu", "relu", "relu2", "sigmoid", "silu", "softplus", "tanh"] | None = (
-        Field(default=None, description="Applied to queries, keys and values.")
+    activation: ElementActivation | None = Field(
+        default=None, description="Applied to queries, keys and values."
     )
     qk_norm: OptionalHeadNorm = Field(default=None, description="A norm of queries and keys.")
     rope: Rope | None = Field(default=None, description="Rotary positions.")
