@@ -151,7 +151,6 @@ def fit(data: Data) -> None:
         mixer = block.get("mixer")
         if not mixer:
             continue
-        attends = mixer["type"] == "attention"
         if mixer.get("shared_keys"):
             if owner is None:
                 del mixer["shared_keys"]
@@ -168,7 +167,7 @@ def fit(data: Data) -> None:
                 scaling[name] = [1.0 + 0.25 * i * len(value) for i in range(max(1, pairs))]
         if scaling.get("type") == "dynamic":  # its frequencies change as a text grows
             scaling["original_context"] = LONG
-        if attends and not mixer.get("shared_keys"):
+        if mixer["type"] == "attention" and not mixer.get("shared_keys"):
             owner = mixer
 
 

@@ -13,7 +13,7 @@ from archspec.mechanisms.mixers.attention.graph import attention_graph
 from archspec.mechanisms.mixers.attention.parts import Gate, OptionalAlibi, Temperature
 from archspec.spec.base import Factor, Size, Tokens, reject
 from archspec.spec.norm import OptionalHeadNorm, OptionalNorm
-from archspec.spec.rope import Rope, check_rope
+from archspec.spec.rope import Rope
 
 
 class Attention(Mechanism):
@@ -86,7 +86,7 @@ class Attention(Mechanism):
                 f"kv_heads divides heads: {near} would",
             )
         if self.rope:
-            check_rope(self.rope, self.head_dim, "head_dim")
+            self.rope.check(self.head_dim, "head_dim")
         if self.keys_as_values and self.value_width != self.head_dim:
             reject("value_dim", "values that are keys are as wide as keys")
         if self.qk_norm and self.qk_norm.scope == "width" and self.qk_norm.after_rope:

@@ -17,7 +17,7 @@ from archspec.mechanisms.mixers.linear_attention.parts import (
 )
 from archspec.spec.base import Factor, Size, reject
 from archspec.spec.norm import OptionalHeadNorm
-from archspec.spec.rope import Rope, check_rope
+from archspec.spec.rope import Rope
 
 
 class LinearAttention(Mechanism):
@@ -57,7 +57,7 @@ class LinearAttention(Mechanism):
     @model_validator(mode="after")
     def _check(self) -> LinearAttention:
         if self.rope:
-            check_rope(self.rope, self.key_dim, "key_dim")
+            self.rope.check(self.key_dim, "key_dim")
         if self.qk_norm and self.qk_norm.scope == "width" and self.qk_norm.after_rope:
             reject("qk_norm", "a norm over all heads together comes before the rotation")
         groups = self.output_norm.groups if self.output_norm else None
