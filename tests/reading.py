@@ -64,7 +64,8 @@ class Reading:
         length = sum(part.shape[1] for part in parts)
         cache = self.new_cache(model, parts[0].shape[0], length)
         given = [self.inputs(part, first=number == 0) for number, part in enumerate(parts)]
-        return torch.cat([(run or model.forward)(**one, cache=cache) for one in given], dim=1)
+        call = model if run is None else run
+        return torch.cat([call(**one, cache=cache) for one in given], dim=1)
 
     def loss(self, model: nn.Module, tokens: Tensor, labels: Tensor) -> Tensor:
         """The loss as its definition says, from the logits."""

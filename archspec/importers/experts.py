@@ -19,20 +19,22 @@ def experts(
     top_k: str = "num_experts_per_tok",
     width: str = "moe_intermediate_size",
     act: str = "hidden_act",
+    fixed: str | None = None,
     router: Fields | None = None,
     renormalize: bool = False,
     **more: Any,
 ) -> Fields:
     """A mixture of gated experts, from the keys that hold its sizes.
 
-    `more` are fields of the language in the order to be written; null and 1 are left out.
+    `fixed` is the activation of a family whose configurations state none. `more` are fields of
+    the language in the order to be written; null and 1 are left out.
     """
     out: Fields = {
         "type": "moe",
         "experts": config.size(count),
         "top_k": config.size(top_k),
         "hidden_size": config.size(width),
-        "activation": activation(config, act),
+        "activation": fixed or activation(config, act),
     }
     if router:
         out["router"] = router

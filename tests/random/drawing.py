@@ -45,6 +45,9 @@ BY_NAME: dict[str, tuple[Any, ...]] = {
     "heads": (1, 2, 4, 6),
     "kv_heads": (1, 2),
     "head_dim": (4, 8, 12, 16),
+    "key_dim": (4, 6, 8, 12),
+    "groups": (1, 2, 3),
+    "rank": (1, 2, 5),
     "value_dim": (4, 6, 8, 12),
     "buckets": (4, 8, 16),
     "max_distance": (12, 16),
@@ -52,6 +55,8 @@ BY_NAME: dict[str, tuple[Any, ...]] = {
     "width": (6, 12),
     "window": (1, 2, 5, 8, 64),
     "chunk": (1, 3, 8, 64),
+    "channels": (8, 12, 24),
+    "conv": (2, 3, 4, 6),
     "experts": (1, 2, 4, 6),
     "theta": (100.0, 10_000.0),
     "fraction": (0.5, 1.0, 0.25, 0.75),
@@ -237,13 +242,15 @@ def fit_mixer(mixer: Data, owner: Data | None) -> Data | None:
                 if name in owner:
                     mixer[name] = owner[name]
     scaling = (mixer.get("rope") or {}).get("scaling") or {}
-    pairs = int(mixer["head_dim"] * mixer["rope"].get("fraction", 1.0)) // 2 if scaling else 0
+    width = mixer.get("head_dim", mixer.get("key_dim"))
+    pairs = int(width * mixer["rope"].get("fraction", 1.0)) // 2 if scaling else 0
     for name, value in scaling.items():
         if isinstance(value, list):
             scaling[name] = [1.0 + 0.25 * i * len(value) for i in range(max(1, pairs))]
     if scaling.get("type") == "dynamic":  # its frequencies change as a text grows
         scaling["original_context"] = LONG
-    return owner if mixer.get("shared_keys") else mixer
+    own = mixer["type"] == "attention" and not mixer.get("shared_keys")
+    return mixer if own else owner
 
 
 def mended(data: Data) -> str:
@@ -266,6 +273,9 @@ def _leave_out(data: Data, path: list[str]) -> bool:
     models: list[tuple[Data, str]] = []
     here: Any = data
     for part in path:
+        if isinstance(here, list):
+            here = here[int(part)]
+            continue
         if not isinstance(here, dict) or part not in here:
             break
         models.append((here, part))

@@ -79,4 +79,10 @@ ACCEPTANCE = {
     "llama4_text@acceptance": tiny("llama4_text", **LLAMA4, interleave_moe_layer_step=2),
     "llama4_text@scout": tiny("llama4_text", **LLAMA4, interleave_moe_layer_step=1),
     "gpt_oss@acceptance": tiny("gpt_oss", num_key_value_heads=2, rope_parameters=YARN),
+    "lfm2@acceptance": tiny(
+        "lfm2",
+        num_key_value_heads=2,
+        layer_types=["conv", "conv", "full_attention", "conv"],
+        full_attn_idxs=None,
+    ),
 }
