@@ -10,8 +10,9 @@ from archspec.mechanisms.base import Mechanism
 from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 from archspec.mechanisms.mixers.attention.spec import Attention
+from archspec.mechanisms.mixers.mla.spec import LatentAttention
 
-Mixer = Attention
+Mixer = Annotated[Attention | LatentAttention, Field(discriminator="type")]
 FeedForward = Annotated[DenseFeedForward | MixtureOfExperts, Field(discriminator="type")]
 
 
