@@ -49,12 +49,15 @@ class Parameter:
     """A stored tensor; `active` is the share of it that one token uses.
 
     One that is not `trained` is a buffer: it is saved and loaded, and gradients leave it alone.
+    One that only `chooses` what others work on is trained by a loss of its own: the model's gives
+    it no gradient.
     """
 
     name: str
     shape: tuple[int, ...]
     active: Fraction = Fraction(1)
     trained: bool = True
+    chooses: bool = False
 
     @property
     def size(self) -> int:

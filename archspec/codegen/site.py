@@ -16,12 +16,18 @@ from archspec.spec.norm import Norm
 class SharedFile:
     """A file that the modules of a mechanism import: rendered once from all their views.
 
-    Mechanisms that name the same file have one between them, from the views of all.
+    Mechanisms that name the same file have one between them, from the views of all; with `needed`,
+    of those whose attribute of that name holds something.
     """
 
     path: str
     template: str
     purpose: str
+    needed: str | None = None
+
+    def users(self, views: list[Any]) -> list[Any]:
+        """Those of `views` whose modules import it."""
+        return [v for v in views if self.needed is None or getattr(v, self.needed)]
 
 
 @dataclass(frozen=True)

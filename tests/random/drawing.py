@@ -146,6 +146,7 @@ def _inside(number: float, bounds: list[Any]) -> bool:
 def fit(data: Data) -> None:
     """Mend what holds between values that do not see each other."""
     owner: Data | None = None
+    chooser: Data | None = None
     for block in data["blocks"].values():
         mixer = block.get("mixer")
         if not mixer:
@@ -168,6 +169,14 @@ def fit(data: Data) -> None:
             scaling["original_context"] = LONG
         if mixer["type"] == "attention" and not mixer.get("shared_keys"):
             owner = mixer
+        select = mixer.get("select") or {}
+        if select.get("type") == "shared":
+            if chooser is None:
+                del mixer["select"]
+            else:
+                select["top_k"] = chooser["top_k"]
+        elif select:
+            chooser = select
 
 
 def mended(data: Data) -> str:

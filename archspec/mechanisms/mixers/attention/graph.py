@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
+from archspec.mechanisms.mixers.selection.graph import add_selection
 from archspec.operators import norm_operator
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def attention_graph(a: Attention, hidden_size: int) -> OperatorGraph:
     if a.sinks:
         sink = Operator("sinks", "sink", "Sinks", (a.heads,), (Parameter("sinks", (a.heads,)),))
         sources.append((build.add(sink), "sink"))
+    if a.select:
+        sources.append((add_selection(build, a.select, hidden_size), "chosen"))
     details = [a.mask().caption()]
     details += ["ALiBi"] if a.alibi else []
     details += [f"soft cap {a.softcap:g}"] if a.softcap else []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, linear
 from archspec.mechanisms.mixers.attention.graph import gated
+from archspec.mechanisms.mixers.selection.graph import add_selection
 from archspec.operators import norm_operator
 
 if TYPE_CHECKING:
@@ -15,10 +16,15 @@ if TYPE_CHECKING:
 def latent_graph(a: LatentAttention, hidden_size: int) -> OperatorGraph:
     """Project to latents, norm, rotate, expand to heads, attend, gate, project back."""
     build = GraphBuilder(hidden_size)
-    q = _query(build, a, hidden_size)
+    source, q = _query(build, a, hidden_size)
     latent, shared = _latent(build, a, hidden_size)
-    sources = [(q, "q"), (_expanded(build, a, latent), "k, v")]
+    # Over chosen tokens attention works on the latents themselves.
+    made = (latent, "latent") if a.select else (_expanded(build, a, latent), "k, v")
+    sources = [(q, "q"), made]
     sources += [(shared, "k rope")] if a.rope_dim else []
+    if a.select:
+        chosen = add_selection(build, a.select, hidden_size, source, a.query_rank)
+        sources.append((chosen, "chosen"))
     last = build.add(_attend(a), *sources)
     if a.gate:
         last = gated(build, a.gate, hidden_size, (a.heads, a.value_dim), last)
@@ -28,8 +34,9 @@ def latent_graph(a: LatentAttention, hidden_size: int) -> OperatorGraph:
     )
 
 
-def _query(build: GraphBuilder, a: LatentAttention, hidden_size: int) -> str:
-    shape = (a.heads, a.head_dim)
+def _query(build: GraphBuilder, a: LatentAttention, hidden_size: int) -> tuple[str, str]:
+    """What queries are made from, and the queries."""
+    shape, source = (a.heads, a.head_dim), INPUT
     if a.query_rank is None:
         q = build.add(linear("q_proj", "Linear q", hidden_size, shape), INPUT)
     else:
@@ -38,8 +45,9 @@ def _query(build: GraphBuilder, a: LatentAttention, hidden_size: int) -> str:
         q = build.add(down, INPUT)
         if a.latent_norm:
             q = build.add(norm_operator("q_a_layernorm", a.latent_norm, rank), q)
+        source = q
         q = build.add(linear("q_b_proj", "Linear q", rank, shape), q)
-    return build.add(_rope(a, "q", a.heads), q) if a.rope else q
+    return source, build.add(_rope(a, "q", a.heads), q) if a.rope else q
 
 
 def _latent(build: GraphBuilder, a: LatentAttention, hidden_size: int) -> tuple[str, str]:
@@ -56,12 +64,30 @@ def _latent(build: GraphBuilder, a: LatentAttention, hidden_size: int) -> tuple[
     return latent, shared
 
 
-def _expanded(build: GraphBuilder, a: LatentAttention, latent: str) -> str:
+def _expansion(a: LatentAttention) -> Operator:
     shape = (a.heads, a.nope_dim + a.value_dim)
-    return build.add(linear("kv_b_proj", "Linear k, v", a.kv_rank, shape), latent)
+    return linear("kv_b_proj", "Linear k, v", a.kv_rank, shape)
+
+
+def _expanded(build: GraphBuilder, a: LatentAttention, latent: str) -> str:
+    return build.add(_expansion(a), latent)
 
 
 def _attend(a: LatentAttention) -> Operator:
+    latents = 2 * a.heads * (a.kept_dim + a.kv_rank)
+    if a.select:
+        expansion = _expansion(a)
+        return Operator(
+            "attend",
+            "attention",
+            "Attention over latents",
+            (a.heads, a.value_dim),
+            expansion.parameters,
+            per_token=expansion.per_token,
+            per_key=latents,
+            mask=a.mask(),
+            detail=a.mask().caption(),
+        )
     return Operator(
         "attend",
         "attention",
@@ -69,7 +95,7 @@ def _attend(a: LatentAttention) -> Operator:
         (a.heads, a.value_dim),
         per_key=2 * a.heads * (a.head_dim + a.value_dim),
         # On the latents themselves, with the expansion applied to queries and results.
-        per_key_later=2 * a.heads * (a.kept_dim + a.kv_rank),
+        per_key_later=latents,
         mask=a.mask(),
         detail=a.mask().caption(),
     )

@@ -11,6 +11,8 @@ from archspec.mask import Mask
 from archspec.mechanisms.base import Mechanism, State
 from archspec.mechanisms.mixers.attention.parts import Gate
 from archspec.mechanisms.mixers.mla.graph import latent_graph
+from archspec.mechanisms.mixers.selection import parts as selection
+from archspec.mechanisms.mixers.selection.parts import Selection
 from archspec.spec.base import Factor, Size, reject
 from archspec.spec.norm import OptionalNorm
 from archspec.spec.rope import Rope
@@ -49,6 +51,9 @@ class LatentAttention(Mechanism):
         default=None,
         description="Multiplies the scores; (nope_dim + rope_dim)^-0.5 when left out.",
     )
+    select: Selection | None = Field(
+        default=None, description="Which of the earlier tokens are seen, where that is learned."
+    )
     gate: Gate | None = Field(default=None, description="A gate on what attention gives.")
 
     @model_validator(mode="after")
@@ -79,31 +84,44 @@ class LatentAttention(Mechanism):
         return self.scale if self.scale is not None else self.head_dim**-0.5
 
     def mask(self) -> Mask:
-        """Causal."""
-        return Mask()
+        """Causal, or of what came before the best."""
+        return selection.mask(self.select)
 
     def rotary(self) -> tuple[Rope, int] | None:
         """Its rotary positions and the width that they turn in."""
         return (self.rope, self.rope_dim) if self.rope else None
 
+    def rotaries(self) -> dict[str, tuple[Rope, int]]:
+        """The same, and that of the selection."""
+        return super().rotaries() | selection.rotaries(self.select)
+
+    def gives(self) -> str | None:
+        """The tokens that it chose."""
+        return selection.given(self.select)
+
+    def takes(self) -> str | None:
+        """The tokens that an earlier layer chose."""
+        return selection.taken(self.select)
+
     def state(self) -> State:
-        """A latent and a rotated key for each token, whatever the number of heads."""
-        return State(self.kept_dim)
+        """A latent and a rotated key for each token, and what it is chosen by, for all heads."""
+        return State(self.kept_dim + selection.kept_dim(self.select))
 
     def title(self) -> str:
         """The name on the block."""
-        return "Multi-head latent attention"
+        return "Sparse latent attention" if self.select else "Multi-head latent attention"
 
     def role(self) -> str:
-        """The same wherever it stands."""
-        return "LatentAttention"
+        """Named by what it sees."""
+        return "SparseLatentAttention" if self.select else "LatentAttention"
 
     def caption(self, hidden_size: int) -> str:
         """Its heads, their width, and what they read."""
         heads = f"{self.heads:,} heads" if self.heads > 1 else "1 head"
         kept = f"a latent of {self.kv_rank:,}"
         kept += f" and a shared key of {self.rope_dim}" if self.rope_dim else ""
-        return f"Attends to all earlier tokens: {heads} of width {self.head_dim} read {kept}."
+        sees = f"the best {self.select.top_k:,}" if self.select else "all"
+        return f"Attends to {sees} earlier tokens: {heads} of width {self.head_dim} read {kept}."
 
     def graph(self, hidden_size: int) -> OperatorGraph:
         """From the layer's input to its output, stage by stage."""

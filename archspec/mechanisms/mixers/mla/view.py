@@ -8,6 +8,13 @@ from archspec.codegen.site import SharedFile, Site, Submodule
 from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, Attend, shared
 from archspec.mechanisms.mixers.attention.parts import GATES
 from archspec.mechanisms.mixers.mla.spec import LatentAttention
+from archspec.mechanisms.mixers.selection.parts import TokenSelection
+from archspec.mechanisms.mixers.selection.view import (
+    SELECT,
+    SelectionView,
+    indexer_name,
+    selection_view,
+)
 
 __all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
@@ -15,9 +22,13 @@ FILE = "latent_attention.py"
 PURPOSE = "the latent attention of each kind of layer"
 SHARED = (
     ATTEND,
-    SharedFile("latent.py", "latent.py.jinja", "softmax attention over latents"),
+    SELECT,
+    SharedFile("latent.py", "latent.py.jinja", "softmax attention over latents", "absorbs"),
 )
-CACHES = {"LatentCache": "mechanisms/mixers/mla/cache.py.jinja"}
+CACHES = {
+    "LatentCache": "mechanisms/mixers/mla/cache.py.jinja",
+    "IndexedLatentCache": "mechanisms/mixers/mla/cache_indexed.py.jinja",
+}
 CHECK = None
 
 
@@ -28,8 +39,8 @@ class LatentView:
     class_name: str
     caption: str
     modules: tuple[Submodule, ...]
-    query: str
-    """The expression for all queries before they are cut into heads."""
+    query_latent: str | None
+    """The expression for the latent that queries are made from."""
 
     heads: int
     kv_rank: int
@@ -42,6 +53,7 @@ class LatentView:
     gate: str | None
     gate_activation: str
     latent_norm: bool
+    select: SelectionView | None
     cache: str | None
     function: Attend
 
@@ -49,6 +61,26 @@ class LatentView:
     def arguments(self) -> str:
         """What a layer passes it after x."""
         return ", step, cache" if self.cache else ", step"
+
+    @property
+    def query(self) -> str:
+        """The expression for all queries before they are cut into heads."""
+        if self.query_latent is None:
+            return "self.q_proj(x)"
+        latent = "q_latent" if self.select and self.select.indexer else self.query_latent
+        return f"self.q_b_proj({latent})"
+
+    @property
+    def absorbs(self) -> bool:
+        """Whether it ever works on the latents themselves."""
+        return self.cache is not None or self.select is not None
+
+    @property
+    def way(self) -> str:
+        """Which template decides between the two forms."""
+        if self.select:
+            return "selected"
+        return "cached" if self.cache else "whole"
 
     @property
     def head_dim(self) -> int:
@@ -65,6 +97,12 @@ class LatentView:
         return f"self.kv_a_layernorm({latent})" if self.latent_norm else latent
 
     @property
+    def kept_widths(self) -> list[int]:
+        """The widths of the tensors in its cache."""
+        indexer = self.select.indexer if self.select else None
+        return [self.kept_dim, *([indexer.head_dim] if indexer else [])]
+
+    @property
     def narrower(self) -> int:
         """By how much values are narrower than keys."""
         return max(0, self.head_dim - self.value_dim)
@@ -77,7 +115,7 @@ def view(mechanism: LatentAttention, site: Site) -> LatentView:
         class_name=site.class_name,
         caption=a.caption(site.hidden_size),
         modules=tuple(_modules(a, site)),
-        query=_query(a),
+        query_latent=_query_latent(a),
         heads=a.heads,
         kv_rank=a.kv_rank,
         nope_dim=a.nope_dim,
@@ -89,16 +127,20 @@ def view(mechanism: LatentAttention, site: Site) -> LatentView:
         gate=a.gate.per if a.gate else None,
         gate_activation=GATES[a.gate.activation] if a.gate else "",
         latent_norm=a.latent_norm is not None,
-        cache="LatentCache" if site.decodes else None,
+        select=selection_view(a.select, site, "latents", a.query_rank),
+        cache=_cache(a) if site.decodes else None,
         function=Attend("causal", PLAIN),
     )
 
 
-def _query(a: LatentAttention) -> str:
+def _query_latent(a: LatentAttention) -> str | None:
     if a.query_rank is None:
-        return "self.q_proj(x)"
-    latent = "self.q_a_proj(x)"
-    return f"self.q_b_proj({f'self.q_a_layernorm({latent})' if a.latent_norm else latent})"
+        return None
+    return "self.q_a_layernorm(self.q_a_proj(x))" if a.latent_norm else "self.q_a_proj(x)"
+
+
+def _cache(a: LatentAttention) -> str:
+    return "IndexedLatentCache" if isinstance(a.select, TokenSelection) else "LatentCache"
 
 
 def _modules(a: LatentAttention, site: Site) -> list[Submodule]:
@@ -127,4 +169,6 @@ def _modules(a: LatentAttention, site: Site) -> list[Submodule]:
     if a.gate:
         wide = values if a.gate.per == "element" else a.heads
         linear("gate_proj", site.hidden_size, wide, a.gate.bias)
+    if isinstance(a.select, TokenSelection):
+        found.append(Submodule("indexer", f"{indexer_name(site.class_name)}()"))
     return found
