@@ -10,7 +10,7 @@ from archspec.importers.family import Fields
 from archspec.importers.rope import parameters
 
 EPS = 1e-6
-"""Of the norms over the latents, whatever `rms_norm_eps` is."""
+"""Of the norms over latents and index keys, whatever `rms_norm_eps` is."""
 
 DERIVED = frozenset({"head_dim", "qk_head_dim"})
 """Keys that the configuration classes work out from others."""
@@ -57,3 +57,21 @@ def _temperature(config: Config) -> float:
         return 1.0
     factor = inner.number("factor")
     return 0.1 * weight * math.log(factor) + 1.0 if factor > 1 else 1.0
+
+
+def token_selection(config: Config, rope: Fields, pairing: str) -> Fields:
+    """The tokens that attention sees, chosen by an index that turns as far as the attention."""
+    width, turned = config.size("index_head_dim"), config.size("qk_rope_head_dim")
+    if turned > width:
+        config.refuse("index_head_dim", f"narrower than the {turned} dimensions that rotate")
+    rotation = {key: value for key, value in rope.items() if key != "pairing"}
+    rotation |= {"fraction": turned / width} if turned < width else {}
+    rotation |= {"pairing": pairing} if pairing != "half" else {}
+    return {
+        "type": "tokens",
+        "heads": config.size("index_n_heads"),
+        "head_dim": width,
+        "top_k": config.size("index_topk"),
+        "norm": {"type": "layernorm", "eps": EPS},
+        "rope": rotation,
+    }

@@ -26,6 +26,9 @@ SIZES: dict[str, Any] = {
     "first_k_dense_replace": 1,
     "routed_scaling_factor": 1.5,
 }
+INDEX = {"index_n_heads": 32, "index_head_dim": 16, "index_topk": 9}
+"""Few heads give scores that are equal: relu makes them zero."""
+
 GROUPS = {"n_group": 4, "topk_group": 2}
 LIMITED = {"topk_method": "group_limited_greedy"}
 
@@ -48,6 +51,24 @@ LATENT = {
         attention_bias=True,
         norm_topk_prob=False,
         rope_parameters=YARN | {"mscale_all_dim": 0.0},
+    ),
+    "deepseek_v32": tiny("deepseek_v32", **SIZES, **GROUPS, **INDEX, rope_parameters=YARN),
+    "deepseek_v32-wide-index": tiny(
+        "deepseek_v32",
+        **SIZES,
+        **(INDEX | {"index_head_dim": 8, "index_topk": 64}),
+        n_group=1,
+        topk_group=1,
+        attention_bias=True,
+        mlp_layer_types=["sparse", "dense", "sparse", "sparse"],
+    ),
+    "glm_moe_dsa": tiny("glm_moe_dsa", **SIZES, **INDEX, n_group=1, topk_group=1),
+    "glm_moe_dsa@acceptance": tiny(
+        "glm_moe_dsa",
+        **(SIZES | INDEX | {"index_topk": 5}),
+        **GROUPS,
+        mlp_layer_types=["dense", "sparse", "sparse", "sparse"],
+        indexer_types=["full", "shared", "full", "shared"],
     ),
     "deepseek_v3-no-further": tiny("deepseek_v3", **SIZES, **GROUPS, num_mtp_layers=0),
 }
