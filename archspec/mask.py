@@ -10,19 +10,24 @@ class Mask:
     """A mask given by a formula over token positions.
 
     `window` counts the tokens that a query sees, itself included; `chunk` cuts the text into
-    pieces of that many tokens that do not see each other. With `prefix` the first tokens of a
-    text, as many as each call says, see each other both ways. With `source` the keys are those of
-    another text, all of which a query sees.
+    pieces of that many tokens that do not see each other; of all tokens that a query may see it
+    sees the `best` that a learned score picks. With `prefix` the first tokens of a text, as many as
+    each call says, see each other both ways. With `source` the keys are those of another text, all
+    of which a query sees.
     """
 
     causal: bool = True
     window: int | None = None
     chunk: int | None = None
+    best: int | None = None
     prefix: bool = False
     source: bool = False
 
     def allows(self, query: int, key: int, prefix: int = 0) -> bool:
-        """Whether the token at `query` sees the token at `key`, with a prefix of that length."""
+        """Whether the token at `query` sees the token at `key`, with a prefix of that length.
+
+        With `best`, whether it may.
+        """
         if not self.causal or self.source:
             return True
         if self.prefix and query < prefix and key < prefix:
@@ -45,7 +50,7 @@ class Mask:
             return tokens * total
         if self.chunk is not None:
             return _triangles(total, self.chunk) - _triangles(first, self.chunk)
-        window = total if self.window is None else min(self.window, total)
+        window = min(self.window or total, self.best or total, total)
         growing = max(0, min(total, window) - first)
         from_start = growing * first + growing * (growing + 1) // 2
         return from_start + (tokens - growing) * window
@@ -59,6 +64,7 @@ class Mask:
         parts = ["causal"]
         parts += [f"window {self.window:,}"] if self.window is not None else []
         parts += [f"chunks of {self.chunk:,}"] if self.chunk is not None else []
+        parts += [f"the best {self.best:,}"] if self.best is not None else []
         return ", ".join(parts + (["prefix both ways"] if self.prefix else []))
 
 

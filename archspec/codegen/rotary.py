@@ -64,17 +64,19 @@ class RotaryView:
 
 def rotary_views(architecture: Architecture) -> dict[tuple[Rope, int], RotaryView]:
     """A view for each distinct rope and head width, named after the first block that has it."""
-    owners: dict[tuple[Rope, int], str] = {}
+    owners: dict[tuple[Rope, int], tuple[str, str]] = {}
     for block in architecture.blocks:
         for branch in block.branches:
-            found = branch.body.rotary()
-            if found:
-                owners.setdefault(found, block.name)
-    if len(owners) == 1:
-        return {key: _view("rotary", *key) for key in owners}
+            for label, found in branch.body.rotaries().items():
+                owners.setdefault(found, (block.name, label))
+    several = len({block for block, _ in owners.values()}) > 1
     taken: set[str] = set()
-    named = {key: unused(f"{owner}_rotary", taken) for key, owner in owners.items()}
-    return {key: _view(name, *key) for key, name in named.items()}
+    views: dict[tuple[Rope, int], RotaryView] = {}
+    for key, (block, label) in owners.items():
+        parts = [block] if several else []
+        name = unused("_".join([*parts, *([label] if label else []), "rotary"]), taken)
+        views[key] = _view(name, *key)
+    return views
 
 
 def _view(name: str, rope: Rope, head_dim: int) -> RotaryView:

@@ -53,6 +53,10 @@ BY_NAME: dict[str, tuple[Any, ...]] = {
     "max_distance": (12, 16),
     "tokens": (1, 2),
     "width": (6, 12),
+    "query_rank": (4, 8, 12),
+    "kv_rank": (4, 8, 16),
+    "nope_dim": (4, 6, 8),
+    "rope_dim": (0, 4, 8),
     "window": (1, 2, 5, 8, 64),
     "chunk": (1, 3, 8, 64),
     "channels": (8, 12, 24),
@@ -184,11 +188,13 @@ def fit(data: Data, names: list[str]) -> None:
         if name not in names or "encoder" not in data:
             block.pop("cross_attention", None)
     owner: Data | None = None
+    chooser: Data | None = None
     tables: set[bool] = set()
     for name, block in data["blocks"].items():
         mixers = block.get("mixer") or []
         for mixer in mixers if isinstance(mixers, list) else [mixers]:
             owner = fit_mixer(mixer, owner)
+            chooser = fit_selection(mixer, chooser)
             bias = mixer.get("relative_bias")
             if bias:  # one stack has one table; others are a layer's own
                 bias["shared"] = (name in names) not in tables
@@ -220,6 +226,8 @@ def fit_further(data: Data, names: list[str]) -> None:
         data["further"] = {**own, "block": names[-1]}
         for mixer in _mixers(data["blocks"][names[-1]]):
             mixer.pop("shared_keys", None)
+            if (mixer.get("select") or {}).get("type") == "shared":
+                del mixer["select"]
     else:
         data.pop("further", None)
 
@@ -242,7 +250,7 @@ def fit_mixer(mixer: Data, owner: Data | None) -> Data | None:
                 if name in owner:
                     mixer[name] = owner[name]
     scaling = (mixer.get("rope") or {}).get("scaling") or {}
-    width = mixer.get("head_dim", mixer.get("key_dim"))
+    width = mixer.get("head_dim", mixer.get("key_dim", mixer.get("rope_dim", 0)))
     pairs = int(width * mixer["rope"].get("fraction", 1.0)) // 2 if scaling else 0
     for name, value in scaling.items():
         if isinstance(value, list):
@@ -251,6 +259,18 @@ def fit_mixer(mixer: Data, owner: Data | None) -> Data | None:
         scaling["original_context"] = LONG
     own = mixer["type"] == "attention" and not mixer.get("shared_keys")
     return mixer if own else owner
+
+
+def fit_selection(mixer: Data, chooser: Data | None) -> Data | None:
+    """Mend what a mixer takes from one that chooses; gives back the last that does."""
+    select = mixer.get("select") or {}
+    if select.get("type") != "shared":
+        return select or chooser
+    if chooser is None:
+        del mixer["select"]
+    else:
+        select["top_k"] = chooser["top_k"]
+    return chooser
 
 
 def mended(data: Data) -> str:

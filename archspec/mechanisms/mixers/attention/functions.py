@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
+
+from archspec.codegen.site import SharedFile
+
+ATTEND = SharedFile(
+    "attend.py",
+    "mechanisms/mixers/attention/attend.py.jinja",
+    "softmax attention over ready queries and keys",
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,9 @@ class Core:
         if self.capped:
             return "core_capped"
         return "core_alibi" if self.alibi else "core_sink" if self.sinks else "core"
+
+
+PLAIN = Core(sinks=False, capped=False, alibi=False)
 
 
 @dataclass(frozen=True)
@@ -86,3 +99,79 @@ class Attend:
 
     def _named(self, stem: str) -> str:
         return f"{stem}_{self.core_view.suffix}" if self.core_view.suffix else stem
+
+
+@dataclass(frozen=True)
+class Distances:
+    """A function from a table to a bias for each distance."""
+
+    kind: str
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return "by_bucket" if self.kind == "buckets" else "by_distance"
+
+    @property
+    def parameters(self) -> str:
+        """What it takes at the end."""
+        return ", near: int, furthest: int" if self.kind == "buckets" else ""
+
+    @property
+    def passed(self) -> str:
+        """The same, passed on."""
+        return ", near, furthest" if self.kind == "buckets" else ""
+
+
+@dataclass(frozen=True)
+class RelativeView:
+    """A learned bias: the function that spreads its table over distances, and the call."""
+
+    function: Distances
+    both: bool
+    arguments: str
+
+    @property
+    def call(self) -> str:
+        """The name of the function."""
+        return self.function.name + ("_both" if self.both else "")
+
+
+class Calling(Protocol):
+    """A view of a module that calls one of these functions."""
+
+    @property
+    def function(self) -> Attend:
+        """The function that it calls."""
+        ...
+
+    @property
+    def prefix(self) -> bool:
+        """Whether the first tokens of a text see each other both ways."""
+        ...
+
+    @property
+    def relative(self) -> RelativeView | None:
+        """A learned bias for each distance, where there is one."""
+        ...
+
+
+def shared(views: Sequence[Calling]) -> dict[str, Any]:
+    """The functions that all attention classes call, each once."""
+    functions = list(dict.fromkeys(v.function for v in views))
+    cores = list(dict.fromkeys(f.core_view for f in functions if f.kind in _LOOK_BACK))
+    prefixed = [v.function for v in views if v.prefix]
+    biased = [v.relative for v in views if v.relative]
+    called = {f.name for f in functions} | {f.both_ways for f in prefixed}
+    return {
+        "functions": functions,
+        "cores": cores,
+        "any_causal": any(f.kind in (*_LOOK_BACK, "relative") for f in functions),
+        "prefixed": list({f.both_ways: f for f in prefixed}.values()),
+        "distances": list(dict.fromkeys(bias.function for bias in biased)),
+        "both_sides": {bias.function for bias in biased if bias.both},
+        "attend_names": sorted(called | {bias.call for bias in biased}),
+    }
+
+
+_LOOK_BACK = ("causal", "sliding", "chunked")

@@ -16,6 +16,8 @@ from archspec.mechanisms.mixers.attention.parts import (
     RelativeBias,
     Temperature,
 )
+from archspec.mechanisms.mixers.selection import parts as selection
+from archspec.mechanisms.mixers.selection.parts import Selection
 from archspec.spec.base import Factor, Size, Tokens, reject
 from archspec.spec.norm import OptionalHeadNorm, OptionalNorm
 from archspec.spec.rope import Rope
@@ -91,6 +93,9 @@ class Attention(Mechanism):
         default=False,
         description="A learned logit for each head joins the softmax and has no value.",
     )
+    select: Selection | None = Field(
+        default=None, description="Which of the earlier tokens are seen, where that is learned."
+    )
     gate: Gate | None = Field(default=None, description="A gate on what attention gives.")
 
     @model_validator(mode="after")
@@ -127,17 +132,23 @@ class Attention(Mechanism):
             "softcap": self.softcap,
             "alibi": self.alibi,
             "prefix": self.prefix,
+            "select": self.select,
         }
         for name, value in looking_back.items():
             if value and not self.causal:
                 reject(name, f"`{name}` is for attention that looks back: it needs `causal: true`")
         if self.window and self.chunk:
             reject("chunk", "a layer has a window or chunks, not both")
+        for name in ("window", "chunk", "sinks", "softcap", "alibi", "prefix"):
+            if self.select and looking_back[name]:
+                reject("select", f"a selection is from all earlier tokens, without `{name}`")
+        if self.select and self.shared_keys:
+            reject("select", "a layer that selects has keys and values of its own")
         for name in ("window", "chunk", "sinks", "softcap"):
             if self.alibi and looking_back[name]:
                 reject(name, f"`alibi` and `{name}` do not go together")
 
-        for name in ("window", "chunk", "sinks", "softcap", "alibi", "prefix"):
+        for name in ("window", "chunk", "sinks", "softcap", "alibi", "prefix", "select"):
             if self.relative_bias and getattr(self, name):
                 reject(name, f"`relative_bias` and `{name}` do not go together")
         if self.prefix and self.alibi:
@@ -153,7 +164,7 @@ class Attention(Mechanism):
         if self.source == "self":
             return
         own = ("window", "chunk", "prefix", "shared_keys", "keys_as_values", "rope", "alibi")
-        for name in (*own, "relative_bias", "temperature", "sinks", "softcap"):
+        for name in (*own, "relative_bias", "temperature", "sinks", "softcap", "select"):
             if getattr(self, name):
                 reject(name, f"`{name}` is for attention within one text: `source: self`")
 
@@ -173,10 +184,11 @@ class Attention(Mechanism):
         return self.scale if self.scale is not None else self.head_dim**-0.5
 
     def mask(self) -> Mask:
-        """Causal, with a window or in chunks, or everything."""
+        """Causal, with a window, in chunks or of the best, or everything."""
         if self.source == "encoder":
             return Mask(causal=False, source=True)
-        return Mask(self.causal, self.window, self.chunk, self.prefix)
+        best = self.select.top_k if self.select else None
+        return Mask(self.causal, self.window, self.chunk, best, self.prefix)
 
     def is_causal(self) -> bool:
         """The encoder's text is known before the first token."""
@@ -193,18 +205,24 @@ class Attention(Mechanism):
         """Its rotary positions and the head width."""
         return (self.rope, self.head_dim) if self.rope else None
 
+    def rotaries(self) -> dict[str, tuple[Rope, int]]:
+        """The same, and that of the selection."""
+        return super().rotaries() | selection.rotaries(self.select)
+
     def reads_positions(self) -> bool:
         """Whether it counts positions itself."""
         return self.temperature is not None
 
     def gives(self) -> str | None:
-        """Its keys and values, by what it sees and by their shape."""
+        """Its keys and values, by what it sees and by their shape, or the tokens that it chose."""
+        if self.select:
+            return selection.given(self.select)
         gives = self.causal and self.source == "self" and not self.shared_keys
         return self._keys_name() if gives else None
 
     def takes(self) -> str | None:
-        """The keys and values of an earlier layer."""
-        return self._keys_name() if self.shared_keys else None
+        """The keys and values of an earlier layer, or the tokens that it chose."""
+        return self._keys_name() if self.shared_keys else selection.taken(self.select)
 
     def _keys_name(self) -> str:
         kind = "sliding" if self.window else "chunked" if self.chunk else "global"
@@ -219,15 +237,17 @@ class Attention(Mechanism):
             return State(per_source=numbers)
         if not self.causal or self.shared_keys:
             return State()
-        return State(numbers, self.window or self.chunk)
+        return State(numbers + selection.kept_dim(self.select), self.window or self.chunk)
 
     def title(self) -> str:
         """Multi-head, grouped-query or multi-query attention."""
         if self.source == "encoder":
             return "Cross-attention"
         if self.key_heads == self.heads:
-            return "Multi-head attention"
-        return "Multi-query attention" if self.key_heads == 1 else "Grouped-query attention"
+            title = "Multi-head attention"
+        else:
+            title = "Multi-query attention" if self.key_heads == 1 else "Grouped-query attention"
+        return f"Sparse {title[:1].lower()}{title[1:]}" if self.select else title
 
     def role(self) -> str:
         """Named by what it sees."""
@@ -237,6 +257,8 @@ class Attention(Mechanism):
             return "BidirectionalAttention"
         if self.chunk:
             return "ChunkedAttention"
+        if self.select:
+            return "SparseAttention"
         return "SlidingAttention" if self.window else "GlobalAttention"
 
     def caption(self, hidden_size: int) -> str:
@@ -249,6 +271,8 @@ class Attention(Mechanism):
             sees = f"the last {_count(self.window, 'token')}"
         elif self.chunk:
             sees = f"its chunk of {_count(self.chunk, 'token')}"
+        elif self.select:
+            sees = f"the best {self.select.top_k:,} earlier tokens"
         else:
             sees = "all earlier tokens"
         heads = f"{_count(self.heads, 'head')} of width {self.head_dim}"

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
-from archspec.codegen.site import Check, SharedFile, Site
-from archspec.mechanisms.mixers.attention.functions import Attend, Core
-from archspec.mechanisms.mixers.attention.parts import Alibi, FloorTemperature
+from archspec.codegen.site import Check, Site, Submodule
+from archspec.mechanisms.mixers.attention.functions import (
+    ATTEND,
+    Attend,
+    Core,
+    Distances,
+    RelativeView,
+    shared,
+)
+from archspec.mechanisms.mixers.attention.parts import GATES, Alibi, FloorTemperature
 from archspec.mechanisms.mixers.attention.spec import Attention
+from archspec.mechanisms.mixers.selection.parts import TokenSelection
+from archspec.mechanisms.mixers.selection.view import (
+    SELECT,
+    SelectionView,
+    indexer_name,
+    selection_view,
+)
+
+__all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "attention.py"
 PURPOSE = "the attention of each kind of layer"
-SHARED = (
-    SharedFile("attend.py", "attend.py.jinja", "softmax attention over ready queries and keys"),
-)
+SHARED = (ATTEND, SELECT)
 CACHES = {
     "KeyValueCache": "templates/caches/key_value.py.jinja",
     "RollingCache": "templates/caches/rolling.py.jinja",
     "SourceCache": "templates/caches/source.py.jinja",
+    "IndexedKeyValueCache": "templates/caches/indexed_key_value.py.jinja",
 }
 CHECK = Check(
     "attention",
@@ -31,56 +45,12 @@ PLACE = "mechanisms/mixers/attention/forward_{}.py.jinja"
 
 
 @dataclass(frozen=True)
-class Submodule:
-    """A module of the class beside its projections, and the expression that makes it."""
-
-    name: str
-    constructor: str
-
-
-@dataclass(frozen=True)
 class TemperatureView:
     """Queries × (1 + scale · log1p(⌊position / step⌋))."""
 
     position: str
     step: int
     scale: float
-
-
-@dataclass(frozen=True)
-class Distances:
-    """A function from a table to a bias for each distance."""
-
-    kind: str
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return "by_bucket" if self.kind == "buckets" else "by_distance"
-
-    @property
-    def parameters(self) -> str:
-        """What it takes at the end."""
-        return ", near: int, furthest: int" if self.kind == "buckets" else ""
-
-    @property
-    def passed(self) -> str:
-        """The same, passed on."""
-        return ", near, furthest" if self.kind == "buckets" else ""
-
-
-@dataclass(frozen=True)
-class RelativeView:
-    """A learned bias: the function that spreads its table over distances, and the call."""
-
-    function: Distances
-    both: bool
-    arguments: str
-
-    @property
-    def call(self) -> str:
-        """The name of the function."""
-        return self.function.name + ("_both" if self.both else "")
 
 
 @dataclass(frozen=True)
@@ -120,6 +90,7 @@ class AttentionView:
     scale: float
     gate: str | None
     gate_activation: str
+    select: SelectionView | None
     cache: str | None
     function: Attend
     only: tuple[str, ...] = ("q", "k", "v")
@@ -268,8 +239,8 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         relative=_relative(a),
         output_bias=a.output_bias,
         own_values=not a.keys_as_values and not a.shared_keys,
-        takes=a.takes(),
-        gives=a.gives() if a.gives() in site.taken else None,
+        takes=a.takes() if a.shared_keys else None,
+        gives=a.gives() if a.gives() in site.taken and not a.select else None,
         clip=a.clip,
         width_norm=bool(a.qk_norm and a.qk_norm.scope == "width"),
         modules=tuple(_modules(a, site)),
@@ -286,39 +257,12 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         chunk=a.chunk,
         scale=a.score_scale,
         gate=a.gate.per if a.gate else None,
-        gate_activation={"sigmoid": "torch.sigmoid", "softplus": "F.softplus"}[
-            a.gate.activation if a.gate else "sigmoid"
-        ],
+        gate_activation=GATES[a.gate.activation] if a.gate else "",
+        select=selection_view(a.select, site, "heads"),
         only=("q",) if a.shared_keys else ("q", "k", "v"),
         cache=_cache(a) if site.decodes and a.is_causal() and not a.shared_keys else None,
         function=Attend(_kind(a), core),
     )
-
-
-def shared(views: list[AttentionView]) -> dict[str, Any]:
-    """The functions that all attention classes call, each once."""
-    functions = list(dict.fromkeys(v.function for v in views))
-    cores = list(dict.fromkeys(f.core_view for f in functions if f.kind in _LOOK_BACK))
-    prefixed = list(dict.fromkeys(v.function for v in views if v.prefix))
-    return {
-        "functions": functions,
-        "cores": cores,
-        "any_causal": any(f.kind in (*_LOOK_BACK, "relative") for f in functions),
-        "prefixed": list({f.both_ways: f for f in prefixed}.values()),
-        "distances": list(dict.fromkeys(v.relative.function for v in views if v.relative)),
-        "both_sides": {v.relative.function for v in views if v.relative and v.relative.both},
-        "attend_names": sorted(_names(views)),
-    }
-
-
-_LOOK_BACK = ("causal", "sliding", "chunked")
-
-
-def _names(views: list[AttentionView]) -> set[str]:
-    """What the classes call from attend.py."""
-    called = {view.attend for view in views}
-    called |= {view.function.both_ways for view in views if view.prefix}
-    return called | {view.relative.call for view in views if view.relative}
 
 
 def _kind(a: Attention) -> str:
@@ -346,6 +290,8 @@ def _relative(a: Attention) -> RelativeView | None:
 def _cache(a: Attention) -> str:
     if a.source == "encoder":
         return "SourceCache"
+    if isinstance(a.select, TokenSelection):
+        return "IndexedKeyValueCache"
     return "RollingCache" if a.window or a.chunk else "KeyValueCache"
 
 
@@ -366,6 +312,8 @@ def _modules(a: Attention, site: Site) -> list[Submodule]:
     if a.relative_bias and not a.relative_bias.shared:
         rows = a.relative_bias.rows(a.causal)
         found.append(Submodule("relative_bias", f"nn.Embedding({rows}, {a.heads})"))
+    if isinstance(a.select, TokenSelection):
+        found.append(Submodule("indexer", f"{indexer_name(site.class_name)}()"))
     if a.sinks:
         found.append(Submodule("sinks", f"nn.Parameter(torch.zeros({a.heads}))"))
     return found
