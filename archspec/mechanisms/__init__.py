@@ -10,8 +10,10 @@ from archspec.mechanisms.base import Mechanism
 from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 from archspec.mechanisms.mixers.attention.spec import Attention
+from archspec.mechanisms.mixers.gated_deltanet.spec import GatedDeltaNet
+from archspec.mechanisms.mixers.kimi_delta.spec import KimiDelta
 
-Mixer = Attention
+Mixer = Annotated[Attention | GatedDeltaNet | KimiDelta, Field(discriminator="type")]
 FeedForward = Annotated[DenseFeedForward | MixtureOfExperts, Field(discriminator="type")]
 
 

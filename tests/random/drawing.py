@@ -40,6 +40,12 @@ BY_NAME: dict[str, tuple[Any, ...]] = {
     "kv_heads": (1, 2),
     "head_dim": (4, 8, 12, 16),
     "value_dim": (4, 6, 8, 12),
+    "key_heads": (1, 2),
+    "value_heads": (2, 4),
+    "key_dim": (4, 6, 8),
+    "conv": (2, 3, 4),
+    "rank": (1, 3, 8),
+    "decay_rank": (1, 3, 8),
     "window": (1, 2, 5, 8, 64),
     "chunk": (1, 3, 8, 64),
     "experts": (1, 2, 4, 6),
@@ -161,7 +167,7 @@ def fit(data: Data) -> None:
                 scaling[name] = [1.0 + 0.25 * i * len(value) for i in range(max(1, pairs))]
         if scaling.get("type") == "dynamic":  # its frequencies change as a text grows
             scaling["original_context"] = LONG
-        if not mixer.get("shared_keys"):
+        if mixer["type"] == "attention" and not mixer.get("shared_keys"):
             owner = mixer
 
 
