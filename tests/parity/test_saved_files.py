@@ -33,7 +33,10 @@ SAVED = [
     "opt@350m",
     "phimoe",
     "qwen2_moe",
+    "qwen3_5_moe_text",
+    "qwen3_5_text",
     "qwen3_moe",
+    "qwen3_next",
     "stablelm-normed",
 ]
 

@@ -90,8 +90,8 @@ class DeltaMixer(Mechanism):
     def graph(self, hidden_size: int) -> OperatorGraph:
         """Project, convolve, scale, decay and correct, norm, gate, project back."""
         build = GraphBuilder(hidden_size)
-        sources = [(_stream(build, self, name, hidden_size), name) for name in "qkv"]
-        sources += [(name, "decay") for name in self.add_decay(build, hidden_size)]
+        sources = [_stream(build, self, name, hidden_size) for name in "qkv"]
+        sources += self.add_decay(build, hidden_size)
         heads = (self.memories,)
         beta = build.add(linear("b_proj", "Linear β", hidden_size, heads), INPUT)
         detail = "doubled" if self.allow_neg_eigval else ""
@@ -104,9 +104,9 @@ class DeltaMixer(Mechanism):
             shape,
             # Three products with the matrix: what it holds for k, the correction, what q reads.
             per_token=6 * self.memories * self.key_dim * self.value_dim,
-            detail=f"{self.memories:,} × {self.key_dim:,} × {self.value_dim:,} kept",
+            detail=f"{self.memories:,} × {self.key_dim:,} × {self.value_dim:,} kept in float32",
         )
-        last = build.add(rule, *sources, (beta, "β"))
+        last = build.add(rule, *sources, beta)
         if self.output_norm:
             norm = norm_operator("o_norm", self.output_norm, self.value_dim, shape)
             last = build.add(norm, last)

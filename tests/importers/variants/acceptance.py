@@ -29,6 +29,10 @@ COMMON: dict[str, Any] = {
     "num_experts_per_tok": 2,
     "sliding_window": 8,
     "shared_expert_intermediate_size": 32,
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+    "linear_key_head_dim": 16,
+    "linear_value_head_dim": 16,
     "n_positions": 256,
     "n_embd": 64,
     "n_head": 4,
@@ -79,4 +83,5 @@ ACCEPTANCE = {
     "llama4_text@acceptance": tiny("llama4_text", **LLAMA4, interleave_moe_layer_step=2),
     "llama4_text@scout": tiny("llama4_text", **LLAMA4, interleave_moe_layer_step=1),
     "gpt_oss@acceptance": tiny("gpt_oss", num_key_value_heads=2, rope_parameters=YARN),
+    "qwen3_next@acceptance": tiny("qwen3_next", num_key_value_heads=2, mlp_only_layers=[1]),
 }
