@@ -21,6 +21,7 @@ MODELS = {
     "gpt-oss-20b": "gpt_oss",
     "gpt2": "gpt2",
     "qwen3-0.6b": "qwen3",
+    "qwen3-next-80b-a3b": "qwen3_next",
 }
 COUNTS = {
     # Without the pooler, which is 147,840 of the published 22.7 million.
@@ -29,6 +30,7 @@ COUNTS = {
     "gpt-oss-20b": 20_914_757_184,
     "gpt2": 124_439_808,
     "qwen3-0.6b": 596_049_920,
+    "qwen3-next-80b-a3b": 79_674_391_296,
 }
 
 
@@ -79,7 +81,7 @@ def test_the_published_weights_of_minilm_fill_its_spec() -> None:
     assert mapped(architecture, stored) == ours
 
 
-@pytest.mark.parametrize("name", ["gpt-oss-20b", "gpt2", "qwen3-0.6b"])
+@pytest.mark.parametrize("name", ["gpt-oss-20b", "gpt2", "qwen3-0.6b", "qwen3-next-80b-a3b"])
 def test_every_tensor_of_transformers_has_its_place(name: str) -> None:
     file = {k: v for k, v in published(MODELS[name]).items() if k not in _LOADING}
     architecture = spec(name)
