@@ -71,12 +71,17 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
     files: dict[str, str] = {}
     purposes: dict[str, str] = {}
     checks: list[dict[str, Any]] = []
-    for kind, modules in _by_kind(view).items():
+    kinds = _by_kind(view)
+    for kind, modules in kinds.items():
         beside = view_module(kind)
         seen = context | {"modules": modules} | beside.shared(modules)
         files[beside.FILE] = _render(template(kind, "module.py.jinja"), seen)
         purposes[beside.FILE] = beside.PURPOSE
         for shared in beside.SHARED:
+            users = [
+                m for other in kinds if shared in view_module(other).SHARED for m in kinds[other]
+            ]
+            seen = context | {"modules": users} | beside.shared(users)
             files[shared.path] = _render(template(kind, shared.template), seen)
             purposes[shared.path] = shared.purpose
         if check := beside.CHECK:

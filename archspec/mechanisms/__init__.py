@@ -12,8 +12,11 @@ from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 from archspec.mechanisms.mixers.attention.spec import Attention
 from archspec.mechanisms.mixers.gated_deltanet.spec import GatedDeltaNet
 from archspec.mechanisms.mixers.kimi_delta.spec import KimiDelta
+from archspec.mechanisms.mixers.mla.spec import LatentAttention
 
-Mixer = Annotated[Attention | GatedDeltaNet | KimiDelta, Field(discriminator="type")]
+Mixer = Annotated[
+    Attention | GatedDeltaNet | KimiDelta | LatentAttention, Field(discriminator="type")
+]
 FeedForward = Annotated[DenseFeedForward | MixtureOfExperts, Field(discriminator="type")]
 
 

@@ -46,6 +46,10 @@ BY_NAME: dict[str, tuple[Any, ...]] = {
     "conv": (2, 3, 4),
     "rank": (1, 3, 8),
     "decay_rank": (1, 3, 8),
+    "query_rank": (4, 8, 12),
+    "kv_rank": (4, 8, 16),
+    "nope_dim": (4, 6, 8),
+    "rope_dim": (0, 4, 8),
     "window": (1, 2, 5, 8, 64),
     "chunk": (1, 3, 8, 64),
     "experts": (1, 2, 4, 6),
@@ -161,7 +165,8 @@ def fit(data: Data) -> None:
                     if name in owner:
                         mixer[name] = owner[name]
         scaling = (mixer.get("rope") or {}).get("scaling") or {}
-        pairs = int(mixer["head_dim"] * mixer["rope"].get("fraction", 1.0)) // 2 if scaling else 0
+        width = mixer.get("head_dim", mixer.get("rope_dim", 0))
+        pairs = int(width * mixer["rope"].get("fraction", 1.0)) // 2 if scaling else 0
         for name, value in scaling.items():
             if isinstance(value, list):
                 scaling[name] = [1.0 + 0.25 * i * len(value) for i in range(max(1, pairs))]

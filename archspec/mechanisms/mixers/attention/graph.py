@@ -8,6 +8,7 @@ from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Paramet
 from archspec.operators import norm_operator
 
 if TYPE_CHECKING:
+    from archspec.mechanisms.mixers.attention.parts import Gate
     from archspec.mechanisms.mixers.attention.spec import Attention
 
 
@@ -42,7 +43,7 @@ def attention_graph(a: Attention, hidden_size: int) -> OperatorGraph:
     )
     last = build.add(attend, *sources)
     if a.gate:
-        last = _gate(build, a, hidden_size, last)
+        last = gated(build, a.gate, hidden_size, out, last)
     width = a.heads * a.value_width
     return build.done(
         build.add(linear("o_proj", "Linear o", width, (hidden_size,), a.output_bias), last)
@@ -99,10 +100,12 @@ def _rope(a: Attention, name: str) -> Operator:
     return Operator(f"{name}_rope", "rope", "RoPE", shape, detail=f"base {a.rope.theta:,.0f}")
 
 
-def _gate(build: GraphBuilder, a: Attention, hidden_size: int, last: str) -> str:
-    assert a.gate
-    shape = (a.heads, a.value_width) if a.gate.per == "element" else (a.heads,)
-    gate = build.add(linear("gate_proj", "Linear gate", hidden_size, shape, a.gate.bias), INPUT)
-    label = {"sigmoid": "σ", "softplus": "Softplus"}[a.gate.activation]
-    gate = build.add(Operator("gate", "activation", label, shape), gate)
-    return build.add(Operator("gated", "multiply", "×", (a.heads, a.value_width)), last, gate)
+def gated(
+    build: GraphBuilder, gate: Gate, hidden_size: int, out: tuple[int, int], last: str
+) -> str:
+    """`last`, of shape `out` in heads and their width, times the gate."""
+    shape = out if gate.per == "element" else out[:1]
+    g = build.add(linear("gate_proj", "Linear gate", hidden_size, shape, gate.bias), INPUT)
+    label = {"sigmoid": "σ", "softplus": "Softplus"}[gate.activation]
+    g = build.add(Operator("gate", "activation", label, shape), g)
+    return build.add(Operator("gated", "multiply", "×", out), last, g)

@@ -85,23 +85,8 @@ class Attention(Mechanism):
                 f"{self.heads} heads cannot share {self.key_heads} key-value heads evenly",
                 f"kv_heads divides heads: {near} would",
             )
-        if self.rope and self.rope.width(self.head_dim) % 2:
-            reject(
-                "head_dim",
-                f"rope turns {self.rope.width(self.head_dim)} of {self.head_dim} dimensions; "
-                "it turns pairs, so that number must be even",
-            )
-        if self.rope and self.rope.width(self.head_dim) == 0:
-            reject("head_dim", "too narrow for the share of it that rope turns")
-        scaling = self.rope.scaling if self.rope else None
-        if self.rope and scaling and scaling.type == "longrope":
-            pairs = self.rope.width(self.head_dim) // 2
-            for factors in (scaling.short_factors, scaling.long_factors):
-                if len(factors) != pairs:
-                    reject("rope", f"{len(factors)} factors for {pairs} pairs of dimensions")
-        grows = scaling is not None and scaling.type in ("ntk", "dynamic")
-        if grows and self.rope and self.rope.width(self.head_dim) < 4:
-            reject("rope", "this scaling stretches between pairs, so it needs two of them")
+        if self.rope:
+            self.rope.check(self.head_dim, "head_dim")
         if self.keys_as_values and self.value_width != self.head_dim:
             reject("value_dim", "values that are keys are as wide as keys")
         if self.qk_norm and self.qk_norm.scope == "width" and self.qk_norm.after_rope:

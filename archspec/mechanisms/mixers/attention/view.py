@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from archspec.codegen.site import Check, SharedFile, Site
-from archspec.mechanisms.mixers.attention.functions import Attend, Core
-from archspec.mechanisms.mixers.attention.parts import Alibi, FloorTemperature
+from archspec.codegen.site import Check, Site, Submodule
+from archspec.mechanisms.mixers.attention.functions import ATTEND, Attend, Core, shared
+from archspec.mechanisms.mixers.attention.parts import GATES, Alibi, FloorTemperature
 from archspec.mechanisms.mixers.attention.spec import Attention
+
+__all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "attention.py"
 PURPOSE = "the attention of each kind of layer"
-SHARED = (
-    SharedFile("attend.py", "attend.py.jinja", "softmax attention over ready queries and keys"),
-)
+SHARED = (ATTEND,)
 CACHES = {
     "KeyValueCache": "templates/caches/key_value.py.jinja",
     "RollingCache": "templates/caches/rolling.py.jinja",
@@ -25,14 +24,6 @@ CHECK = Check(
     "Attention is compared with its definition in float64.",
     "from . import attend",
 )
-
-
-@dataclass(frozen=True)
-class Submodule:
-    """A module of the class beside its projections, and the expression that makes it."""
-
-    name: str
-    constructor: str
 
 
 @dataclass(frozen=True)
@@ -214,19 +205,10 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         chunk=a.chunk,
         scale=a.score_scale,
         gate=a.gate.per if a.gate else None,
-        gate_activation={"sigmoid": "torch.sigmoid", "softplus": "F.softplus"}[
-            a.gate.activation if a.gate else "sigmoid"
-        ],
+        gate_activation=GATES[a.gate.activation] if a.gate else "",
         cache=_cache(a) if site.decodes and not a.shared_keys else None,
         function=Attend(_kind(a), core),
     )
-
-
-def shared(views: list[AttentionView]) -> dict[str, Any]:
-    """The functions that all attention classes call, each once."""
-    functions = list(dict.fromkeys(v.function for v in views))
-    cores = list(dict.fromkeys(f.core_view for f in functions if f.kind != "bidirectional"))
-    return {"functions": functions, "cores": cores, "any_causal": bool(cores)}
 
 
 def _kind(a: Attention) -> str:
