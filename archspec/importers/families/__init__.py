@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archspec.importers.families import (
     afmoe,
+    bailing_hybrid,
     bert,
     bloom,
     cohere,
@@ -24,6 +25,7 @@ from archspec.importers.families import (
     gptj,
     granite,
     hunyuan_v1_moe,
+    kimi_linear,
     laguna,
     llama,
     llama4,
@@ -52,6 +54,7 @@ from archspec.importers.family import Family, Wrapper
 
 _ALL: tuple[Family | Wrapper, ...] = (
     afmoe.AFMOE,
+    bailing_hybrid.BAILING_HYBRID,
     bert.BERT,
     bloom.BLOOM,
     cohere.COHERE,
@@ -75,6 +78,7 @@ _ALL: tuple[Family | Wrapper, ...] = (
     granite.GRANITE,
     granite.GRANITEMOE,
     hunyuan_v1_moe.HUNYUAN_V1_MOE,
+    kimi_linear.KIMI_LINEAR,
     laguna.LAGUNA,
     llama.LLAMA,
     llama4.TEXT,
