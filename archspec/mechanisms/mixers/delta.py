@@ -119,10 +119,10 @@ class DeltaMixer(Mechanism):
         """The caption without the decay: the matrices, who shares them, the convolutions."""
         key_heads, conv = self.query_heads, self.conv
         matrix = "a matrix" if self.memories == 1 else f"{self.memories:,} matrices"
-        text = f"{matrix} of {self.key_dim:,} × {self.value_dim:,}"
+        text = f"{matrix} {self.key_dim:,} × {self.value_dim:,}"
         if key_heads < self.memories:
             text += f", {key_heads:,} key head" + ("" if key_heads == 1 else "s")
-        return text + (f", convolutions over {conv} tokens" if conv else "")
+        return text + (f", conv over {conv} tokens" if conv else "")
 
 
 def _stream(build: GraphBuilder, mixer: DeltaMixer, name: str, hidden_size: int) -> str:

@@ -12,9 +12,6 @@ CACHES = {
     "DeltaCache": "templates/caches/delta.py.jinja",
     "ConvDeltaCache": "templates/caches/conv_delta.py.jinja",
 }
-FRESH = "1.5e-3, 2.3"
-"""Fresh e^A: times softplus(0) the decay of a token is 0.001 for the first head, 1.6 for the last,
-which is the range that the papers draw it from."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +135,12 @@ def delta_view(
 def linear(name: str, inputs: int, heads: int, width: int) -> Submodule:
     """A linear map to heads of a width."""
     return Submodule(name, f"nn.Linear({inputs}, {product(heads, width)}, bias=False)")
+
+
+def fresh_rates(heads: int) -> Submodule:
+    """The rates of the decay, over the range that the papers draw e^A · softplus(dt) from."""
+    made = f"nn.Parameter(torch.linspace(1.5e-3, 2.3, {heads}).log())"
+    return Submodule("A_log", f"{made}  # decay 0.001 to 1.6")
 
 
 def projection(name: str, inputs: int, heads: int, width: int, rank: int | None) -> list[Submodule]:

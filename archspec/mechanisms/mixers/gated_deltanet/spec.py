@@ -86,5 +86,5 @@ class GatedDeltaNet(DeltaMixer):
 
     def caption(self, hidden_size: int) -> str:
         """Its matrices, the heads that share them, its decay and convolutions."""
-        decay = "no decay" if self.decay == "none" else "a decay for each head"
-        return f"Delta rule, {decay}: {self.sentence()}."
+        decay = "without decay" if self.decay == "none" else "with a decay per head"
+        return f"Delta rule {decay}: {self.sentence()}."

@@ -31,7 +31,7 @@ def view(mechanism: GatedDeltaNet, site: Site) -> DeltaView:
     heads = mechanism.value_heads
     modules = [
         delta_view.linear("a_proj", site.hidden_size, heads, 1),
-        Submodule("A_log", f"nn.Parameter(torch.linspace({delta_view.FRESH}, {heads}).log())"),
+        delta_view.fresh_rates(heads),
         Submodule("dt_bias", f"nn.Parameter(torch.zeros({heads}))"),
     ]
     lines = [

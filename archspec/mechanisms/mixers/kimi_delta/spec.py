@@ -80,4 +80,4 @@ class KimiDelta(DeltaMixer):
 
     def caption(self, hidden_size: int) -> str:
         """Its matrices, its decay and convolutions."""
-        return f"Delta rule, a decay for each channel: {self.sentence()}."
+        return f"Delta rule with a decay per channel: {self.sentence()}."

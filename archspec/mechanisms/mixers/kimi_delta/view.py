@@ -33,7 +33,7 @@ def view(mechanism: KimiDelta, site: Site) -> DeltaView:
     heads, width, rank = mechanism.heads, mechanism.key_dim, mechanism.decay_rank
     modules = [
         *delta_view.projection("f", site.hidden_size, heads, width, rank),
-        Submodule("A_log", f"nn.Parameter(torch.linspace({delta_view.FRESH}, {heads}).log())"),
+        delta_view.fresh_rates(heads),
         Submodule("dt_bias", f"nn.Parameter(torch.zeros({delta_view.product(heads, width)}))"),
     ]
     bound = mechanism.lower_bound
