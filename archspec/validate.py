@@ -133,7 +133,7 @@ def _expected_fields(kind: str, location: Location, data: Map) -> str:
         return ""
     path, holder = _walk(location, data)
     field = holder.model_fields.get(str(path[-1])) if holder and path else None
-    models = _models(field.annotation) if field else []
+    models = _models(_item(field.annotation)) if field else []
     if len(models) != 1:
         return ""
     return f"its fields are {', '.join(models[0].model_fields)}"
@@ -143,7 +143,7 @@ def _tags(path: Location, data: Map) -> list[str]:
     """Every `type` that the mapping at `path` could have."""
     _, holder = _walk(path, data)
     field = holder.model_fields.get(str(path[-1])) if holder else None
-    models = _models(field.annotation) if field else []
+    models = _models(_item(field.annotation)) if field else []
     return [str(tag) for model in models if (tag := _tag(model))]
 
 
@@ -197,6 +197,11 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     if get_origin(annotation) in (dict, tuple, list):
         return []
     return [model for argument in get_args(annotation) for model in _models(argument)]
+
+
+def _item(annotation: Any) -> Any:
+    """What a list of one holds, where one may stand for it."""
+    return _element(annotation) if get_origin(annotation) is tuple else annotation
 
 
 def _element(annotation: Any) -> Any:

@@ -80,7 +80,7 @@ def _wrapped(wrapper: Wrapper, data: dict[str, Any]) -> Draft:
             outer.refuse(key)
     outer.close(IGNORABLE | wrapper.ignored | _NOTED | frozenset(wrapper.left_out))
     draft = _drafted(wrapper.text, text, "text_config.")
-    draft.checkpoint = dict(wrapper.checkpoint)
+    draft.checkpoint = {**draft.checkpoint, **wrapper.checkpoint}
     parts = " and ".join(wrapper.left_out.values())
     draft.notes.append(f"This is its language model; {parts} are left out.")
     return draft

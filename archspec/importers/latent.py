@@ -16,7 +16,7 @@ DERIVED = frozenset({"head_dim", "qk_head_dim"})
 """Keys that the configuration classes work out from others."""
 
 
-def latent_attention(config: Config, rope: Fields, **more: Any) -> Fields:
+def latent_attention(config: Config, rope: Fields | None, **more: Any) -> Fields:
     """A latent attention mixer with this rotation; `more` are further fields, null left out."""
     heads = config.size("num_attention_heads")
     config.only("num_key_value_heads", None, heads)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from archspec.importers.config import Config
@@ -19,18 +19,21 @@ def rope(
     default: Fields | None = None,
     *,
     fraction: float | None = None,
+    ignored: Collection[str] = (),
     **more: Any,
 ) -> Fields:
     """The rotation that all layers share; `default` stands for absent `rope_parameters`.
 
     `fraction` is the share of a head that rotates where the file does not say; without it the
-    family rotates whole heads. `more` are further fields of the language.
+    family rotates whole heads. `ignored` are options among the parameters that change nothing, and
+    `more` further fields of the language.
 
     Raises:
         ConfigError: a kind of scaling, or an option of it, that archspec does not express.
     """
     key, given = parameters(config)
     base = config.number("rope_theta", theta)
+    given = {name: value for name, value in given.items() if name not in ignored}
     return _rotation(config, config.inner(key, given or default or {}), base, fraction) | more
 
 

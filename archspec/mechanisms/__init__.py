@@ -11,12 +11,15 @@ from archspec.mechanisms.embeddings.per_layer.spec import PerLayerEmbedding
 from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 from archspec.mechanisms.mixers.attention.spec import Attention
+from archspec.mechanisms.mixers.gated_deltanet.spec import GatedDeltaNet
+from archspec.mechanisms.mixers.kimi_delta.spec import KimiDelta
 from archspec.mechanisms.mixers.linear_attention.spec import LinearAttention
 from archspec.mechanisms.mixers.mla.spec import LatentAttention
 from archspec.mechanisms.mixers.short_conv.spec import ShortConvolution
 
 Mixer = Annotated[
-    Attention | LatentAttention | LinearAttention | ShortConvolution, Field(discriminator="type")
+    Attention | GatedDeltaNet | KimiDelta | LatentAttention | LinearAttention | ShortConvolution,
+    Field(discriminator="type"),
 ]
 FeedForward = Annotated[DenseFeedForward | MixtureOfExperts, Field(discriminator="type")]
 TokenVectors = PerLayerEmbedding

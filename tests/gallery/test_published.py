@@ -20,10 +20,11 @@ SCALES = {"M": 1e6, "B": 1e9, "T": 1e12}
 # Published counts of something else than the spec, and what they hold beyond ours.
 BEYOND_OURS = {
     "all-minilm-l6-v2": 384 * 384 + 384,  # the pooler
+    # 49.1B in all: 48B is what is left without the embedding and the output layer.
+    "kimi-linear-48b-a3b": -2 * 163_840 * 2304,
     # Stated since the model before it, which had 65,536 tokens and not 128,000; with them 8.47B.
     "lfm2.5-8b-a1b": -(128_000 - 65_536) * 2048,
 }
-
 
 # Published caches that leave out the keys by which tokens are chosen, in bytes for one token.
 INDEX_KEYS = {"deepseek-v3.2-671b": 61 * 128 * 2, "glm-5-744b": 78 * 128 * 2}

@@ -21,8 +21,10 @@ MODELS = {
     "gemma-3-27b": "gemma3",
     "gpt-oss-20b": "gpt_oss",
     "gpt2": "gpt2",
+    "kimi-linear-48b-a3b": "kimi_linear",
     "lfm2.5-8b-a1b": "lfm2_moe",
     "qwen3-0.6b": "qwen3",
+    "qwen3-next-80b-a3b": "qwen3_next",
 }
 COUNTS = {
     # Without the pooler, which is 147,840 of the published 22.7 million.
@@ -30,7 +32,9 @@ COUNTS = {
     "gemma-3-27b": 27_009_346_304,
     "gpt-oss-20b": 20_914_757_184,
     "gpt2": 124_439_808,
+    "kimi-linear-48b-a3b": 49_122_681_728,
     "qwen3-0.6b": 596_049_920,
+    "qwen3-next-80b-a3b": 79_674_391_296,
 }
 
 
@@ -49,12 +53,21 @@ def test_transformers_counts_the_same(name: str) -> None:
     text: dict[str, Any] = file.get("text_config", file)
     options = {key: value for key, value in text.items() if key not in _LOADING}
     module = model(configuration(text["model_type"], **options))
+    stored = module.state_dict().keys()
     theirs = sum(parameter.numel() for parameter in module.parameters())
+    theirs += sum(buffer.numel() for name, buffer in module.named_buffers() if name in stored)
     pooler = sum(p.numel() for n, p in module.named_parameters() if n.startswith("pooler."))
     assert theirs - pooler == COUNTS[name]
 
 
-_LOADING = {"model_type", "quantization_config", "transformers_version"}
+# No parameter depends on these; what says nothing of a rotation may not have the last two.
+_LOADING = {
+    "model_type",
+    "quantization_config",
+    "transformers_version",
+    "rope_scaling",
+    "rope_theta",
+}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -81,9 +94,10 @@ def test_the_published_weights_of_minilm_fill_its_spec() -> None:
     assert mapped(architecture, stored) == ours
 
 
-@pytest.mark.parametrize(
-    "name", ["deepseek-v3-671b", "gpt-oss-20b", "gpt2", "lfm2.5-8b-a1b", "qwen3-0.6b"]
-)
+WHOLE = ["deepseek-v3-671b", "gpt-oss-20b", "gpt2", "lfm2.5-8b-a1b", "qwen3-0.6b"]
+
+
+@pytest.mark.parametrize("name", [*WHOLE, "qwen3-next-80b-a3b"])
 def test_every_tensor_of_transformers_has_its_place(name: str) -> None:
     file = {k: v for k, v in published(MODELS[name]).items() if k not in _LOADING}
     architecture = spec(name)

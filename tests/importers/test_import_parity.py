@@ -22,6 +22,7 @@ from .oracle import (
 )
 from .shapes import mapped
 from .variants.acceptance import ACCEPTANCE
+from .variants.delta import DELTA
 from .variants.families import FAMILIES as VARIED
 from .variants.latent import LATENT
 
@@ -36,7 +37,7 @@ LLAMA3 = {
 MIXED = ["full_attention", "sliding_attention", "sliding_attention", "full_attention"]
 EXPERTS = {"num_local_experts": 4, "num_experts_per_tok": 2, "head_dim": 8}
 
-VARIANTS = ACCEPTANCE | VARIED | LATENT
+VARIANTS = ACCEPTANCE | VARIED | LATENT | DELTA
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "bert": ("bert", WIDE),

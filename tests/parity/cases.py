@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from importers.variants.acceptance import ACCEPTANCE
+from importers.variants.delta import DELTA
 from importers.variants.families import FAMILIES
 from importers.variants.latent import LATENT
 
@@ -88,4 +89,4 @@ FIRST: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt_oss": ("gpt_oss", COMMON | GPT_OSS),
 }
 
-CASES = FIRST | ACCEPTANCE | FAMILIES | LATENT
+CASES = FIRST | ACCEPTANCE | FAMILIES | LATENT | DELTA

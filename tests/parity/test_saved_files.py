@@ -17,6 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 # Experts in files stand one by one, in memory stacked; the others have layouts of their own.
 SAVED = [
     "afmoe",
+    "bailing_hybrid@acceptance",
     "cohere@acceptance",
     "dbrx",
     "ernie4_5_moe",
@@ -25,6 +26,7 @@ SAVED = [
     "glm4_moe",
     "granitemoe",
     "hunyuan_v1_moe",
+    "kimi_linear",
     "laguna",
     "llama4_text@acceptance",
     "minimax_m2",
@@ -33,7 +35,10 @@ SAVED = [
     "opt@350m",
     "phimoe",
     "qwen2_moe",
+    "qwen3_5_moe_text",
+    "qwen3_5_text",
     "qwen3_moe",
+    "qwen3_next",
     "stablelm-normed",
 ]
 

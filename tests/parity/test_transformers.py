@@ -79,4 +79,6 @@ def test_gradients(pair: Pair) -> None:
     theirs = out.last_hidden_state if "last_hidden_state" in out else out.logits
     (expected,) = torch.autograd.grad((theirs * target).sum(), weights[1])
     (found,) = torch.autograd.grad((pair.ours(pair.ids) * target).sum(), weights[0])
-    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+    # Float32 rounds what meets here to a share of the largest, which norms of short vectors raise.
+    atol = max(1e-3, 1e-5 * expected.abs().max().item())
+    torch.testing.assert_close(found, expected, atol=atol, rtol=1e-3)

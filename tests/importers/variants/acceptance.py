@@ -29,6 +29,10 @@ COMMON: dict[str, Any] = {
     "num_experts_per_tok": 2,
     "sliding_window": 8,
     "shared_expert_intermediate_size": 32,
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+    "linear_key_head_dim": 16,
+    "linear_value_head_dim": 16,
     "n_positions": 256,
     "n_embd": 64,
     "n_head": 4,
@@ -85,4 +89,5 @@ ACCEPTANCE = {
         layer_types=["conv", "conv", "full_attention", "conv"],
         full_attn_idxs=None,
     ),
+    "qwen3_next@acceptance": tiny("qwen3_next", num_key_value_heads=2, mlp_only_layers=[1]),
 }

@@ -1,0 +1,184 @@
+"""What the templates of mixers by the delta rule have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.codegen.site import SharedFile, Site
+from archspec.mechanisms.mixers.delta import DeltaMixer
+
+CONV = SharedFile("conv.py", "templates/package/conv.py.jinja", "short convolutions over time")
+CACHES = {
+    "DeltaCache": "templates/caches/delta.py.jinja",
+    "ConvDeltaCache": "templates/caches/conv_delta.py.jinja",
+}
+
+
+@dataclass(frozen=True)
+class Submodule:
+    """A module or parameter of the class, and the expression that makes it."""
+
+    name: str
+    constructor: str
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Query, key or value: the expression for it, and its heads."""
+
+    name: str
+    expression: str
+    heads: int
+    width: int
+    letter: str
+
+
+@dataclass(frozen=True)
+class DeltaView:
+    """One class by the delta rule."""
+
+    class_name: str
+    caption: str
+    rule: str
+    """The function in the shared file."""
+
+    modules: tuple[Submodule, ...]
+    streams: tuple[Stream, ...]
+    scale: float
+    group: int
+    """How many value heads a key head serves."""
+
+    l2_norm: bool
+    doubled: bool
+    decay: tuple[str, ...]
+    """The lines that make `log_decay`; none without decay."""
+
+    norm: bool
+    gate: str | None
+    heads: int
+    key_dim: int
+    value_dim: int
+    conv: int | None
+    cache: str | None
+
+    @property
+    def arguments(self) -> str:
+        """What a layer passes it after x."""
+        return ", step, cache" if self.cache else ", step"
+
+    @property
+    def masked(self) -> tuple[str, ...]:
+        """What padding makes zero, so that the state stays as it is."""
+        return ("log_decay", "beta") if self.decay else ("beta",)
+
+    @property
+    def rule_arguments(self) -> str:
+        """What the function is called with before the state."""
+        return ", ".join(("q", "k", "v", *self.masked))
+
+    @property
+    def state(self) -> str:
+        """The expression for the state before these tokens."""
+        if not self.cache:
+            return "None"
+        return "state" if self.conv else "None if cache is None else cache.state"
+
+    @property
+    def activated(self) -> str:
+        """What becomes of q, k and v: keys have length one, and queries that of `scale`."""
+        q, k = ("unit(F.silu(q))", "unit(F.silu(k))") if self.l2_norm else _PLAIN
+        return f"{self.scale!r} * {q}, {k}, F.silu(v)"
+
+
+_PLAIN = "F.silu(widened(q))", "F.silu(k)"
+
+
+def delta_view(
+    mixer: DeltaMixer,
+    site: Site,
+    rule: str,
+    decay_modules: list[Submodule],
+    decay: list[str],
+) -> DeltaView:
+    """Names and numbers for one mixer; the caller says how it decays."""
+    gate, size = mixer.output_gate, site.hidden_size
+    cache = "ConvDeltaCache" if mixer.conv else "DeltaCache"
+    modules = _streams_modules(mixer, size)
+    modules += [linear("b_proj", size, mixer.memories, 1), *decay_modules]
+    if gate:
+        modules += projection("g", size, mixer.memories, mixer.value_dim, gate.rank)
+    if mixer.output_norm:
+        modules.append(Submodule("o_norm", site.norm(mixer.output_norm, mixer.value_dim)))
+    width = product(mixer.memories, mixer.value_dim)
+    modules.append(Submodule("o_proj", f"nn.Linear({width}, {size}, bias=False)"))
+    return DeltaView(
+        class_name=site.class_name,
+        caption=mixer.caption(size),
+        rule=rule,
+        modules=tuple(modules),
+        streams=tuple(_stream(mixer, name, site.decodes) for name in mixer.widths),
+        scale=mixer.key_dim**-0.5,
+        group=mixer.memories // mixer.query_heads,
+        l2_norm=mixer.l2_norm,
+        doubled=mixer.allow_neg_eigval,
+        decay=tuple(decay),
+        norm=mixer.output_norm is not None,
+        gate=_gate(mixer),
+        heads=mixer.memories,
+        key_dim=mixer.key_dim,
+        value_dim=mixer.value_dim,
+        conv=mixer.conv,
+        cache=cache if site.decodes else None,
+    )
+
+
+def linear(name: str, inputs: int, heads: int, width: int) -> Submodule:
+    """A linear map to heads of a width."""
+    return Submodule(name, f"nn.Linear({inputs}, {product(heads, width)}, bias=False)")
+
+
+def fresh_rates(heads: int) -> Submodule:
+    """The rates of the decay, over the range that the papers draw e^A · softplus(dt) from."""
+    made = f"nn.Parameter(torch.linspace(1.5e-3, 2.3, {heads}).log())"
+    return Submodule("A_log", f"{made}  # decay 0.001 to 1.6")
+
+
+def projection(name: str, inputs: int, heads: int, width: int, rank: int | None) -> list[Submodule]:
+    """A linear map, or two through `rank` numbers."""
+    if rank is None:
+        return [linear(f"{name}_proj", inputs, heads, width)]
+    return [linear(f"{name}_a_proj", inputs, 1, rank), linear(f"{name}_b_proj", rank, heads, width)]
+
+
+def projected(name: str, rank: int | None) -> str:
+    """The expression that applies `projection`."""
+    return f"self.{name}_proj(x)" if rank is None else f"self.{name}_b_proj(self.{name}_a_proj(x))"
+
+
+def product(count: int, width: int) -> str:
+    """A width as people write it."""
+    return f"{count} * {width}" if count > 1 and width > 1 else f"{count * width}"
+
+
+def _streams_modules(mixer: DeltaMixer, size: int) -> list[Submodule]:
+    found = [linear(f"{name}_proj", size, *shape) for name, shape in mixer.widths.items()]
+    if mixer.conv:
+        for name, shape in mixer.widths.items():
+            made = f"ShortConv({product(*shape)}, {mixer.conv}, bias=False)"
+            found.append(Submodule(f"{name}_conv1d", made))
+    return found
+
+
+def _stream(mixer: DeltaMixer, name: str, decodes: bool) -> Stream:
+    made = f"self.{name}_proj(x)"
+    if mixer.conv:
+        made = f"self.{name}_conv1d({made}, step, {f'{name}_tail' if decodes else 'None'})"
+    return Stream(name, made, *mixer.widths[name], "V" if name == "v" else "K")
+
+
+def _gate(mixer: DeltaMixer) -> str | None:
+    gate = mixer.output_gate
+    if gate is None:
+        return None
+    function = {"silu": "F.silu", "sigmoid": "torch.sigmoid"}[gate.activation]
+    return f"{function}({projected('g', gate.rank)})"

@@ -1,0 +1,49 @@
+"""What the templates of Gated DeltaNet see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.codegen.site import Check, SharedFile, Site
+from archspec.mechanisms.mixers import delta_view
+from archspec.mechanisms.mixers.delta_view import DeltaView, Submodule
+from archspec.mechanisms.mixers.gated_deltanet.spec import GatedDeltaNet
+
+FILE = "deltanet.py"
+PURPOSE = "the layers that keep a matrix for each head"
+SHARED = (
+    delta_view.CONV,
+    SharedFile("delta_rule.py", "delta_rule.py.jinja", "the delta rule, by tokens and by chunks"),
+)
+CACHES = delta_view.CACHES
+CHECK = Check(
+    "delta rule",
+    "check_delta_rule",
+    "The delta rule by chunks is compared with the delta rule token by token.",
+    "from . import delta_rule",
+)
+
+
+def view(mechanism: GatedDeltaNet, site: Site) -> DeltaView:
+    """Decide names and numbers for one mixer."""
+    if mechanism.decay == "none":
+        return delta_view.delta_view(mechanism, site, "delta_rule", [], [])
+    heads = mechanism.value_heads
+    modules = [
+        delta_view.linear("a_proj", site.hidden_size, heads, 1),
+        delta_view.fresh_rates(heads),
+        Submodule("dt_bias", f"nn.Parameter(torch.zeros({heads}))"),
+    ]
+    lines = [
+        "rate = widened(self.A_log).exp()[:, None]  # (H, 1)",
+        "dt = widened(self.a_proj(x)) + self.dt_bias",
+        # Not softplus, whose gradient torch.compile takes for contiguous when it is not.
+        "log_decay = rate * F.logsigmoid(-dt)[..., None]  # −e^A softplus(dt), (B, T, H, 1)",
+    ]
+    return delta_view.delta_view(mechanism, site, "gated_delta_rule", modules, lines)
+
+
+def shared(views: list[DeltaView]) -> dict[str, Any]:
+    """Which functions are needed, and the helpers that classes take."""
+    rules = list(dict.fromkeys(view.rule for view in views))
+    return {"rules": rules, "unit": any(view.l2_norm for view in views)}

@@ -1,0 +1,54 @@
+"""What the templates of KDA see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.codegen.site import Check, SharedFile, Site
+from archspec.mechanisms.mixers import delta_view
+from archspec.mechanisms.mixers.delta_view import DeltaView, Submodule
+from archspec.mechanisms.mixers.kimi_delta.spec import KimiDelta
+
+FILE = "delta_attention.py"
+PURPOSE = "the layers that keep a matrix for each head, its rows decaying one by one"
+SHARED = (
+    delta_view.CONV,
+    SharedFile(
+        "channel_delta_rule.py",
+        "channel_delta_rule.py.jinja",
+        "the delta rule with a decay for each channel, by tokens and by chunks",
+    ),
+)
+CACHES = delta_view.CACHES
+CHECK = Check(
+    "channel delta rule",
+    "check_channel_delta_rule",
+    "The delta rule with a decay for each channel is compared by chunks and token by token.",
+    "from . import channel_delta_rule",
+)
+
+
+def view(mechanism: KimiDelta, site: Site) -> DeltaView:
+    """Decide names and numbers for one mixer."""
+    heads, width, rank = mechanism.heads, mechanism.key_dim, mechanism.decay_rank
+    modules = [
+        *delta_view.projection("f", site.hidden_size, heads, width, rank),
+        delta_view.fresh_rates(heads),
+        Submodule("dt_bias", f"nn.Parameter(torch.zeros({delta_view.product(heads, width)}))"),
+    ]
+    bound = mechanism.lower_bound
+    lines = [
+        "rate = widened(self.A_log).exp()[:, None]  # (H, 1)",
+        f"dt = widened({delta_view.projected('f', rank)}) + self.dt_bias",
+        f"dt = dt.unflatten(-1, ({heads}, {width}))  # (B, T, H, K)",
+        f"log_decay = {bound!r} * torch.sigmoid(rate * dt)"
+        if bound
+        # Not softplus, whose gradient torch.compile takes for contiguous when it is not.
+        else "log_decay = rate * F.logsigmoid(-dt)  # −e^A softplus(dt)",
+    ]
+    return delta_view.delta_view(mechanism, site, "channel_delta_rule", modules, lines)
+
+
+def shared(views: list[DeltaView]) -> dict[str, Any]:
+    """The helpers that classes take."""
+    return {"unit": any(view.l2_norm for view in views)}

@@ -1,0 +1,43 @@
+# Built by archspec 0.1.0 from hybrid.yaml; edit the spec and build again.
+"""The attention of hybrid."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .attend import attend_causal
+from .cache import KeyValueCache
+from .step import Step
+
+
+class Attention(nn.Module):
+    """Attends to all earlier tokens: 4 heads of width 32 share 1 key-value head."""
+
+    def __init__(self):
+        super().__init__()
+        self.q_proj = nn.Linear(128, 4 * 32, bias=False)
+        self.k_proj = nn.Linear(128, 32, bias=False)
+        self.v_proj = nn.Linear(128, 32, bias=False)
+        self.o_proj = nn.Linear(4 * 32, 128, bias=False)
+        self.q_norm = nn.RMSNorm(32, eps=1e-06)
+        self.k_norm = nn.RMSNorm(32, eps=1e-06)
+        self.gate_proj = nn.Linear(128, 4, bias=False)
+
+    def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
+        batch, tokens, _ = x.shape
+        q = self.q_proj(x).view(batch, tokens, 4, 32).transpose(1, 2)  # (B, H, T, D)
+        k = self.k_proj(x).view(batch, tokens, 1, 32).transpose(1, 2)  # (B, K, T, D)
+        v = self.v_proj(x).view(batch, tokens, 1, 32).transpose(1, 2)  # (B, K, T, D)
+        q, k = self.q_norm(q), self.k_norm(k)
+        if cache is not None:
+            k, v = cache.append(k, v, step.start)
+        out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
+        gate = torch.sigmoid(self.gate_proj(x))  # (B, T, H)
+        out = out.transpose(1, 2) * gate[..., None]  # (B, T, H, D)
+        return self.o_proj(out.flatten(2))
+
+    @staticmethod
+    def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
+        room = (batch_size, 1, max_length)
+        return KeyValueCache(like.new_zeros(*room, 32), like.new_zeros(*room, 32))

@@ -1,0 +1,73 @@
+# Built by archspec 0.1.0 from hybrid.yaml; edit the spec and build again.
+"""The experts of hybrid: N tokens, C the width of the model."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .grouped import grouped_linear
+
+
+class MixtureOfExperts(nn.Module):
+    """2 of 8 experts for each token, each 128 → 96 → 128.
+
+    A gated shared expert for every token, 128 → 96 → 128.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.router = nn.Linear(128, 8, bias=False)
+        self.experts = Experts()
+        self.shared = SharedExpert()
+        self.shared_gate = nn.Linear(128, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(0, 1)  # (N, C)
+        weights, chosen = self.route(tokens)
+        routed = self.experts(tokens, weights, chosen)
+        shared = self.shared(tokens) * self.shared_gate(tokens).sigmoid()
+        return (routed + shared).view_as(x)
+
+    def route(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """The weights and the numbers of each token's experts: (N, C) → twice (N, 2)."""
+        logits = self.router(tokens).float()  # (N, 8)
+        top, chosen = logits.topk(2, dim=-1)  # (N, 2)
+        weights = top.softmax(dim=-1)
+        return weights.to(tokens.dtype), chosen
+
+
+class Experts(nn.Module):
+    """8 feed-forwards, their weights stacked: 128 → 96 → 128."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate_up_proj = nn.Parameter(torch.empty(8, 2 * 96, 128))
+        self.down_proj = nn.Parameter(torch.empty(8, 128, 96))
+
+    def forward(self, x: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
+        # Pairs of token and expert, sorted by expert, so that each expert meets its tokens at once.
+        expert, order = chosen.flatten().sort(stable=True)  # (2·N,)
+        ends = torch.searchsorted(expert, torch.arange(8, device=x.device), right=True)
+        rows = x[order // 2]  # (2·N, C)
+        h = grouped_linear(rows, self.gate_up_proj, ends)
+        gate, up = h.chunk(2, dim=-1)  # (2·N, 96)
+        out = grouped_linear(F.silu(gate) * up, self.down_proj, ends)
+        out = out * weights.flatten()[order, None]
+        unsorted = torch.empty_like(out).index_copy(0, order, out)
+        return unsorted.view(x.shape[0], 2, -1).sum(dim=1)  # (N, C)
+
+
+class SharedExpert(nn.Module):
+    """SwiGLU feed-forward: 128 → 96 → 128."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate_proj = nn.Linear(128, 96, bias=False)
+        self.up_proj = nn.Linear(128, 96, bias=False)
+        self.down_proj = nn.Linear(96, 128, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, up = self.gate_proj(x), self.up_proj(x)  # (…, 96)
+        return self.down_proj(F.silu(gate) * up)

@@ -1,0 +1,104 @@
+# Built by archspec 0.1.0 from hybrid.yaml; edit the spec and build again.
+"""`python -m hybrid.selftest`: does this package do what it says on this machine?
+
+The delta rule by chunks is compared with the delta rule token by token.
+Attention is compared with its definition in float64.
+Each kind of layer is compared with itself: a text at once, and token by token.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from . import attend, delta_rule
+from .model import AttentionLayer, DeltaLayer
+from .step import make_step
+
+TOKENS = 33
+
+
+def check_delta_rule() -> float:
+    """The largest difference between the delta rule by chunks and token by token."""
+    worst = 0.0
+    q, k = (torch.nn.functional.normalize(torch.randn(2, 3, TOKENS, 8), dim=-1) for _ in "qk")
+    v, state = torch.randn(2, 3, TOKENS, 6), torch.randn(2, 3, 8, 6)
+    log_decay, beta = -torch.rand(2, 3, TOKENS, 1), torch.rand(2, 3, TOKENS, 1)
+    chunks = delta_rule.chunked_gated_delta_rule(q, k, v, log_decay, beta, state)
+    steps = delta_rule.recurrent_gated_delta_rule(q, k, v, log_decay, beta, state)
+    worst = max(worst, *((a - b).abs().max().item() for a, b in zip(chunks, steps, strict=True)))
+    return worst
+
+
+def definition(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    scale: float,
+    causal: bool = True,
+    window: int = TOKENS,
+    chunk: int = TOKENS,
+    sinks: Tensor | None = None,
+    slopes: Tensor | None = None,
+    softcap: float = 0.0,
+) -> Tensor:
+    """Attention written out: softmax over (q · k) · scale of what each token may see."""
+    group = q.shape[1] // k.shape[1]
+    q, k, v = q.double(), k.double(), v.double()
+    scores = q @ k.repeat_interleave(group, dim=1).mT * scale
+    index = torch.arange(q.shape[2], device=q.device)
+    distance = index[:, None] - index
+    if softcap:
+        scores = softcap * torch.tanh(scores / softcap)
+    if slopes is not None:
+        scores = scores - slopes.double()[:, None, None] * distance
+    if causal:
+        other = index[:, None] // chunk != index // chunk
+        scores = scores.masked_fill((distance < 0) | (distance >= window) | other, float("-inf"))
+    if sinks is not None:
+        column = sinks.double()[None, :, None, None].expand(*scores.shape[:3], 1)
+        scores = torch.cat((scores, column), dim=-1)
+    weights = scores.softmax(dim=-1)[..., : k.shape[2]]
+    return weights @ v.repeat_interleave(group, dim=1)
+
+
+def check_attention() -> float:
+    """The largest difference between the attention used here and its definition."""
+    worst = 0.0
+    q = torch.randn(1, 4, TOKENS, 32)
+    k = torch.randn(1, 1, TOKENS, 32)
+    v = torch.randn(1, 1, TOKENS, 32)
+    out = attend.attend_causal(q, k, v, 0, None, scale=0.1767766952966369)
+    want = definition(q, k, v, 0.1767766952966369)
+    worst = max(worst, (out - want).abs().max().item())
+    return worst
+
+
+@torch.no_grad()
+def check_layer(layer: DeltaLayer | AttentionLayer) -> float:
+    """The largest difference between a layer's two ways to read the same text."""
+    for parameter in layer.parameters():
+        if parameter.ndim > 1:
+            parameter.normal_(std=parameter.shape[-1] ** -0.5)
+    x = torch.randn(2, TOKENS, 128)
+    whole = layer(x, make_step(0, TOKENS, None, x), None)
+    cache, read = layer.new_cache(2, TOKENS, x), TOKENS - 8
+    parts = [layer(x[:, :read], make_step(0, read, None, x), cache)]
+    for t in range(read, TOKENS):
+        parts.append(layer(x[:, t : t + 1], make_step(t, 1, None, x), cache))
+    return (torch.cat(parts, dim=1) - whole).abs().max().item()
+
+
+def main() -> int:
+    """Run every check and print its largest difference; 0 when all are small."""
+    torch.manual_seed(0)
+    checks = {"delta rule": check_delta_rule(), "attention": check_attention()}
+    for kind in [DeltaLayer, AttentionLayer]:
+        checks[kind.__name__] = check_layer(kind())
+    for name, difference in checks.items():
+        print(f"{'ok' if difference < 1e-4 else 'WRONG':6}{name}: {difference:.1e}")
+    return 0 if all(difference < 1e-4 for difference in checks.values()) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
