@@ -10,8 +10,9 @@ from archspec.mechanisms.base import Mechanism
 from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 from archspec.mechanisms.mixers.attention.spec import Attention
+from archspec.mechanisms.mixers.mamba2.spec import Mamba2
 
-Mixer = Attention
+Mixer = Annotated[Attention | Mamba2, Field(discriminator="type")]
 FeedForward = Annotated[DenseFeedForward | MixtureOfExperts, Field(discriminator="type")]
 
 

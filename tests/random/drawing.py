@@ -144,7 +144,7 @@ def fit(data: Data) -> None:
     owner: Data | None = None
     for block in data["blocks"].values():
         mixer = block.get("mixer")
-        if not mixer:
+        if not mixer or mixer["type"] != "attention":
             continue
         if mixer.get("shared_keys"):
             if owner is None:
