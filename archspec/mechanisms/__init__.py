@@ -10,9 +10,10 @@ from archspec.mechanisms.base import Mechanism
 from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 from archspec.mechanisms.mixers.attention.spec import Attention
+from archspec.mechanisms.mixers.mamba.spec import Mamba
 from archspec.mechanisms.mixers.mamba2.spec import Mamba2
 
-Mixer = Annotated[Attention | Mamba2, Field(discriminator="type")]
+Mixer = Annotated[Attention | Mamba | Mamba2, Field(discriminator="type")]
 FeedForward = Annotated[DenseFeedForward | MixtureOfExperts, Field(discriminator="type")]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
-from archspec.operators import norm_operator
+from archspec.operators import convolution, norm_operator
 
 if TYPE_CHECKING:
     from archspec.mechanisms.mixers.mamba2.spec import Mamba2
@@ -48,22 +48,6 @@ def mamba2_graph(m: Mamba2, hidden_size: int) -> OperatorGraph:
             last = build.add(norm_operator("norm", m.norm, m.inner, inner), last)
     return build.done(
         build.add(linear("out_proj", "Linear out", m.inner, (hidden_size,), m.output_bias), last)
-    )
-
-
-def convolution(name: str, channels: int, width: int, bias: bool) -> Operator:
-    """A convolution over the last `width` tokens, each channel by itself."""
-    weights = [Parameter(f"{name}.weight", (channels, 1, width))]
-    if bias:
-        weights.append(Parameter(f"{name}.bias", (channels,)))
-    return Operator(
-        name,
-        "conv",
-        "Convolution",
-        (channels,),
-        tuple(weights),
-        per_token=2 * channels * width,
-        detail=f"width {width}",
     )
 
 
