@@ -40,7 +40,7 @@ def mamba_graph(m: Mamba, hidden_size: int) -> OperatorGraph:
         per_token=STATE_FLOPS * size * m.state_dim,
         detail=f"{size:,} states of {m.state_dim}",
     )
-    last = build.add(recurrence, (u, "u"), (dt, "Δ"), b, c)
+    last = build.add(recurrence, u, (dt, "Δ"), b, c)
     if m.skip:
         skip = build.add(Operator("skip", "scale", "× D", inner, (Parameter("D", inner),)), u)
         last = build.add(Operator("skip_sum", "add", "+", inner), last, skip)
