@@ -19,11 +19,12 @@ def experts(
     top_k: str = "num_experts_per_tok",
     width: str = "moe_intermediate_size",
     act: str = "hidden_act",
+    gated: bool = True,
     router: Fields | None = None,
     renormalize: bool = False,
     **more: Any,
 ) -> Fields:
-    """A mixture of gated experts, from the keys that hold its sizes.
+    """A mixture of experts, gated unless said otherwise, from the keys that hold its sizes.
 
     `more` are fields of the language in the order to be written; null and 1 are left out.
     """
@@ -34,6 +35,8 @@ def experts(
         "hidden_size": config.size(width),
         "activation": activation(config, act),
     }
+    if not gated:
+        out["gated"] = False
     if router:
         out["router"] = router
     out["renormalize"] = renormalize

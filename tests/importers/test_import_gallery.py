@@ -20,6 +20,7 @@ MODELS = {
     "gemma-3-27b": "gemma3",
     "gpt-oss-20b": "gpt_oss",
     "gpt2": "gpt2",
+    "nemotron-3-nano-30b-a3b": "nemotron_h",
     "qwen3-0.6b": "qwen3",
 }
 COUNTS = {
@@ -28,6 +29,7 @@ COUNTS = {
     "gemma-3-27b": 27_009_346_304,
     "gpt-oss-20b": 20_914_757_184,
     "gpt2": 124_439_808,
+    "nemotron-3-nano-30b-a3b": 31_577_940_288,
     "qwen3-0.6b": 596_049_920,
 }
 
@@ -47,7 +49,9 @@ def test_transformers_counts_the_same(name: str) -> None:
     text: dict[str, Any] = file.get("text_config", file)
     options = {key: value for key, value in text.items() if key not in _LOADING}
     module = model(configuration(text["model_type"], **options))
-    theirs = sum(parameter.numel() for parameter in module.parameters())
+    stored = module.state_dict().keys()
+    tensors = [*module.parameters(), *(b for n, b in module.named_buffers() if n in stored)]
+    theirs = sum(tensor.numel() for tensor in tensors)
     pooler = sum(p.numel() for n, p in module.named_parameters() if n.startswith("pooler."))
     assert theirs - pooler == COUNTS[name]
 

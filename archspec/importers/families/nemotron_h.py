@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from archspec.importers import layers
 from archspec.importers.checkpoint import OURS, layered
 from archspec.importers.config import Config
@@ -44,7 +46,7 @@ def _describe(config: Config) -> Draft:
         order,
         blocks,
         norm=rmsnorm(config, "layer_norm_epsilon"),
-        checkpoint=_checkpoint(further > 0),
+        checkpoint=_checkpoint(kinds, config.given("moe_latent_size"), further > 0),
     )
     if further:
         draft.notes.append("Its layers that predict further tokens are left out.")
@@ -94,28 +96,38 @@ def _experts(config: Config) -> Fields:
     )
 
 
-def _checkpoint(further: bool) -> Fields:
-    mamba = ("in_proj", "conv1d", "dt_bias", "A_log", "D", "norm", "out_proj")
-    attends = ("q_proj", "k_proj", "v_proj", "o_proj")
-    names: dict[str, str | list[str] | Fields] = {
-        "norm": "input_layernorm",
-        **{f"mixer.{name}": f"mamba.{name}" for name in mamba},
-        **{f"mixer.{name}": f"self_attn.{name}" for name in attends},
-        "mixer.experts.{item}.up_proj.weight": "mlp.experts.up_proj",
-        "mixer.experts.{item}.down_proj.weight": "mlp.experts.down_proj",
-        "mixer.gate.e_score_correction_bias": "mlp.router_correction",
-        "mixer.gate": "mlp.router",
-        "mixer.shared_experts": "mlp.shared",
-        "mixer.fc1_latent_proj": "mlp.latent_in",
-        "mixer.fc2_latent_proj": "mlp.latent_out",
-        "mixer": "mlp",
-    }
+def _checkpoint(kinds: Collection[str], latent: bool, further: bool) -> Fields:
+    names: dict[str, str | list[str] | Fields] = {"norm": "input_layernorm"}
+    for kind, ours in (("linear_attention", "mamba"), ("full_attention", "self_attn")):
+        if kind in kinds:
+            names |= {f"mixer.{name}": f"{ours}.{name}" for name in _MIXERS[kind]}
+    if "moe" in kinds:
+        names |= _MIXTURE | (_LATENT if latent else {})
+    if "mlp" in kinds or "moe" in kinds:
+        names["mixer"] = "mlp"
     ends = {"embeddings": "embed_tokens", "norm_f": "norm"}
     # Files say `backbone.`, a model of transformers in memory `model.`.
     inside = {f"model.{name}": ours for name, ours in ends.items()}
     tensors = {**layered(names), **ends, **layered(names, f"model.{OURS}"), **inside}
     ignore: Fields = {"ignore": ["mtp"]} if further else {}
     return {"prefix": "backbone.", "tensors": tensors, **ignore}
+
+
+_MIXERS = {
+    "linear_attention": ("in_proj", "conv1d", "dt_bias", "A_log", "D", "norm", "out_proj"),
+    "full_attention": ("q_proj", "k_proj", "v_proj", "o_proj"),
+}
+_MIXTURE = {
+    "mixer.experts.{item}.up_proj.weight": "mlp.experts.up_proj",
+    "mixer.experts.{item}.down_proj.weight": "mlp.experts.down_proj",
+    "mixer.gate.e_score_correction_bias": "mlp.router_correction",
+    "mixer.gate": "mlp.router",
+    "mixer.shared_experts": "mlp.shared",
+}
+_LATENT = {
+    "mixer.fc1_latent_proj": "mlp.latent_in",
+    "mixer.fc2_latent_proj": "mlp.latent_out",
+}
 
 
 NEMOTRON_H = Family(
