@@ -13,11 +13,13 @@ from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from archspec.architecture import Architecture, Block
+from archspec.architecture import Architecture
+from archspec.block import Block
 from archspec.errors import ArchspecError
 from archspec.graph import OperatorGraph, Parameter
 from archspec.mechanisms import FeedForward, Mixer, members
 from archspec.mechanisms.base import Mechanism, State
+from archspec.stack import Stack
 
 BYTES: dict[str, int] = {"fp32": 4, "fp16": 2, "bf16": 2, "fp8": 1, "int8": 1}
 """Bytes of one number, by type."""
@@ -39,11 +41,13 @@ class Parameters:
 class Cache:
     """Bytes kept between tokens.
 
-    `bytes_per_token` is for each token that is kept, `state_bytes` however long the text, both
-    for one sequence; `bytes` is everything at the report's context and batch.
+    `bytes_per_token` is for each token that is kept, `bytes_per_source_token` for each token of an
+    encoder's text, `state_bytes` however long the text, all for one sequence; `bytes` is
+    everything at the report's context, source and batch.
     """
 
     bytes_per_token: int
+    bytes_per_source_token: int
     state_bytes: int
     bytes: int
 
@@ -53,6 +57,7 @@ class LayerCache:
     """A layer's share of the cache; `retained_tokens` is None where every token is kept."""
 
     bytes_per_token: int
+    bytes_per_source_token: int
     retained_tokens: int | None
     state_bytes: int
     bytes: int
@@ -60,7 +65,7 @@ class LayerCache:
 
 @dataclass(frozen=True)
 class Flops:
-    """For one sequence: reading `context` tokens at once, and one more token after them.
+    """For one sequence: reading the source and `context` tokens at once, and one more token.
 
     `decode` is None for a model that cannot be decoded token by token.
     """
@@ -86,10 +91,14 @@ class LayerReport:
 
 @dataclass(frozen=True)
 class Report:
-    """The figures of a model at one context length, batch size and number type."""
+    """The figures of a model at one context length, batch size and number type.
+
+    `source` is the length of the encoder's text, 0 without an encoder.
+    """
 
     name: str
     context: int
+    source: int
     batch: int
     dtype: str
     parameters: Parameters
@@ -97,44 +106,63 @@ class Report:
     flops: Flops
     layer_mix: dict[str, int]
     layers: tuple[LayerReport, ...]
+    encoder_layers: tuple[LayerReport, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data for JSON: the same names, tuples as lists."""
-        return {**asdict(self), "layers": [asdict(layer) for layer in self.layers]}
+        lists = {
+            "layers": [asdict(layer) for layer in self.layers],
+            "encoder_layers": [asdict(layer) for layer in self.encoder_layers],
+        }
+        return {**asdict(self), **lists}
 
 
 def analyse(
-    architecture: Architecture, context: int | None = None, batch: int = 1, dtype: str = "bf16"
+    architecture: Architecture,
+    context: int | None = None,
+    batch: int = 1,
+    dtype: str = "bf16",
+    source: int | None = None,
 ) -> Report:
     """The numbers of `architecture` for `batch` sequences of `context` tokens in `dtype`.
 
-    `context` is the model's own context length when left out. Raises `ArchspecError` for an
-    unknown `dtype` or a size out of range.
+    `context` is the model's own context length when left out, `source` the encoder's. Raises
+    `ArchspecError` for an unknown `dtype` or a size out of range.
     """
     context = architecture.context_length if context is None else context
     _within("context", context, MAX_CONTEXT)
     _within("batch", batch, MAX_BATCH)
     if dtype not in BYTES:
         raise ArchspecError(f"unknown dtype {dtype!r}; expected one of {', '.join(BYTES)}")
-    setting = _Setting(architecture, context, batch, BYTES[dtype])
-    once = {block: _layer(block, setting) for block in architecture.blocks}
+    encoder = architecture.encoder
+    if source is not None and encoder is None:
+        raise ArchspecError("a source is for a model with an encoder; this one has none")
+    source = 0 if encoder is None else encoder.context_length if source is None else source
+    _within("source", source + (encoder is None), MAX_CONTEXT)
+    setting = _Setting(architecture, context, source, batch, BYTES[dtype])
+    once = {block: _layer(block, setting) for block in architecture.stack.blocks}
     layers = tuple(replace(once[layer.block], index=layer.index) for layer in architecture.layers)
-    ends = (architecture.embedding_graph, architecture.head_graph)
+    vectors = architecture.layer_vectors_graph
+    ends = (architecture.embedding_graph, architecture.head_graph, *([vectors] if vectors else []))
+    readers = _encoder_layers(encoder, setting) if encoder else ()
     causal = architecture.is_causal
     return Report(
         name=architecture.name,
         context=context,
+        source=source,
         batch=batch,
         dtype=dtype,
         parameters=_parameters(architecture),
         cache=Cache(
             sum(layer.cache.bytes_per_token for layer in layers),
+            sum(layer.cache.bytes_per_source_token for layer in layers),
             sum(layer.cache.state_bytes for layer in layers),
             sum(layer.cache.bytes for layer in layers),
         ),
         flops=Flops(
             sum(graph.flops(0, context) for graph in ends)
-            + sum(layer.flops.prefill for layer in layers),
+            + sum(graph.flops(0, source) for graph in architecture.encoder_graphs)
+            + sum(layer.flops.prefill for layer in (*readers, *layers)),
             sum(graph.flops(context, 1) for graph in ends)
             + sum(layer.flops.decode or 0 for layer in layers)
             if causal
@@ -142,12 +170,13 @@ def analyse(
         ),
         layer_mix=layer_mix(architecture),
         layers=layers,
+        encoder_layers=readers,
     )
 
 
 def layer_mix(architecture: Architecture) -> dict[str, int]:
     """How many layers there are of each kind, by what mixes tokens in them."""
-    return dict(Counter(_kind(layer.block) for layer in architecture.layers))
+    return dict(Counter(_kind(layer.block) for layer in architecture.all_layers))
 
 
 def mixers(block: Block) -> list[Mechanism]:
@@ -174,8 +203,16 @@ def type_of(mechanism: Mechanism) -> str:
 class _Setting:
     architecture: Architecture
     context: int
+    source: int
     batch: int
     width: int
+
+
+def _encoder_layers(encoder: Stack, setting: _Setting) -> tuple[LayerReport, ...]:
+    # It reads its own text, as long as the source, and keeps nothing.
+    alone = replace(setting, context=setting.source)
+    once = {block: _layer(block, alone) for block in encoder.blocks}
+    return tuple(replace(once[layer.block], index=layer.index) for layer in encoder.layers)
 
 
 def _within(name: str, value: int, most: int) -> None:
@@ -199,9 +236,12 @@ def _types(bodies: list[Mechanism]) -> str | None:
 
 def _parameters(architecture: Architecture) -> Parameters:
     everything = list(architecture.parameters())
+    graphs = (architecture.embedding_graph, architecture.layer_vectors_graph)
     tables = [
         parameter
-        for operator in architecture.embedding_graph.operators
+        for graph in graphs
+        if graph
+        for operator in graph.operators
         if operator.kind == "embedding"
         for parameter in operator.parameters
     ]
@@ -213,10 +253,10 @@ def _parameters(architecture: Architecture) -> Parameters:
 
 
 def _layer(block: Block, setting: _Setting) -> LayerReport:
-    architecture, context = setting.architecture, setting.context
+    architecture, context, source = setting.architecture, setting.context, setting.source
     graph: OperatorGraph = block.graph(architecture.hidden_size)
     weights = list(graph.parameters())
-    causal = architecture.is_causal
+    causal = all(branch.body.is_causal() for branch in block.branches)
     # A model that is not decoded keeps nothing, whatever its mixers could keep.
     states = [branch.body.state() for branch in block.branches] if causal else []
     masks = [mask for body in mixers(block) if (mask := body.mask())]
@@ -230,11 +270,15 @@ def _layer(block: Block, setting: _Setting) -> LayerReport:
         active=active(weights),
         cache=LayerCache(
             setting.width * sum(state.per_token for state in states),
+            setting.width * sum(state.per_source for state in states),
             _retained(states),
             sum(state.fixed_bytes(setting.width) for state in states),
-            setting.batch * sum(state.bytes(context, setting.width) for state in states),
+            setting.batch * sum(state.bytes(context, setting.width, source) for state in states),
         ),
-        flops=Flops(graph.flops(0, context), graph.flops(context, 1) if causal else None),
+        flops=Flops(
+            graph.flops(0, context, source),
+            graph.flops(context, 1, source) if causal else None,
+        ),
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from archspec.block import Block
 from archspec.errors import ArchspecError
+from archspec.further import Further
 from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
 from archspec.mechanisms.base import Mechanism
 from archspec.operators import norm_operator
@@ -14,91 +16,9 @@ from archspec.schedule import Run
 from archspec.spec.about import About
 from archspec.spec.checkpoint import Checkpoint
 from archspec.spec.norm import Norm
+from archspec.stack import Embedding, Layer, Stack
 
 MAX_PARAMETERS = 10**14
-
-
-@dataclass(frozen=True)
-class NamedNorm:
-    """A norm and the name of its module in a layer."""
-
-    name: str
-    norm: Norm
-
-
-@dataclass(frozen=True)
-class Branch:
-    """A function of the residual stream: scale · inside(body(before(x)))."""
-
-    body: Mechanism
-    before: NamedNorm | None = None
-    inside: NamedNorm | None = None
-    scale: float | None = None
-
-    @property
-    def norms(self) -> tuple[NamedNorm, ...]:
-        """Its norms, in order of computation."""
-        return tuple(norm for norm in (self.before, self.inside) if norm)
-
-
-@dataclass(frozen=True)
-class Update:
-    """One update of the residual stream: x ← after(x + Σ branch(before(x)))."""
-
-    branches: tuple[Branch, ...]
-    before: NamedNorm | None = None
-    after: NamedNorm | None = None
-
-
-@dataclass(frozen=True)
-class Block:
-    """A kind of layer: its updates of the residual stream, one after the other."""
-
-    name: str
-    updates: tuple[Update, ...]
-
-    @property
-    def branches(self) -> tuple[Branch, ...]:
-        """The branches of all updates, in order."""
-        return tuple(branch for update in self.updates for branch in update.branches)
-
-    def graph(self, hidden_size: int) -> OperatorGraph:
-        """The layer's operators; each mechanism is one operator with its graph inside."""
-        build = GraphBuilder(hidden_size)
-        x, shape = INPUT, (hidden_size,)
-        for number, update in enumerate(self.updates, start=1):
-            start = build.add(_norm(update.before, hidden_size), x) if update.before else x
-            values: list[str] = []
-            for branch in update.branches:
-                value = start
-                if branch.before:
-                    value = build.add(_norm(branch.before, hidden_size), value)
-                body = branch.body
-                inside = body.graph(hidden_size)
-                module = Operator(body.attribute, "module", body.title(), shape, inside=inside)
-                value = build.add(module, value)
-                if branch.inside:
-                    value = build.add(_norm(branch.inside, hidden_size), value)
-                if branch.scale is not None:
-                    name, label = f"{body.attribute}_scale", f"× {branch.scale:.6g}"
-                    value = build.add(Operator(name, "scale", label, shape), value)
-                values.append(value)
-            x = build.add(Operator(f"add_{number}", "add", "+", shape), *values, x)
-            if update.after:
-                x = build.add(_norm(update.after, hidden_size), x)
-        return build.done(x)
-
-
-@dataclass(frozen=True)
-class Embedding:
-    """Token vectors, scaled and widened, with positions and segments added, then normed."""
-
-    scale: float | None = None
-    width: int | None = None
-    positions: int | None = None
-    offset: int = 0
-    token_types: int | None = None
-    norm: Norm | None = None
 
 
 @dataclass(frozen=True)
@@ -109,14 +29,6 @@ class Head:
     bias: bool
     scale: float | None = None
     softcap: float | None = None
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer of the stack, at `index` from the input."""
-
-    index: int
-    block: Block
 
 
 @dataclass(frozen=True)
@@ -136,11 +48,19 @@ class Architecture:
     head: Head | None
     checkpoint: Checkpoint
     init_std: float
+    encoder: Stack | None = None
+    further: Further | None = None
+
+    @cached_property
+    def all_layers(self) -> tuple[Layer, ...]:
+        """The layers of every stack, an encoder's first."""
+        return (*(self.encoder.layers if self.encoder else ()), *self.layers)
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The distinct kinds of layer, in order of first appearance."""
-        return tuple(dict.fromkeys(layer.block for layer in self.layers))
+        ends = (self.further.block,) if self.further else ()
+        return tuple(dict.fromkeys((*(layer.block for layer in self.all_layers), *ends)))
 
     @cached_property
     def mechanisms(self) -> tuple[Mechanism, ...]:
@@ -156,36 +76,34 @@ class Architecture:
     @property
     def is_causal(self) -> bool:
         """Whether the model can be decoded token by token."""
-        return all(mechanism.is_causal() for mechanism in self.mechanisms)
+        return all(branch.body.is_causal() for b in self.stack.blocks for branch in b.branches)
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The layers that lead to the output: a decoder's, or those of an encoder alone."""
+        return Stack(
+            self.context_length, self.embedding, self.layers, self.schedule, self.final_norm
+        )
 
     @cached_property
     def embedding_graph(self) -> OperatorGraph:
         """From a token to the first hidden state; its input is the token's one-hot vector."""
-        hidden, embedding = self.hidden_size, self.embedding
-        width, shape = embedding.width or hidden, (hidden,)
-        build = GraphBuilder(self.vocab_size)
+        return self.embedding.graph(self.hidden_size, self.vocab_size)
 
-        def table(name: str, label: str, rows: int, columns: int) -> Operator:
-            weight = Parameter(f"{name}.weight", (rows, columns))
-            return Operator(name, "embedding", label, (columns,), (weight,))
+    @cached_property
+    def layer_vectors_graph(self) -> OperatorGraph | None:
+        """From the first hidden state and the token to a vector for each layer."""
+        return self.embedding.layer_graph(self.hidden_size, len(self.layers))
 
-        x = build.add(table("embed_tokens", "Token embedding", self.vocab_size, width), INPUT)
-        if embedding.scale is not None:
-            x = build.add(Operator("scale", "scale", f"× {embedding.scale:.6g}", (width,)), x)
-        if embedding.width:
-            x = build.add(linear("embed_in", "Linear in", width, shape), x)
-        rows = embedding.positions + embedding.offset if embedding.positions else None
-        added = [
-            ("embed_positions", "Learned positions", rows),
-            ("embed_token_types", "Token types", embedding.token_types),
-        ]
-        for name, label, count in added:
-            if count:
-                vectors = build.add(table(name, label, count, hidden), INPUT)
-                x = build.add(Operator(f"add_{name}", "add", "+", shape), x, vectors)
-        if embedding.norm:
-            x = build.add(norm_operator("embed_norm", embedding.norm, hidden), x)
-        return build.done(x)
+    @cached_property
+    def encoder_graphs(self) -> tuple[OperatorGraph, ...]:
+        """What stands before and behind the encoder's layers."""
+        if not self.encoder or not self.encoder.layers:
+            return ()
+        width = self.hidden_size
+        before = self.encoder.embedding.graph(width, self.vocab_size, shared=True)
+        behind = self.encoder.norm_graph(width)
+        return (before, behind) if behind else (before,)
 
     @cached_property
     def head_graph(self) -> OperatorGraph:
@@ -219,18 +137,29 @@ class Architecture:
         return x
 
     def parameters(self) -> Iterator[Parameter]:
-        """Every learned tensor under its name in the built model, in order."""
+        """Every stored tensor under its name in the built model, in order."""
         yield from self.embedding_graph.parameters()
-        graphs = {block: block.graph(self.hidden_size) for block in self.blocks}
-        for layer in self.layers:
-            yield from graphs[layer.block].parameters(f"layers.{layer.index}.")
+        if self.layer_vectors_graph:
+            yield from self.layer_vectors_graph.parameters()
+        if self.encoder:
+            for graph in self.encoder_graphs:
+                yield from graph.parameters("encoder.")
+            for parameter in self.encoder.layer_parameters(self.hidden_size):
+                yield replace(parameter, name=f"encoder.{parameter.name}")
+        yield from self.stack.layer_parameters(self.hidden_size)
         yield from self.head_graph.parameters()
+        if self.further:
+            graph = self.further.graph(self.hidden_size)
+            for index in range(self.further.tokens):
+                yield from graph.parameters(f"further.{index}.")
 
     def verify(self) -> None:
         """Assert what every stage relies on; raises `ArchspecError` for a size beyond reason."""
         assert self.layers, "a model without layers"
-        assert [layer.index for layer in self.layers] == list(range(len(self.layers)))
-        assert self.schedule.names() == [layer.block.name for layer in self.layers]
+        for stack in (self.stack, *([self.encoder] if self.encoder else [])):
+            assert [layer.index for layer in stack.layers] == list(range(len(stack.layers)))
+            assert stack.schedule.names() == [layer.block.name for layer in stack.layers]
+            assert len({p.name for p in stack.common}) == len(stack.common)
         names: dict[str, Block] = {}
         for block in self.blocks:
             assert names.setdefault(block.name, block) == block, f"two blocks named {block.name}"
@@ -240,7 +169,3 @@ class Architecture:
                 f"{total:.3g} parameters; archspec works up to {MAX_PARAMETERS:.0e}. "
                 "Is a size or a count of layers mistyped?"
             )
-
-
-def _norm(named: NamedNorm, width: int) -> Operator:
-    return norm_operator(named.name, named.norm, width)

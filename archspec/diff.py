@@ -14,7 +14,8 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from archspec.analysis import analyse, feedforwards, mixers
-from archspec.architecture import Architecture, Block, NamedNorm
+from archspec.architecture import Architecture
+from archspec.block import Block, NamedNorm, Scale
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.norm import Norm
 
@@ -145,7 +146,8 @@ def _branches(block: Block) -> dict[str, _Placed]:
                 _value(branch.before or update.before),
                 _value(branch.inside),
                 _value(update.after),
-                branch.scale,
+                branch.scale.value if branch.scale and not branch.scale.name else branch.scale,
+                _value(update.inside),
                 True if len(update.branches) > 1 else None,
                 True if update.before else None,
             )
@@ -160,13 +162,15 @@ class _Placed:
     norm_before: Norm | None
     norm_inside: Norm | None
     norm_after: Norm | None
-    residual_scale: float | None
+    residual_scale: float | Scale | None
+    joint_norm: Norm | None
     parallel: bool | None
     shared_norm: bool | None
 
 
 def _block(path: str, before: Block, after: Block) -> Iterator[Change]:
     old, new = _branches(before), _branches(after)
+    yield from _compare(f"{path}.stream_scale", before.scale, after.scale)
     for noun in dict.fromkeys([*old, *new]):
         a, b = old.get(noun), new.get(noun)
         here = f"{path}.{noun}"

@@ -20,7 +20,7 @@ _RANGE = re.compile(r"^(-?\d{1,5})(?:-(\d{1,5}))?$")
 
 @dataclass(frozen=True)
 class Expanded:
-    """The written-out data, the block of each layer, and their schedule as it was written.
+    """The written-out data, the block of each layer, and their schedules as they were written.
 
     `broken` blocks lack what they should have inherited; `overridden` says which key of
     `overrides` made a block.
@@ -29,6 +29,8 @@ class Expanded:
     data: Map
     layers: tuple[str, ...]
     written: schedule.Run | None
+    encoder_layers: tuple[str, ...]
+    encoder_written: schedule.Run | None
     problems: tuple[Diagnostic, ...]
     broken: frozenset[str]
     overridden: Mapping[str, str]
@@ -46,9 +48,12 @@ def expand(document: Document) -> Expanded:
     blocks = data.get("blocks")
     names: list[str] = []
     written: schedule.Run | None = None
+    encoder: schedule.Run | None = None
     if isinstance(blocks, Map):
         whole = _inherit(blocks, defaults, state)
         written = _layers(data, set(whole), state)
+        if isinstance(inner := data.get("encoder"), Map):
+            encoder = _layers(inner, set(whole), state, "encoder.")
         names = written.names() if written else []
         if overrides is not None and names:
             names = _override(whole, names, overrides, state)
@@ -57,6 +62,8 @@ def expand(document: Document) -> Expanded:
         data,
         tuple(names),
         written,
+        tuple(encoder.names()) if encoder else (),
+        encoder,
         tuple(state.problems),
         frozenset(state.broken),
         state.overridden,
@@ -151,7 +158,7 @@ def _ancestors(name: str, blocks: Map, state: _State) -> list[str]:
     return chain
 
 
-def _layers(data: Map, blocks: set[str], state: _State) -> schedule.Run | None:
+def _layers(data: Map, blocks: set[str], state: _State, above: str = "") -> schedule.Run | None:
     value = data.get("layers")
     if isinstance(value, str):
         parts = [(value, data.values_at["layers"])]
@@ -161,14 +168,14 @@ def _layers(data: Map, blocks: set[str], state: _State) -> schedule.Run | None:
         return None
     items: list[str | schedule.Run] = []
     for index, (text, mark) in enumerate(parts):
-        path = "layers" if isinstance(value, str) else f"layers.{index}"
+        path = f"{above}layers" if isinstance(value, str) else f"{above}layers.{index}"
         run = _schedule(text, mark, path, blocks, state)
         items += run.items if run else []
     whole = schedule.Run(1, tuple(items))
     count = whole.length()
     if count > schedule.MAX_LAYERS:
         message = f"{count:,} layers; at most {schedule.MAX_LAYERS:,} are read"
-        state.problem(message, "layers", data.values_at["layers"])
+        state.problem(message, f"{above}layers", data.values_at["layers"])
         return None
     return whole if items else None
 
@@ -186,7 +193,7 @@ def _schedule(
     try:
         run, found = schedule.parse(text)
     except schedule.ScheduleError as error:
-        split = path != "layers" and text.count("(") != text.count(")")
+        split = not path.endswith("layers") and text.count("(") != text.count(")")
         hint = "in a list, a part with commas stands in quotes" if split else error.hint
         state.problem(str(error), path, at(error.start, error.end), hint)
         return None

@@ -24,6 +24,8 @@ Kind = Literal[
     "input",
     "output",
     "embedding",
+    "positions",
+    "join",
     "linear",
     "norm",
     "rope",
@@ -32,6 +34,7 @@ Kind = Literal[
     "select",
     "attention",
     "sink",
+    "bias",
     "shared",
     "activation",
     "clamp",
@@ -66,8 +69,9 @@ class Parameter:
 class Operator:
     """A node of the graph.
 
-    `per_token` and `per_key` are FLOPs of matrix products, a multiply-add being two: for each
-    token, and for each (token, key) pair that `mask` admits. `inside` is the graph of a module
+    `per_token`, `per_source` and `per_key` are FLOPs of matrix products, a multiply-add being two:
+    for each token, once for each token of the encoder's text, and for each (token, key) pair that
+    `mask` admits. `inside` is the graph of a module
     whose parameters are named `name.…`; `detail` is a second line for the figure.
     """
 
@@ -77,6 +81,7 @@ class Operator:
     shape: tuple[int, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     per_token: int = 0
+    per_source: int = 0
     per_key: int = 0
     mask: Mask | None = None
     inside: OperatorGraph | None = None
@@ -114,16 +119,20 @@ class OperatorGraph:
             if operator.inside:
                 yield from operator.inside.parameters(f"{prefix}{operator.name}.")
 
-    def flops(self, first: int, tokens: int) -> int:
-        """FLOPs of the matrix products for `tokens` tokens after `first` that were read."""
+    def flops(self, first: int, tokens: int, source: int = 0) -> int:
+        """FLOPs of the matrix products for `tokens` tokens after `first` that were read.
+
+        The `source` tokens of an encoder's text are read with the first ones.
+        """
         total = 0
         for operator in self.operators:
             total += operator.per_token * tokens
+            total += operator.per_source * (source if first == 0 else 0)
             if operator.per_key:
                 mask = operator.mask or Mask(causal=False)
-                total += operator.per_key * mask.keys_seen(first, tokens)
+                total += operator.per_key * mask.keys_seen(first, tokens, source)
             if operator.inside:
-                total += operator.inside.flops(first, tokens)
+                total += operator.inside.flops(first, tokens, source)
         return total
 
     def networkx(self) -> nx.DiGraph[str]:
@@ -151,7 +160,7 @@ class OperatorGraph:
                 assert nx.has_path(graph, name, OUTPUT), f"{name} does not reach the output"
             if graph.in_degree(name) == 0:
                 operator = self[name]
-                assert operator.kind in ("input", "sink", "shared"), f"{name} has no input"
+                assert operator.kind in ("input", "sink", "bias", "shared"), f"{name} has no input"
 
 
 @dataclass

@@ -10,16 +10,22 @@ class Mask:
     """A mask given by a formula over token positions.
 
     `window` counts the tokens that a query sees, itself included; `chunk` cuts the text into
-    pieces of that many tokens that do not see each other.
+    pieces of that many tokens that do not see each other. With `prefix` the first tokens of a
+    text, as many as each call says, see each other both ways. With `source` the keys are those of
+    another text, all of which a query sees.
     """
 
     causal: bool = True
     window: int | None = None
     chunk: int | None = None
+    prefix: bool = False
+    source: bool = False
 
-    def allows(self, query: int, key: int) -> bool:
-        """Whether the token at `query` sees the token at `key`."""
-        if not self.causal:
+    def allows(self, query: int, key: int, prefix: int = 0) -> bool:
+        """Whether the token at `query` sees the token at `key`, with a prefix of that length."""
+        if not self.causal or self.source:
+            return True
+        if self.prefix and query < prefix and key < prefix:
             return True
         if key > query:
             return False
@@ -27,8 +33,13 @@ class Mask:
             return False
         return self.window is None or query - key < self.window
 
-    def keys_seen(self, first: int, tokens: int) -> int:
-        """Pairs that `allows` admits for queries `first … first + tokens − 1` of one text."""
+    def keys_seen(self, first: int, tokens: int, source: int = 0) -> int:
+        """Pairs that `allows` admits for queries `first … first + tokens − 1` of one text.
+
+        Without a prefix; `source` is the length of the other text.
+        """
+        if self.source:
+            return tokens * source
         total = first + tokens
         if not self.causal:
             return tokens * total
@@ -41,11 +52,14 @@ class Mask:
 
     def caption(self) -> str:
         """In words: `causal, window 512`."""
+        if self.source:
+            return "the encoder's text"
         if not self.causal:
             return "bidirectional"
-        if self.chunk is not None:
-            return f"causal, chunks of {self.chunk:,}"
-        return "causal" if self.window is None else f"causal, window {self.window:,}"
+        parts = ["causal"]
+        parts += [f"window {self.window:,}"] if self.window is not None else []
+        parts += [f"chunks of {self.chunk:,}"] if self.chunk is not None else []
+        return ", ".join(parts + (["prefix both ways"] if self.prefix else []))
 
 
 def _triangles(tokens: int, chunk: int) -> int:

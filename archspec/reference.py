@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from archspec.emit import flow
-from archspec.mechanisms import FeedForward, Mixer, members
+from archspec.mechanisms import FeedForward, Mixer, TokenVectors, mechanisms, members
 from archspec.schema import INHERITANCE, references
 from archspec.spec.model import ModelSpec
 
@@ -94,7 +94,8 @@ def reference() -> str:
     parts: Schema = schema["$defs"]
     mixers = [member.__name__ for member in members(Mixer)]
     feedforwards = [member.__name__ for member in members(FeedForward)]
-    own = {"Block", *mixers, *feedforwards}
+    vectors = [member.__name__ for member in members(TokenVectors)]
+    own = {"Block", *mixers, *feedforwards, *vectors}
     rest = [name for name in _in_order(schema, parts) if name not in own]
     page = [
         _INTRODUCTION,
@@ -107,6 +108,8 @@ def reference() -> str:
         *_sections(mixers, parts),
         "## Feed-forwards\n",
         *_sections(feedforwards, parts),
+        "## Token vectors\n",
+        *_sections(vectors, parts),
         "## Parts\n",
         *_sections(rest, parts),
     ]
@@ -136,7 +139,7 @@ def _section(heading: str, part: Schema, parts: Schema) -> Iterator[str]:
 def _heading(name: str, parts: Schema) -> str:
     """Mechanisms by their `type`, everything else by its noun."""
     tag = parts[name].get("properties", {}).get("type", {}).get("const")
-    bodies = {member.__name__ for union in (Mixer, FeedForward) for member in members(union)}
+    bodies = {member.__name__ for member in mechanisms()}
     words = re.sub(r"(?<!^)(?=[A-Z])", " ", name).capitalize()
     return str(tag) if tag and name in bodies else words
 

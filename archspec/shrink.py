@@ -11,12 +11,14 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from archspec.emit import to_yaml
-from archspec.expand import expand
+from archspec.expand import Expanded, expand
 from archspec.mechanisms.base import Mechanism
 from archspec.resolve import resolve
 from archspec.schedule import Run, compress
 from archspec.source import Document, Items, Map, parse
 from archspec.spec.base import Strict
+from archspec.spec.embedding import Embedding
+from archspec.spec.encoder import Encoder
 from archspec.spec.model import ModelSpec
 from archspec.validate import validate
 
@@ -66,16 +68,34 @@ def shrink(document: Document) -> str:
     data["vocab_size"] = min(spec.vocab_size, VOCABULARY)
     data["hidden_size"] = min(spec.hidden_size, HIDDEN_SIZE)
     data["context_length"] = context = min(spec.context_length, CONTEXT)
-    if spec.embedding.positions:
-        data["embedding"]["positions"]["length"] = context
-    if spec.embedding.token_types:
-        data["embedding"]["token_types"] = min(spec.embedding.token_types, 2)
-    used = dict.fromkeys(expanded.layers)
+    _embedding(data.get("embedding") or {}, spec.embedding, context)
+    ends = [spec.further.block] if spec.further else []
+    used = dict.fromkeys((*expanded.encoder_layers, *expanded.layers, *ends))
     data["blocks"] = {name: _block(data["blocks"][name], spec.blocks[name], ranks) for name in used}
     data["layers"] = str(_fewer(compress(expanded.layers)))
+    if spec.encoder:
+        _encoder(data["encoder"], spec.encoder, expanded)
     text = to_yaml(data)
     resolve(parse(text, f"{spec.name}-tiny"))
     return text
+
+
+def _embedding(written: dict[str, Any], own: Embedding, context: int) -> None:
+    if own.positions and own.positions.type == "learned":
+        written["positions"]["length"] = context
+    if own.token_types:
+        written["token_types"] = min(own.token_types, 2)
+    if own.per_layer:
+        written["per_layer"]["width"] = min(own.per_layer.width, DIMENSIONS[0][0])
+        if own.per_layer.vocab_size:
+            written["per_layer"]["vocab_size"] = min(own.per_layer.vocab_size, VOCABULARY)
+
+
+def _encoder(written: dict[str, Any], own: Encoder, expanded: Expanded) -> None:
+    written["context_length"] = context = min(own.context_length or CONTEXT, CONTEXT)
+    _embedding(written.get("embedding") or {}, own.embedding, context)
+    if expanded.encoder_layers:
+        written["layers"] = str(_fewer(compress(expanded.encoder_layers)))
 
 
 def _plain(value: Any) -> Any:
@@ -98,7 +118,8 @@ def _gather(value: Any, ranks: Ranks) -> None:
             if inner not in known:
                 known.append(inner)
                 known.sort(reverse=True)
-        _gather(inner, ranks)
+        for part in cast("tuple[Any, ...]", inner) if isinstance(inner, tuple) else (inner,):
+            _gather(part, ranks)
 
 
 def _block(written: dict[str, Any], block: Strict, ranks: Ranks) -> dict[str, Any]:
@@ -107,6 +128,13 @@ def _block(written: dict[str, Any], block: Strict, ranks: Ranks) -> dict[str, An
         body = getattr(block, name)
         if isinstance(body, Mechanism):
             out[name] = _mechanism(written[name], body, ranks)
+        elif isinstance(body, tuple) and isinstance(written.get(name), list):
+            bodies = cast("tuple[Mechanism, ...]", body)
+            pairs = zip(written[name], bodies, strict=True)
+            out[name] = [_mechanism(part, one, ranks) for part, one in pairs]
+        elif isinstance(body, tuple) and body:
+            (one,) = cast("tuple[Mechanism, ...]", body)
+            out[name] = _mechanism(written[name], one, ranks)
     return out
 
 

@@ -96,7 +96,7 @@ def _find(detail: dict[str, Any], expanded: Expanded) -> _Found:
     else:
         message, hint = plain_message(kind, context, given)
         hint = hint or _expected_fields(kind, detail["loc"], expanded.data)
-        if path[:1] == ("layers",):
+        if path[:1] == ("layers",) or path[:2] == ("encoder", "layers"):
             hint = schedule.FORM
     mark = _mark(path, expanded.data, on_key) if path else None
     parent = path if kind == "missing" else path[:-1]
@@ -162,6 +162,10 @@ def _walk(location: Location, data: Map) -> tuple[Location, type[BaseModel] | No
     holder: type[BaseModel] | None = ModelSpec
     for position, part in enumerate(location):
         last = position == len(location) - 1
+        if isinstance(here, Map) and get_origin(annotation) is tuple:
+            annotation = _element(annotation)  # one mapping, where a list of them may stand
+        if isinstance(part, int) and isinstance(here, Map):
+            continue
         inside = (isinstance(here, Map) and part in here) or (
             isinstance(here, Items) and isinstance(part, int) and part < len(here)
         )
@@ -196,7 +200,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _element(annotation: Any) -> Any:
-    arguments = get_args(annotation)
+    arguments = [argument for argument in get_args(annotation) if argument is not Ellipsis]
     return arguments[-1] if arguments else None
 
 

@@ -10,9 +10,9 @@ from types import ModuleType
 
 import pytest
 import torch
+from reading import Reading
 
 import archspec
-from archspec.architecture import Architecture
 from archspec.codegen import build
 
 # The tests run in as many processes as there are cores; threads beside them only get in the way.
@@ -72,12 +72,12 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
     return Builder(tmp_path_factory.mktemp("packages"))
 
 
-class Case:
+class Case(Reading):
     """One spec, its architecture, and its package."""
 
     def __init__(self, path: Path, builder: Builder):
         self.text = small_text(path)
-        self.architecture: Architecture = archspec.loads(self.text)
+        super().__init__(archspec.loads(self.text))
         self.folder = builder.write(self.text)
         self.package = builder.load(self.text)
 

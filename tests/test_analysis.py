@@ -104,10 +104,12 @@ def test_to_dict_has_the_documented_names() -> None:
     data = analyse(archspec.loads(MOE)).to_dict()
     assert set(data) == {
         *("name", "context", "batch", "dtype", "parameters", "cache", "flops"),
-        *("layer_mix", "layers"),
+        *("layer_mix", "layers", "encoder_layers", "source"),
     }
     assert set(data["parameters"]) == {"total", "active", "embedding"}
-    assert set(data["cache"]) == {"bytes_per_token", "state_bytes", "bytes"}
+    assert set(data["cache"]) == {
+        *("bytes_per_token", "bytes_per_source_token", "state_bytes", "bytes"),
+    }
     assert set(data["flops"]) == {"prefill", "decode"}
     assert set(data["layers"][0]) == {
         *("index", "block", "mixer", "window", "feedforward", "parameters", "active"),

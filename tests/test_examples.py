@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 import torch
 from conftest import ROOT, Builder
+from reading import Reading
 from torch import Tensor, nn
 
 import archspec
@@ -28,6 +29,7 @@ class Example:
         small = shrink(parse(text, name))
         self.small: Architecture = archspec.loads(small)
         self.package: ModuleType = builder.load(small)
+        self.reading = Reading(self.small)
 
 
 @pytest.fixture(scope="module", params=PATHS, ids=lambda path: path.stem)
@@ -46,7 +48,7 @@ def copying_loss(example: Example, model: nn.Module, tokens: Tensor) -> Tensor:
     labels = tokens.clone()
     if example.small.is_causal:
         labels[:, :PERIOD] = -100
-        return model(tokens, labels=labels)
+        return model(**example.reading.inputs(tokens), labels=labels)
     hidden = tokens.clone()
     hidden[:, PERIOD : 2 * PERIOD] = WORDS  # a word of its own marks what is hidden
     logits = model(hidden) @ model.embed_tokens.weight.t()
@@ -89,6 +91,6 @@ def test_it_decodes_as_it_prefills(example: Example) -> None:
         scale = parameter.shape[-1] ** -0.5 if parameter.ndim > 1 else 0.1
         parameter.add_(torch.randn_like(parameter) * scale)
     tokens = torch.randint(example.small.vocab_size, (2, 40))
-    cache = model.new_cache(2, 40)
-    parts = [model(part, cache=cache) for part in tokens.split([21, *[1] * 19], dim=1)]
-    torch.testing.assert_close(torch.cat(parts, dim=1), model(tokens), atol=2e-4, rtol=1e-4)
+    parts = example.reading.in_parts(model, tokens.split([21, *[1] * 19], dim=1))
+    whole = model(**example.reading.inputs(tokens))
+    torch.testing.assert_close(parts, whole, atol=2e-4, rtol=1e-4)

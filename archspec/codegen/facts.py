@@ -20,6 +20,14 @@ def facts(architecture: Architecture) -> list[dict[str, str]]:
     if architecture.is_causal:
         rows += [
             ("Cache for one token (bf16)", f"{cache['bytes_per_token']:,} bytes"),
+            *_source(architecture, cache),
             ("Cache for a whole context (bf16)", f"{cache['bytes']:,} bytes"),
         ]
     return [{"name": name, "value": value} for name, value in rows]
+
+
+def _source(architecture: Architecture, cache: dict[str, int]) -> list[tuple[str, str]]:
+    if architecture.encoder is None:
+        return []
+    size = cache["bytes_per_source_token"]
+    return [("Cache for one token of the source (bf16)", f"{size:,} bytes")]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import keyword
 import re
 
-from archspec.architecture import Architecture, Block
+from archspec.architecture import Architecture
+from archspec.block import Block
 from archspec.mechanisms.base import Mechanism
 
 
@@ -26,7 +27,7 @@ def layer_names(architecture: Architecture) -> dict[Block, str]:
     if len(architecture.blocks) == 1:
         return {architecture.blocks[0]: "Layer"}
     taken: set[str] = set()
-    return {block: _unused(f"{camel(block.name)}Layer", taken) for block in architecture.blocks}
+    return {block: unused(f"{camel(block.name)}Layer", taken) for block in architecture.blocks}
 
 
 def mechanism_names(architecture: Architecture) -> dict[Mechanism, str]:
@@ -46,11 +47,12 @@ def mechanism_names(architecture: Architecture) -> dict[Mechanism, str]:
             name = mechanism.role()
         else:
             name = camel(owner) + mechanism.noun
-        names[mechanism] = _unused(name, taken)
+        names[mechanism] = unused(name, taken)
     return names
 
 
-def _unused(name: str, taken: set[str]) -> str:
+def unused(name: str, taken: set[str]) -> str:
+    """`name`, with a number behind it where it is in `taken`, to which it is added."""
     number, made = 2, name
     while made in taken:
         made, number = f"{name}{number}", number + 1

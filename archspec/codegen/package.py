@@ -31,7 +31,7 @@ def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[st
     context |= {
         "facts": facts(architecture),
         "files": [{"path": path, "purpose": purposes[path]} for path in sorted(files)],
-        "layers": len(architecture.layers),
+        "layers": len(architecture.all_layers),
         "written_schedule": str(architecture.schedule),
         "blocks": [
             {
@@ -62,9 +62,14 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
         "step.py": ("step", "what every layer needs to know about the tokens at hand", True),
         "norm.py": ("norm", "norms that PyTorch has no class for", bool(context["norms"])),
         "rotary.py": ("rotary", "rotary positions", bool(context["rotaries"])),
+        "positions.py": ("positions", "sinusoidal positions", bool(context["sinusoids"])),
         "cache.py": ("cache", "what is kept between calls", context["causal"]),
         "loss.py": ("loss", "the loss, without storing the logits", _trains(context)),
-        "generate.py": ("generate", "continue a text, from Python or a shell", _trains(context)),
+        "generate.py": (
+            context["generate"],
+            "continue a text, from Python or a shell",
+            _trains(context),
+        ),
         "checkpoint.py": ("checkpoint", "published tensors to parameters", True),
         "selftest.py": ("selftest", "check the package on this machine", True),
     }

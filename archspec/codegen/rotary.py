@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.architecture import Architecture
+from archspec.codegen.names import unused
 from archspec.spec.rope import (
     DynamicScaling,
     LinearScaling,
@@ -71,7 +72,9 @@ def rotary_views(architecture: Architecture) -> dict[tuple[Rope, int], RotaryVie
                 owners.setdefault(found, block.name)
     if len(owners) == 1:
         return {key: _view("rotary", *key) for key in owners}
-    return {key: _view(f"{owner}_rotary", *key) for key, owner in owners.items()}
+    taken: set[str] = set()
+    named = {key: unused(f"{owner}_rotary", taken) for key, owner in owners.items()}
+    return {key: _view(name, *key) for key, name in named.items()}
 
 
 def _view(name: str, rope: Rope, head_dim: int) -> RotaryView:

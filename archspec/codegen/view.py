@@ -4,98 +4,24 @@ mechanism's spec, none in a template.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from archspec.architecture import Architecture, Block, Branch, NamedNorm
+from archspec.architecture import Architecture
 from archspec.codegen import norms
+from archspec.codegen.layers import Layers, LayerView
 from archspec.codegen.names import layer_names, mechanism_names, package_name
 from archspec.codegen.rotary import RotaryView, rotary_views
 from archspec.codegen.site import ModuleView, Site, template, view_module
+from archspec.codegen.stacks import EmbeddingView, embedding_view, python_schedule
 from archspec.mechanisms.base import Mechanism
-from archspec.schedule import Run
 from archspec.spec.norm import Norm
+from archspec.stack import Stack
 
 LOSS_NUMBERS = 1 << 25
 """Logits held at once by the loss, in numbers: 128 MiB of float32."""
-
-
-@dataclass(frozen=True)
-class NormView:
-    """A norm inside a layer."""
-
-    name: str
-    constructor: str
-
-
-@dataclass(frozen=True)
-class BranchView:
-    """A function of the residual stream."""
-
-    name: str
-    class_name: str
-    arguments: str
-    cache: str | None
-    before: NormView | None
-    inside: NormView | None
-    scale: str | None
-
-
-@dataclass(frozen=True)
-class UpdateView:
-    """One update of the residual stream."""
-
-    branches: tuple[BranchView, ...]
-    before: NormView | None
-    after: NormView | None
-
-
-@dataclass(frozen=True)
-class LayerView:
-    """One class of layer."""
-
-    class_name: str
-    caption: str
-    block: str
-    count: int
-    updates: tuple[UpdateView, ...]
-    alone: bool
-    """It takes nothing from other layers, so that it can be tested by itself."""
-
-    @property
-    def branches(self) -> list[BranchView]:
-        """The branches of all updates, in order."""
-        return [branch for update in self.updates for branch in update.branches]
-
-    @property
-    def modules(self) -> list[NormView]:
-        """Every submodule with the expression that makes it, in order of computation."""
-        found: list[NormView | None] = []
-        for update in self.updates:
-            found.append(update.before)
-            for branch in update.branches:
-                body = NormView(branch.name, f"{branch.class_name}()")
-                found += [branch.before, body, branch.inside]
-            found.append(update.after)
-        return [module for module in found if module]
-
-    @property
-    def keepers(self) -> list[BranchView]:
-        """The branches that keep something between calls."""
-        return [branch for branch in self.branches if branch.cache]
-
-    @property
-    def cache(self) -> str | None:
-        """The class of what the layer keeps; a tuple where several of its branches do."""
-        kept = [branch.cache or "" for branch in self.keepers]
-        return f"tuple[{', '.join(kept)}]" if len(kept) > 1 else next(iter(kept), None)
-
-    def arguments(self, branch: BranchView) -> str:
-        """What a branch is called with after x."""
-        if len(self.keepers) < 2 or not branch.cache:
-            return branch.arguments
-        return branch.arguments.removesuffix(", cache") + f", {branch.name}_cache"
 
 
 @dataclass
@@ -128,49 +54,64 @@ class PackageView:
     @cached_property
     def layers(self) -> tuple[LayerView, ...]:
         """The classes of layers, in order of first appearance."""
-        names = layer_names(self.architecture)
-        return tuple(self._layer(block, names[block]) for block in self.architecture.blocks)
+        a, names = self.architecture, layer_names(self.architecture)
+        make = Layers(self.modules, lambda norm: self._norm(norm) or "")
+        counts = Counter(layer.block for layer in a.all_layers)
+        if a.further:
+            counts[a.further.block] += a.further.tokens
+        total = counts.total()
+        return tuple(make.view(block, names[block], counts[block], total) for block in a.blocks)
 
-    def _layer(self, block: Block, class_name: str) -> LayerView:
-        updates = tuple(
-            UpdateView(
-                tuple(self._branch(branch) for branch in update.branches),
-                self._named(update.before),
-                self._named(update.after),
-            )
-            for update in block.updates
-        )
-        joint = " beside " if any(len(update.branches) > 1 for update in updates) else " then "
-        parts = joint.join(_lower_first(branch.body.title()) for branch in block.branches)
-        count = sum(layer.block == block for layer in self.architecture.layers)
-        caption = (
-            f"{parts[:1].upper()}{parts[1:]}; {count} of {len(self.architecture.layers)} layers."
-        )
-        alone = not any(branch.body.takes() for branch in block.branches)
-        return LayerView(class_name, caption, block.name, count, updates, alone)
+    @cached_property
+    def embedding(self) -> EmbeddingView:
+        """What enters the layers."""
+        return self._embedding(self.architecture.stack, "sinusoids")
 
-    def _branch(self, branch: Branch) -> BranchView:
-        module = self.modules[branch.body]
-        return BranchView(
-            branch.body.attribute,
-            module.class_name,
-            module.arguments,
-            module.cache,
-            self._named(branch.before),
-            self._named(branch.inside),
-            repr(branch.scale) if branch.scale is not None else None,
-        )
+    @cached_property
+    def encoder(self) -> dict[str, Any] | None:
+        """The encoder: None without one, without `schedule` where its states are given."""
+        own = self.architecture.encoder
+        if own is None:
+            return None
+        text = f"{len(own.layers)} layers that see the whole source, {own.schedule}."
+        return {
+            "caption": text,
+            "written": str(own.schedule),
+            "schedule": python_schedule(own.schedule, self._classes),
+            "embedding": self._embedding(own, "encoder_sinusoids"),
+            "norm": self._norm(own.final_norm),
+            "common": own.common,
+            "context_length": own.context_length,
+        }
 
-    def _named(self, named: NamedNorm | None) -> NormView | None:
-        return NormView(named.name, self._norm(named.norm) or "") if named else None
+    @property
+    def _classes(self) -> dict[str, str]:
+        return {layer.block: layer.class_name for layer in self.layers}
+
+    def _embedding(self, stack: Stack, name: str) -> EmbeddingView:
+        own, vectors = stack.embedding, stack.embedding.per_layer
+        inner = norms.constructor(vectors.norm, vectors.width) if vectors and vectors.norm else None
+        if vectors and vectors.norm:
+            self._remember(vectors.norm)
+        return embedding_view(
+            own,
+            self.architecture.hidden_size,
+            self._norm(own.norm),
+            inner,
+            len(stack.layers),
+            name,
+        )
 
     def _norm(self, norm: Norm | None) -> str | None:
         if norm is None:
             return None
+        self._remember(norm)
+        return norms.constructor(norm, self.architecture.hidden_size)
+
+    def _remember(self, norm: Norm) -> None:
         own = norms.own_class(norm)
         if own:
             self.own_norms.add(own)
-        return norms.constructor(norm, self.architecture.hidden_size)
 
     def context(self) -> dict[str, Any]:
         """The names that templates use, with their values."""
@@ -184,9 +125,13 @@ class PackageView:
             for mechanism in self.modules
             for cache, where in view_module(type(mechanism)).CACHES.items()
         }
-        kept = dict.fromkeys(layer.cache or "None" for layer in layers)
+        kept = dict.fromkeys(layer.cache or "None" for layer in layers if layer.decodes)
         masks = [mask for mask in (body.mask() for body in a.mechanisms) if mask]
         windows = [mask.window or mask.chunk or 0 for mask in masks]
+        encoder, embedding = self.encoder, self.embedding
+        embeddings = [embedding, *([encoder["embedding"]] if encoder else [])]
+        sinusoids = {e.sinusoids for e in embeddings if e.sinusoids}
+        common = dict.fromkeys((*a.stack.common, *(encoder["common"] if encoder else ())))
         made = {
             "header": f"# Built by archspec {self.version} from {self.spec_name}; "
             "edit the spec and build again.",
@@ -195,17 +140,31 @@ class PackageView:
             "title": a.title,
             "summary": a.about.summary or "",
             "causal": a.is_causal,
-            "kind": "decoder" if a.is_causal else "encoder",
+            "kind": "pair" if encoder else "decoder" if a.is_causal else "encoder",
             "hidden_size": a.hidden_size,
             "vocab_size": a.vocab_size,
-            "embed_width": a.embedding.width or a.hidden_size,
-            "positions": a.embedding.positions,
-            "position_rows": (a.embedding.positions or 0) + a.embedding.offset,
-            "position_offset": a.embedding.offset,
+            "generate": "generate_pair" if encoder else "generate",
+            "e": embedding,
+            "encoder": encoder,
+            "reads": "input_ids" if not encoder or encoder["schedule"] else "encoder_states",
+            "common": a.stack.common,
+            "common_names": sorted({p.name.partition(".")[0] for p in common}),
+            "common_shapes": {p.name.partition(".")[0]: p.shape for p in common},
+            "step_names": [
+                *(["prefix"] if any(mask.prefix for mask in masks) else []),
+                *(["source", "source_padding"] if encoder else []),
+                *sorted({p.name.partition(".")[0] for p in common}),
+            ],
+            "sinusoids": sorted(sinusoids, key=lambda s: s.name),
+            "embed_width": embedding.width,
+            "positions": embedding.length,
             "token_types": a.embedding.token_types,
-            "embed_scale": repr(a.embedding.scale) if a.embedding.scale is not None else None,
-            "embed_norm": self._norm(a.embedding.norm),
+            "vectors": embedding.vectors,
+            "prefixes": any(mask.prefix for mask in masks),
             "final_norm": self._norm(a.final_norm),
+            "further": a.further,
+            "further_norm": self._norm(a.further.norm) if a.further else None,
+            "further_layer": self._classes[a.further.block.name] if a.further else None,
             "head": head,
             "head_bias": bias,
             "head_weight": "self.lm_head.weight"
@@ -218,17 +177,18 @@ class PackageView:
             "rotaries": list(self.rotaries.values()),
             "shares": bool(a.taken),
             "pairings": {rotary.pairing for rotary in self.rotaries.values()},
-            "step_positions": bool(a.embedding.positions)
+            "step_positions": any(e.reads_positions for e in embeddings)
             or any(mechanism.reads_positions() for mechanism in a.mechanisms),
             "layer_classes": layers,
-            "tested_layers": [layer for layer in layers if layer.alone],
+            "decoding_layers": [layer for layer in layers if layer.alone and layer.decodes],
+            "reading_layers": [layer for layer in layers if layer.alone and not layer.decodes],
             "layers_cache": bool(caches),
             "caches": caches,
             "cache_templates": [places[cache] for cache in caches],
             "layer_caches": sorted(kept, key=lambda name: (name == "None", name)),
             "several_caches": any(len(layer.keepers) > 1 for layer in layers),
-            "schedule": python_schedule(a.schedule, {v.block: v.class_name for v in layers}),
-            "caption": f"{len(a.layers)} layers, {a.schedule}.",
+            "schedule": python_schedule(a.schedule, self._classes),
+            "caption": _caption(a),
             "model_caption": _model_caption(a),
             "rows": max(16, min(4096, LOSS_NUMBERS // a.vocab_size)),
             "windows": any(windows),
@@ -255,32 +215,13 @@ class PackageView:
             found.setdefault(file, []).append(module.class_name)
         if self.own_norms:
             found["norm"] = [norms.OWN[kind] for kind in sorted(self.own_norms)]
+        if context["sinusoids"]:
+            found["positions"] = [sinusoids.name for sinusoids in context["sinusoids"]]
         if context["causal"]:
             found["cache"] = ["Cache", *context["caches"]]
             if context["head"]:
                 found["loss"] = ["next_token_loss"]
         return [{"module": module, "names": names} for module, names in found.items()]
-
-
-def python_schedule(run: Run, names: dict[str, str]) -> str:
-    """The schedule as a Python list of classes: `3 * (5 * [LocalLayer] + [GlobalLayer])`."""
-    parts: list[str] = []
-    single: list[str] = []
-
-    def flush() -> None:
-        if single:
-            parts.append(f"[{', '.join(single)}]")
-            single.clear()
-
-    for item in run.items:
-        if isinstance(item, str):
-            single.append(names[item])
-            continue
-        flush()
-        inner = python_schedule(Run(1, item.items), names)
-        parts.append(f"{item.times} * ({inner})" if " + " in inner else f"{item.times} * {inner}")
-    flush()
-    return " + ".join(parts)
 
 
 def _bias(head: str | None, bias: bool) -> str:
@@ -289,8 +230,11 @@ def _bias(head: str | None, bias: bool) -> str:
     return "self.lm_head.bias" if head == "linear" else "self.lm_head_bias"
 
 
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
+def _caption(a: Architecture) -> str:
+    text = f"{len(a.layers)} layers, {a.schedule}."
+    if a.encoder and a.encoder.layers:
+        text = f"an encoder of {len(a.encoder.layers)} layers, {a.encoder.schedule}; {text}"
+    return text
 
 
 def _model_caption(a: Architecture) -> str:
@@ -299,4 +243,8 @@ def _model_caption(a: Architecture) -> str:
         end = "hidden states"
     else:
         end = "logits, with the token embedding's weight" if a.head.tied else "logits"
-    return f"Token ids to {end}: {len(a.layers)} layers, {total:,} parameters."
+    count = f"{len(a.layers)} layers"
+    if a.encoder:
+        count = f"{len(a.encoder.layers)} layers that read, {len(a.layers)} that write"
+        count = count if a.encoder.layers else f"{len(a.layers)} layers beside given states"
+    return f"Token ids to {end}: {count}, {total:,} parameters."

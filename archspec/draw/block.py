@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from archspec.architecture import Block
+from archspec.block import Block
 from archspec.draw import chips, diagram, metrics, shapes
 from archspec.draw.curves import polyline
 from archspec.draw.flow import Flow, Size, arrange

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.architecture import Architecture, Block
+from archspec.architecture import Architecture
+from archspec.block import Block
 from archspec.mechanisms.base import Mechanism, State
 
 BYTES = 2
@@ -30,7 +31,7 @@ def facts(architecture: Architecture) -> list[Fact]:
         shares = "in all"
     out = [
         Fact("Parameters", compact(total), shares, f"{exact}: the sum over every tensor"),
-        Fact("Layers", f"{len(architecture.layers):,}", _kinds(architecture), "layers"),
+        Fact("Layers", _layers(architecture), _kinds(architecture), "layers"),
         Fact("Hidden size", f"{architecture.hidden_size:,}", "numbers per token", "hidden_size"),
         Fact("Vocabulary", f"{architecture.vocab_size:,}", _head(architecture), "vocab_size"),
         Fact("Context", f"{architecture.context_length:,}", "tokens", "context_length"),
@@ -78,6 +79,9 @@ def keeps(mechanism: Mechanism) -> str:
             if state.window
             else f"{size} for each token"
         )
+    if state.per_source:
+        size = amount(state.per_source * BYTES)
+        parts.append(f"{size} for each token of the source")
     if fixed := state.fixed_bytes(BYTES):
         parts.append(f"{amount(fixed)} in all")
     return f"Keeps {' and '.join(parts)}." if parts else ""
@@ -102,7 +106,7 @@ def rotates(mechanism: Mechanism) -> str:
 
 def count(architecture: Architecture, block: Block) -> int:
     """How many layers are of the kind `block`."""
-    return sum(layer.block is block or layer.block == block for layer in architecture.layers)
+    return sum(layer.block is block or layer.block == block for layer in architecture.all_layers)
 
 
 def compact(number: int) -> str:
@@ -124,6 +128,12 @@ def amount(size: int) -> str:
 
 def _states(architecture: Architecture) -> list[State]:
     return [branch.body.state() for layer in architecture.layers for branch in layer.block.branches]
+
+
+def _layers(architecture: Architecture) -> str:
+    encoder = architecture.encoder
+    before = f"{len(encoder.layers):,} + " if encoder and encoder.layers else ""
+    return f"{before}{len(architecture.layers):,}"
 
 
 def _kinds(architecture: Architecture) -> str:

@@ -33,6 +33,7 @@ LOOKS: Mapping[str, Look] = {
     "conv": Look("box", "weight"),
     "select": Look("box", "weight"),
     "sink": Look("round", "box", "dashed"),
+    "bias": Look("round", "box", "dashed"),
     "shared": Look("round", "box", "dashed"),
     "router": Look("box", "weight"),
     "experts": Look("round", "panel"),

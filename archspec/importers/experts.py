@@ -20,20 +20,22 @@ def experts(
     width: str = "moe_intermediate_size",
     act: str = "hidden_act",
     gated: bool = True,
+    fixed: str | None = None,
     router: Fields | None = None,
     renormalize: bool = False,
     **more: Any,
 ) -> Fields:
     """A mixture of experts, gated unless said otherwise, from the keys that hold its sizes.
 
-    `more` are fields of the language in the order to be written; null and 1 are left out.
+    `fixed` is the activation of a family whose configurations state none. `more` are fields of
+    the language in the order to be written; null and 1 are left out.
     """
     out: Fields = {
         "type": "moe",
         "experts": config.size(count),
         "top_k": config.size(top_k),
         "hidden_size": config.size(width),
-        "activation": activation(config, act),
+        "activation": fixed or activation(config, act),
     }
     if not gated:
         out["gated"] = False

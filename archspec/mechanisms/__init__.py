@@ -1,4 +1,4 @@
-"""The registry: a mechanism exists once its name stands in one of these two unions."""
+"""The registry: a mechanism exists once its name stands in one of these unions."""
 
 from __future__ import annotations
 
@@ -7,23 +7,30 @@ from typing import Annotated, Any, get_args
 from pydantic import Field
 
 from archspec.mechanisms.base import Mechanism
+from archspec.mechanisms.embeddings.per_layer.spec import PerLayerEmbedding
 from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 from archspec.mechanisms.mixers.attention.spec import Attention
+from archspec.mechanisms.mixers.linear_attention.spec import LinearAttention
 from archspec.mechanisms.mixers.mamba.spec import Mamba
 from archspec.mechanisms.mixers.mamba2.spec import Mamba2
+from archspec.mechanisms.mixers.short_conv.spec import ShortConvolution
 
-Mixer = Annotated[Attention | Mamba | Mamba2, Field(discriminator="type")]
+Mixer = Annotated[
+    Attention | LinearAttention | Mamba | Mamba2 | ShortConvolution, Field(discriminator="type")
+]
 FeedForward = Annotated[DenseFeedForward | MixtureOfExperts, Field(discriminator="type")]
+TokenVectors = PerLayerEmbedding
 
 
 def mechanisms() -> tuple[type[Mechanism], ...]:
     """Every mechanism, mixers first."""
-    return tuple(member for union in (Mixer, FeedForward) for member in members(union))
+    unions = (Mixer, FeedForward, TokenVectors)
+    return tuple(member for union in unions for member in members(union))
 
 
 def members(union: Any) -> tuple[type[Mechanism], ...]:
-    """The mechanisms in `Mixer` or `FeedForward`."""
+    """The mechanisms in one of the unions."""
     if isinstance(union, type):
         return (union,)
     return get_args(get_args(union)[0])

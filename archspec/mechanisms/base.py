@@ -11,9 +11,11 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from archspec.graph import OperatorGraph
+from pydantic import Field
+
+from archspec.graph import OperatorGraph, Parameter
 from archspec.mask import Mask
-from archspec.spec.base import Strict
+from archspec.spec.base import Factor, Strict
 from archspec.spec.rope import Rope
 
 
@@ -21,7 +23,8 @@ from archspec.spec.rope import Rope
 class State:
     """What one layer keeps between tokens, in numbers of the model's type, for one sequence.
 
-    `per_token` numbers for each of the last `window` tokens (for all of them without one), and
+    `per_token` numbers for each of the last `window` tokens (for all of them without one),
+    `per_source` numbers for each token of the encoder's text, and
     however long the text `fixed` numbers, and `exact` numbers that are float32 in any model:
     the sums of a recurrence, which would lose their tail in a shorter type.
     """
@@ -30,6 +33,7 @@ class State:
     window: int | None = None
     fixed: int = 0
     exact: int = 0
+    per_source: int = 0
 
     def retained(self, tokens: int) -> int:
         """How many of `tokens` tokens are kept."""
@@ -39,13 +43,19 @@ class State:
         """Bytes kept however long the text, where a number of the model has `width` bytes."""
         return width * self.fixed + 4 * self.exact
 
-    def bytes(self, tokens: int, width: int) -> int:
-        """Bytes kept for a sequence of `tokens` tokens."""
-        return width * self.per_token * self.retained(tokens) + self.fixed_bytes(width)
+    def bytes(self, tokens: int, width: int, source: int = 0) -> int:
+        """Bytes kept for a sequence of `tokens` tokens, beside a source of `source`."""
+        kept = self.per_token * self.retained(tokens) + self.per_source * source
+        return width * kept + self.fixed_bytes(width)
 
 
 class Mechanism(Strict):
     """A mixer or a feed-forward: what a block's branch computes."""
+
+    input_scale: Factor | None = Field(
+        default=None, description="Multiplies what it reads, after any norm before it."
+    )
+    output_scale: Factor | None = Field(default=None, description="Multiplies what it gives.")
 
     attribute: ClassVar[str]
     """The module's name inside a layer, after the published checkpoints (`self_attn`)."""
@@ -92,6 +102,14 @@ class Mechanism(Strict):
     def takes(self) -> str | None:
         """The name of what it takes from the last earlier layer that gives it."""
         return None
+
+    def common(self) -> tuple[Parameter, ...]:
+        """Tables that all layers of its stack share, under their names there."""
+        return ()
+
+    def norms_itself(self) -> bool:
+        """Whether it reads x as it is, so that no norm of the block stands before it."""
+        return False
 
     def is_causal(self) -> bool:
         """Whether a token's output depends on itself and earlier tokens only."""

@@ -63,6 +63,22 @@ def _one_or_many(schema: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [schema["items"], schema]}
 
 
+class _SideBySide:
+    """Lets one mapping, a list of them, or nothing fill a tuple under strict validation."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        def as_tuple(value: Any) -> Any:
+            if value is None or isinstance(value, (list, tuple)):
+                return tuple(value or ())  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+            return (value,)
+
+        return core_schema.no_info_before_validator_function(as_tuple, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> Any:
+        made = handler(schema)
+        return {"anyOf": [made["items"], made, {"type": "null"}]}
+
+
 class _OneOrMany:
     """Lets one text, or a YAML list of them, fill a tuple under strict validation."""
 
@@ -106,3 +122,5 @@ TensorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.{}-]{1,200}$")]
 """A published tensor's name or a prefix of it; `{layer}` stands for a layer's index."""
 
 OneOrMany = _OneOrMany()
+
+SideBySide = _SideBySide()

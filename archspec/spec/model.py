@@ -21,6 +21,8 @@ from archspec.spec.base import (
 from archspec.spec.block import Block
 from archspec.spec.checkpoint import Checkpoint
 from archspec.spec.embedding import Embedding
+from archspec.spec.encoder import Encoder
+from archspec.spec.further import FurtherTokens
 from archspec.spec.head import Head
 from archspec.spec.norm import Norm, OptionalNorm
 
@@ -42,8 +44,14 @@ class ModelSpec(Strict):
         min_length=1,
         description="The schedule: `24 x block`, `6 x (5 x local, global)`, or a list of such.",
     )
+    encoder: Encoder | None = Field(
+        default=None, description="The stack whose states `cross_attention` reads."
+    )
     final_norm: OptionalNorm = Field(default=Norm(), description="A norm after the last layer.")
     head: Head | None = Field(description="What gives logits; `null` for a model without one.")
+    further: FurtherTokens | None = Field(
+        default=None, description="Modules that predict tokens beyond the next one."
+    )
     checkpoint: Checkpoint = Field(
         default=Checkpoint(), description="How published tensors map to the built model."
     )

@@ -141,3 +141,22 @@ class Rope(Strict):
     def width(self, head_dim: int) -> int:
         """How many of `head_dim` dimensions the rotation goes through."""
         return head_dim if self.proportional else int(head_dim * self.fraction)
+
+    def check(self, head_dim: int, field: str) -> None:
+        """Reject a head width that this cannot turn in; `field` is where the width is written."""
+        width = self.width(head_dim)
+        if width % 2:
+            reject(
+                field,
+                f"rope turns {width} of {head_dim} dimensions; it turns pairs, so that number "
+                "must be even",
+            )
+        if width == 0:
+            reject(field, "too narrow for the share of it that rope turns")
+        scaling = self.scaling
+        if scaling and scaling.type == "longrope":
+            for factors in (scaling.short_factors, scaling.long_factors):
+                if len(factors) != width // 2:
+                    reject("rope", f"{len(factors)} factors for {width // 2} pairs of dimensions")
+        if scaling and scaling.type in ("ntk", "dynamic") and width < 4:
+            reject("rope", "this scaling stretches between pairs, so it needs two of them")

@@ -52,5 +52,5 @@ def test_norms_after_a_branch_are_accented() -> None:
 
 
 def test_learned_positions_are_accented() -> None:
-    text = spec() + "embedding: {positions: {length: 64}}\n"
+    text = spec() + "embedding: {positions: {type: learned, length: 64}}\n"
     assert _accented(text) == {"Learned positions", "64 × 16"}

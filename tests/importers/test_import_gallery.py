@@ -20,6 +20,7 @@ MODELS = {
     "gemma-3-27b": "gemma3",
     "gpt-oss-20b": "gpt_oss",
     "gpt2": "gpt2",
+    "lfm2.5-8b-a1b": "lfm2_moe",
     "nemotron-3-nano-30b-a3b": "nemotron_h",
     "qwen3-0.6b": "qwen3",
 }
@@ -83,7 +84,7 @@ def test_the_published_weights_of_minilm_fill_its_spec() -> None:
     assert mapped(architecture, stored) == ours
 
 
-@pytest.mark.parametrize("name", ["gpt-oss-20b", "gpt2", "qwen3-0.6b"])
+@pytest.mark.parametrize("name", ["gpt-oss-20b", "gpt2", "lfm2.5-8b-a1b", "qwen3-0.6b"])
 def test_every_tensor_of_transformers_has_its_place(name: str) -> None:
     file = {k: v for k, v in published(MODELS[name]).items() if k not in _LOADING}
     architecture = spec(name)

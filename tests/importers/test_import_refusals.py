@@ -10,7 +10,10 @@ from archspec.importers import FAMILIES, ConfigError, import_config
 
 TYPES = sorted(FAMILIES)
 # Its own default sizes make no model.
-NEEDED: dict[str, dict[str, Any]] = {"glm4_moe": {"head_dim": 128}}
+NEEDED: dict[str, dict[str, Any]] = {
+    "glm4_moe": {"head_dim": 128},
+    "lfm2_moe": {"num_hidden_layers": 1, "layer_types": ["conv"]},
+}
 
 
 def refusal(config: dict[str, Any]) -> str:
@@ -278,3 +281,19 @@ def test_heads_that_do_not_divide_the_width_are_refused() -> None:
 def test_sizes_that_make_no_model_are_refused_in_the_words_of_the_language() -> None:
     message = refusal({"model_type": "llama", "num_key_value_heads": 5})
     assert "32 heads cannot share 5 key-value heads evenly" in message
+
+
+def test_layers_without_a_rule_are_asked_for() -> None:
+    assert "`layer_types` is null" in refusal({"model_type": "lfm2_moe"})
+
+
+@pytest.mark.parametrize("key", ["mlp_alpha_factor", "linear_attn_beta_factor"])
+def test_branches_that_are_scaled_differently_are_refused(key: str) -> None:
+    message = refusal({"model_type": "minimax", key: 2.5})
+    assert "archspec scales both branches alike" in message
+    assert "_factor" in message
+
+
+def test_a_branch_scaled_by_nothing_is_refused() -> None:
+    message = refusal({"model_type": "minimax", "full_attn_alpha_factor": 0})
+    assert "`full_attn_alpha_factor` is 0; expected a positive number" in message

@@ -73,6 +73,12 @@ def test_operator_graphs_are_sound(case: Case) -> None:
 
     verify(case.architecture.embedding_graph)
     verify(case.architecture.head_graph)
+    for graph in case.architecture.encoder_graphs:
+        verify(graph)
+    if case.architecture.layer_vectors_graph:
+        verify(case.architecture.layer_vectors_graph)
+    if case.architecture.further:
+        verify(case.architecture.further.graph(case.architecture.hidden_size))
     for block in case.architecture.blocks:
         verify(block.graph(case.architecture.hidden_size))
 
@@ -90,9 +96,10 @@ def test_cache_has_the_bytes_that_analysis_says(
     case: Case, model: nn.Module, length: int, dtype: torch.dtype
 ) -> None:
     needs_cache(case)
-    cache = model.to(dtype).new_cache(batch_size=3, max_length=length)
+    cache = case.new_cache(model.to(dtype), 3, length)
     name = {torch.bfloat16: "bf16", torch.float32: "fp32"}[dtype]
-    report = analyse(case.architecture, context=length, batch=3, dtype=name).to_dict()
+    source = case.source_length or None
+    report = analyse(case.architecture, length, 3, name, source).to_dict()
     assert cache.nbytes() == report["cache"]["bytes"]
 
 
@@ -100,19 +107,16 @@ def test_cache_has_the_bytes_that_analysis_says(
 def test_prefill_equals_decode(case: Case, model: nn.Module) -> None:
     needs_cache(case)
     tokens = ids(case)
-    cache = model.new_cache(2, TOKENS)
-    parts = [model(tokens[:, :20], cache=cache)]
-    parts += [model(tokens[:, t : t + 1], cache=cache) for t in range(20, TOKENS)]
-    torch.testing.assert_close(torch.cat(parts, 1), model(tokens), atol=2e-4, rtol=1e-4)
+    parts = case.in_parts(model, tokens.split([20] + [1] * (TOKENS - 20), dim=1))
+    torch.testing.assert_close(parts, model(**case.inputs(tokens)), atol=2e-4, rtol=1e-4)
 
 
 @torch.no_grad()
 def test_a_warm_cache_takes_several_tokens(case: Case, model: nn.Module) -> None:
     needs_cache(case)
     tokens = ids(case)
-    cache = model.new_cache(2, TOKENS)
-    parts = [model(part, cache=cache) for part in tokens.split([3, 17, 1, 16], dim=1)]
-    torch.testing.assert_close(torch.cat(parts, 1), model(tokens), atol=2e-4, rtol=1e-4)
+    parts = case.in_parts(model, tokens.split([3, 17, 1, 16], dim=1))
+    torch.testing.assert_close(parts, model(**case.inputs(tokens)), atol=2e-4, rtol=1e-4)
 
 
 @torch.no_grad()
@@ -121,7 +125,8 @@ def test_the_future_does_not_leak(case: Case, model: nn.Module) -> None:
     tokens = ids(case)
     changed = tokens.clone()
     changed[:, 30:] = (changed[:, 30:] + 1) % case.architecture.vocab_size
-    torch.testing.assert_close(model(changed)[:, :30], model(tokens)[:, :30], atol=2e-5, rtol=1e-5)
+    found, expected = model(**case.inputs(changed)), model(**case.inputs(tokens))
+    torch.testing.assert_close(found[:, :30], expected[:, :30], atol=2e-5, rtol=1e-5)
 
 
 @torch.no_grad()
@@ -133,8 +138,8 @@ def test_padding_changes_nothing(case: Case, model: nn.Module, side: str) -> Non
     padded, real = torch.cat((tokens, pad), 1), slice(0, 20)
     if side == "left":
         padded, mask, real = padded.roll(9, 1), mask.roll(9, 1), slice(9, 29)
-    out = model(padded, attention_mask=mask)[:, real]
-    torch.testing.assert_close(out, model(tokens), atol=2e-4, rtol=1e-4)
+    out = model(**case.inputs(padded, mask))[:, real]
+    torch.testing.assert_close(out, model(**case.inputs(tokens)), atol=2e-4, rtol=1e-4)
 
 
 @torch.no_grad()
@@ -143,10 +148,13 @@ def test_decoding_goes_on_after_left_padding(case: Case, model: nn.Module) -> No
     tokens = ids(case, batch=1)
     pad = torch.zeros(1, 9, dtype=tokens.dtype)
     mask = torch.cat((pad, torch.ones(1, 20, dtype=pad.dtype)), 1)
-    cache = model.new_cache(1, TOKENS + 9)
-    parts = [model(torch.cat((pad, tokens[:, :20]), 1), attention_mask=mask, cache=cache)[:, 9:]]
-    parts += [model(tokens[:, t : t + 1], cache=cache) for t in range(20, TOKENS)]
-    torch.testing.assert_close(torch.cat(parts, 1), model(tokens), atol=2e-4, rtol=1e-4)
+    cache = case.new_cache(model, 1, TOKENS + 9)
+    first = case.inputs(torch.cat((pad, tokens[:, :20]), 1), mask)
+    parts = [model(**first, cache=cache)[:, 9:]]
+    for t in range(20, TOKENS):
+        parts.append(model(**case.inputs(tokens[:, t : t + 1], first=False), cache=cache))
+    expected = model(**case.inputs(tokens))
+    torch.testing.assert_close(torch.cat(parts, 1), expected, atol=2e-4, rtol=1e-4)
 
 
 def test_loss_is_the_mean_cross_entropy_with_its_gradients(case: Case, model: nn.Module) -> None:
@@ -154,12 +162,11 @@ def test_loss_is_the_mean_cross_entropy_with_its_gradients(case: Case, model: nn
     tokens = ids(case)
     labels = tokens.clone()
     labels[0, :7] = -100
-    loss = model(tokens, labels=labels)
+    loss = model(**case.inputs(tokens), labels=labels)
     loss.backward()
     found = {name: p.grad for name, p in model.named_parameters()}
     model.zero_grad()
-    logits = model(tokens)[:, :-1].flatten(0, 1)
-    expected = nn.functional.cross_entropy(logits, labels[:, 1:].flatten())
+    expected = case.loss(model, tokens, labels)
     expected.backward()
     torch.testing.assert_close(loss, expected)
     for name, p in model.named_parameters():
@@ -167,7 +174,10 @@ def test_loss_is_the_mean_cross_entropy_with_its_gradients(case: Case, model: nn
 
 
 def test_gradients_are_finite(case: Case, model: nn.Module) -> None:
-    model(ids(case)).square().mean().backward()
+    out = model(**case.inputs(ids(case))).square().mean()
+    if case.architecture.further:
+        out = out + sum(x.square().mean() for x in model.further_logits(ids(case)))
+    out.backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
@@ -177,7 +187,8 @@ def test_compiles_without_a_graph_break(case: Case, model: nn.Module) -> None:
     torch.compiler.reset()
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     tokens = ids(case)
-    torch.testing.assert_close(compiled(tokens), model(tokens), atol=1e-5, rtol=1e-5)
+    given = case.inputs(tokens)
+    torch.testing.assert_close(compiled(**given), model(**given), atol=1e-5, rtol=1e-5)
 
 
 def test_compiled_decoding_has_no_graph_break(case: Case, model: nn.Module) -> None:
@@ -185,19 +196,20 @@ def test_compiled_decoding_has_no_graph_break(case: Case, model: nn.Module) -> N
     torch.compiler.reset()
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     tokens = ids(case)
-    cache = model.new_cache(2, TOKENS)
     with torch.no_grad():
-        parts = [compiled(part, cache=cache) for part in tokens[:, :22].split([20, 1, 1], dim=1)]
-        torch.testing.assert_close(torch.cat(parts, 1), model(tokens[:, :22]), atol=2e-4, rtol=1e-4)
+        parts = case.in_parts(model, tokens[:, :22].split([20, 1, 1], dim=1), compiled)
+        expected = model(**case.inputs(tokens[:, :22]))
+        torch.testing.assert_close(parts, expected, atol=2e-4, rtol=1e-4)
 
 
 def test_compiled_training_has_no_graph_break(case: Case, model: nn.Module) -> None:
     needs_loss(case)
     torch.compiler.reset()
     tokens = ids(case)
-    loss = torch.compile(model, fullgraph=True, backend="aot_eager")(tokens, labels=tokens)
+    given = {**case.inputs(tokens), "labels": tokens}
+    loss = torch.compile(model, fullgraph=True, backend="aot_eager")(**given)
     loss.backward()
-    torch.testing.assert_close(loss, model(tokens, labels=tokens))
+    torch.testing.assert_close(loss, model(**given))
 
 
 def test_meta_device_takes_no_memory_and_loads(case: Case, model: nn.Module) -> None:
@@ -205,7 +217,8 @@ def test_meta_device_takes_no_memory_and_loads(case: Case, model: nn.Module) -> 
         empty = case.package.Model()
     assert all(tensor.is_meta for tensor in empty.state_dict().values())
     load_own_names(empty, model)
-    torch.testing.assert_close(empty(ids(case)), model(ids(case)))
+    given = case.inputs(ids(case))
+    torch.testing.assert_close(empty(**given), model(**given))
 
 
 def load_own_names(target: nn.Module, source: nn.Module) -> None:
@@ -215,11 +228,11 @@ def load_own_names(target: nn.Module, source: nn.Module) -> None:
 def test_default_dtype_is_honoured(case: Case) -> None:
     torch.set_default_dtype(torch.bfloat16)
     try:
-        made = case.package.Model()
+        made, given = case.package.Model(), case.inputs(ids(case))
     finally:
         torch.set_default_dtype(torch.float32)
     assert {p.dtype for p in made.parameters()} == {torch.bfloat16}
-    assert made(ids(case)).isfinite().all()
+    assert made(**given).isfinite().all()
 
 
 def test_runs_without_archspec(case: Case) -> None:
@@ -246,16 +259,21 @@ def test_flops_equal_those_that_torch_counts(case: Case, model: nn.Module) -> No
     if hasattr(own, "grouped_linear"):
         experts[own.grouped_linear] = lambda x, weight, _, **kw: 2 * x[0] * weight[1] * weight[2]
     with FlopCounterMode(display=False, custom_mapping=experts) as counter, torch.no_grad():
-        model(ids(case, batch=1))
+        model(**case.inputs(ids(case, batch=1)))
     counts = counter.get_flop_counts()["Global"]
     scored = ("attention", "bmm")  # also where the scores are written out
     products = sum(n for op, n in counts.items() if not any(w in str(op) for w in scored))
-    report = analyse(case.architecture, context=TOKENS)
+    architecture = case.architecture
+    source = case.source_length
+    report = analyse(architecture, context=TOKENS, source=source or None)
+    stacks = [(architecture.layers, TOKENS)]
+    stacks += [(architecture.encoder.layers, source)] if architecture.encoder else []
     mixing = sum(
-        operator.per_token * TOKENS * (operator.kind == "recurrence")
-        + operator.per_key * (operator.mask or Mask()).keys_seen(0, TOKENS)
-        for layer in case.architecture.layers
-        for module in layer.block.graph(case.architecture.hidden_size).operators
+        operator.per_token * tokens * (operator.kind == "recurrence")
+        + operator.per_key * (operator.mask or Mask()).keys_seen(0, tokens, source)
+        for layers, tokens in stacks
+        for layer in layers
+        for module in layer.block.graph(architecture.hidden_size).operators
         if module.inside
         for operator in module.inside.operators
     )

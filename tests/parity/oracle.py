@@ -41,7 +41,13 @@ def rough(
     return model, json.loads(config.to_json_string(use_diff=False))
 
 
+WORKED_OUT = ("slope_rate", "_decay")
+"""Endings of stored buffers that are formulas of a layer's index, and nothing to be learned."""
+
+
 def _roughen(name: str, tensor: torch.Tensor) -> None:
+    if name.endswith(WORKED_OUT):
+        return
     if tensor.ndim == 1 or "bias" in name or "norm" in name:
         tensor.add_(torch.randn_like(tensor) * 0.1)
     elif tensor.std() < 0.05:

@@ -19,7 +19,9 @@ from pydantic.fields import FieldInfo
 import archspec
 from archspec.emit import to_yaml
 from archspec.errors import SpecError
+from archspec.mechanisms.mixers.attention.spec import Attention
 from archspec.spec.block import Block
+from archspec.spec.encoder import Encoder
 from archspec.spec.model import ModelSpec
 
 Data = dict[str, Any]
@@ -29,6 +31,10 @@ TOKENS = 21
 LONG = 64
 MOST_BLOCKS, MOST_LAYERS = 3, 4
 NOT_DRAWN = {"name", "title", "about", "checkpoint", "blocks", "layers", "init_std"}
+WITHIN_ONE_TEXT = {
+    *("window", "chunk", "prefix", "shared_keys", "keys_as_values", "rope", "alibi"),
+    *("relative_bias", "temperature", "sinks", "softcap", "source"),
+}
 MENDS = 16
 
 BY_NAME: dict[str, tuple[Any, ...]] = {
@@ -39,9 +45,18 @@ BY_NAME: dict[str, tuple[Any, ...]] = {
     "heads": (1, 2, 4, 6),
     "kv_heads": (1, 2),
     "head_dim": (4, 8, 12, 16),
+    "key_dim": (4, 6, 8, 12),
+    "groups": (1, 2, 3),
+    "rank": (1, 2, 5),
     "value_dim": (4, 6, 8, 12),
+    "buckets": (4, 8, 16),
+    "max_distance": (12, 16),
+    "tokens": (1, 2),
+    "width": (6, 12),
     "window": (1, 2, 5, 8, 64),
     "chunk": (1, 3, 8, 64),
+    "channels": (8, 12, 24),
+    "conv": (2, 3, 4, 6),
     "experts": (1, 2, 4, 6),
     "theta": (100.0, 10_000.0),
     "fraction": (0.5, 1.0, 0.25, 0.75),
@@ -63,10 +78,30 @@ def specs(draw: st.DrawFn) -> str:
     data["name"] = "drawn"
     names = [f"b{number}" for number in range(draw(st.integers(1, MOST_BLOCKS)))]
     data["blocks"] = {name: drawer.model(Block) for name in names}
-    fit(data)
     more = draw(st.lists(st.sampled_from(names), max_size=MOST_LAYERS - len(names)))
     data["layers"] = ", ".join([*names, *more])
+    if drawer.decided["causal"] and draw(st.integers(0, 3)) == 3:
+        add_encoder(draw, drawer, data, names)
+    else:
+        data.pop("encoder", None)
+    fit(data, names)
     return mended(data)
+
+
+def add_encoder(draw: st.DrawFn, drawer: Drawer, data: Data, names: list[str]) -> None:
+    """Some of the layers `names` attend to an encoder's states, or to states that are given."""
+    encoder = data["encoder"] = data.get("encoder") or {}
+    readers = draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
+    for name in readers:
+        drawn = drawer.model(Attention)
+        kept = {key: value for key, value in drawn.items() if key not in WITHIN_ONE_TEXT}
+        data["blocks"][name]["cross_attention"] = {**kept, "source": "encoder"}
+        data["blocks"][name].pop("parallel", None)
+    if draw(st.booleans()):
+        both_ways = Drawer(draw)
+        both_ways.decided = {"causal": False}
+        data["blocks"]["reads"] = both_ways.model(Block)
+        encoder["layers"] = "2 x reads"
 
 
 class Drawer:
@@ -80,7 +115,7 @@ class Drawer:
         """Values for the fields of `kind`; those with a default are left out as often as not."""
         made: Data = {}
         for name, field in kind.model_fields.items():
-            if name in NOT_DRAWN and kind is ModelSpec:
+            if name in NOT_DRAWN and kind in (ModelSpec, Encoder):
                 continue
             usual = field.is_required() or name in ("mixer", "feedforward")
             if usual or self.draw(st.booleans()):
@@ -116,6 +151,8 @@ class Drawer:
             fits = [n for n in BY_NAME.get(name, usual) if _inside(n, bounds)]
             assert fits, f"no value for {name}: give BY_NAME one"
             return self.draw(st.sampled_from(fits))
+        if name == "block":
+            return "b0"
         raise AssertionError(f"nothing draws the type of {name}, {annotation}")
 
 
@@ -139,30 +176,81 @@ def _inside(number: float, bounds: list[Any]) -> bool:
     return True
 
 
-def fit(data: Data) -> None:
-    """Mend what holds between values that do not see each other."""
+def fit(data: Data, names: list[str]) -> None:
+    """Mend what holds between values that do not see each other; `names` make the text."""
+    fit_vectors(data, names)
+    fit_further(data, names)
+    for name, block in data["blocks"].items():
+        if name not in names or "encoder" not in data:
+            block.pop("cross_attention", None)
     owner: Data | None = None
-    for block in data["blocks"].values():
-        mixer = block.get("mixer")
-        if not mixer or mixer["type"] != "attention":
-            continue
-        if mixer.get("shared_keys"):
-            if owner is None:
-                del mixer["shared_keys"]
-            else:
-                for name in SHARED_SHAPE:
-                    mixer.pop(name, None)
-                    if name in owner:
-                        mixer[name] = owner[name]
-        scaling = (mixer.get("rope") or {}).get("scaling") or {}
-        pairs = int(mixer["head_dim"] * mixer["rope"].get("fraction", 1.0)) // 2 if scaling else 0
-        for name, value in scaling.items():
-            if isinstance(value, list):
-                scaling[name] = [1.0 + 0.25 * i * len(value) for i in range(max(1, pairs))]
-        if scaling.get("type") == "dynamic":  # its frequencies change as a text grows
-            scaling["original_context"] = LONG
-        if not mixer.get("shared_keys"):
-            owner = mixer
+    tables: set[bool] = set()
+    for name, block in data["blocks"].items():
+        mixers = block.get("mixer") or []
+        for mixer in mixers if isinstance(mixers, list) else [mixers]:
+            owner = fit_mixer(mixer, owner)
+            bias = mixer.get("relative_bias")
+            if bias:  # one stack has one table; others are a layer's own
+                bias["shared"] = (name in names) not in tables
+                tables.add(name in names)
+
+
+def fit_vectors(data: Data, names: list[str]) -> None:
+    """Every layer reads the token's vector for it, or there is none."""
+    vectors = (data.get("embedding") or {}).get("per_layer")
+    for name, block in data["blocks"].items():
+        if not vectors or name not in names:
+            block.pop("per_layer", None)
+        else:
+            own = block.get("per_layer") or {"type": "per_layer", "activation": "silu"}
+            activation = "silu" if own["activation"] == "xielu" else own["activation"]
+            block["per_layer"] = {**own, "activation": activation, "width": vectors["width"]}
+    encoder = (data.get("encoder") or {}).get("embedding") or {}
+    for name in ("per_layer", "width"):
+        encoder.pop(name, None)
+
+
+def fit_further(data: Data, names: list[str]) -> None:
+    """Further tokens are for a plain decoder with a head."""
+    own = data.get("further")
+    embedding = data.get("embedding") or {}
+    plain = not embedding.get("width") and not embedding.get("per_layer")
+    causal = all(m.get("causal", True) for b in data["blocks"].values() for m in _mixers(b))
+    if own and data.get("head") and plain and causal and "encoder" not in data:
+        data["further"] = {**own, "block": names[-1]}
+        for mixer in _mixers(data["blocks"][names[-1]]):
+            mixer.pop("shared_keys", None)
+    else:
+        data.pop("further", None)
+
+
+def _mixers(block: Data) -> list[Data]:
+    mixers = block.get("mixer") or []
+    return mixers if isinstance(mixers, list) else [mixers]
+
+
+def fit_mixer(mixer: Data, owner: Data | None) -> Data | None:
+    """Mend one mixer; gives back the last one that has keys of its own."""
+    if mixer.get("source") == "encoder":
+        mixer["source"] = "self"
+    if mixer.get("shared_keys"):
+        if owner is None:
+            del mixer["shared_keys"]
+        else:
+            for name in SHARED_SHAPE:
+                mixer.pop(name, None)
+                if name in owner:
+                    mixer[name] = owner[name]
+    scaling = (mixer.get("rope") or {}).get("scaling") or {}
+    width = mixer.get("head_dim", mixer.get("key_dim"))
+    pairs = int(width * mixer["rope"].get("fraction", 1.0)) // 2 if scaling else 0
+    for name, value in scaling.items():
+        if isinstance(value, list):
+            scaling[name] = [1.0 + 0.25 * i * len(value) for i in range(max(1, pairs))]
+    if scaling.get("type") == "dynamic":  # its frequencies change as a text grows
+        scaling["original_context"] = LONG
+    own = mixer["type"] == "attention" and not mixer.get("shared_keys")
+    return mixer if own else owner
 
 
 def mended(data: Data) -> str:
@@ -185,6 +273,9 @@ def _leave_out(data: Data, path: list[str]) -> bool:
     models: list[tuple[Data, str]] = []
     here: Any = data
     for part in path:
+        if isinstance(here, list):
+            here = here[int(part)]
+            continue
         if not isinstance(here, dict) or part not in here:
             break
         models.append((here, part))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ import pytest
 import torch
 from drawing import TOKENS, specs
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from reading import Reading
 from torch import Tensor, nn
 
 import archspec
@@ -29,7 +31,7 @@ SETTINGS = settings(
     max_examples=EACH,
     deadline=None,
     database=None,
-    phases=[Phase.generate, Phase.shrink],
+    phases=[Phase.generate, Phase.shrink] if "ARCHSPEC_SHRINK" in os.environ else [Phase.generate],
     suppress_health_check=list(HealthCheck),
     print_blob=False,
 )
@@ -119,11 +121,12 @@ def weighted(package: ModuleType) -> nn.Module:
 
 def trains(architecture: Architecture, model: nn.Module, tokens: Tensor) -> None:
     """Forward and backward are finite, and the loss is that of the logits."""
-    out = model(tokens)
+    reading = Reading(architecture)
+    out = model(**reading.inputs(tokens))
     assert out.isfinite().all()
     if architecture.is_causal and architecture.head:
-        loss = model(tokens, labels=tokens)
-        expected = nn.functional.cross_entropy(out[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
+        loss = model(**reading.inputs(tokens), labels=tokens)
+        expected = reading.loss(model, tokens, tokens)
         torch.testing.assert_close(loss, expected, atol=1e-4, rtol=1e-4)
     else:
         loss = out.square().mean()
@@ -140,18 +143,23 @@ def decodes(architecture: Architecture, model: nn.Module, tokens: Tensor) -> Non
     Float32 may decide between two experts by its rounding, so what differs in it is measured
     again in float64.
     """
-    cache = model.new_cache(2, TOKENS)
-    report = analyse(architecture, context=TOKENS, batch=2, dtype="fp32").to_dict()
+    reading = Reading(architecture)
+    cache, source = reading.new_cache(model, 2, TOKENS), reading.source_length or None
+    report = analyse(architecture, TOKENS, 2, "fp32", source).to_dict()
     assert cache.nbytes() == report["cache"]["bytes"]
-    difference = decoding_error(model, tokens)
+    difference = decoding_error(reading, model, tokens)
     if difference > 2e-4:
-        difference = decoding_error(model.double(), tokens)
+        torch.set_default_dtype(torch.float64)
+        try:
+            difference = decoding_error(reading, model.double(), tokens)
+        finally:
+            torch.set_default_dtype(torch.float32)
     assert difference < 2e-4
 
 
-def decoding_error(model: nn.Module, tokens: Tensor) -> float:
+def decoding_error(reading: Reading, model: nn.Module, tokens: Tensor) -> float:
     """The largest difference between a text at once and in parts, beside its largest number."""
-    whole, cache = model(tokens), model.new_cache(2, TOKENS)
+    whole = model(**reading.inputs(tokens))
     pieces = tokens.split([11, 1, 4, *([1] * (TOKENS - 16))], dim=1)
-    parts = torch.cat([model(piece, cache=cache) for piece in pieces], dim=1)
+    parts = reading.in_parts(model, pieces)
     return ((parts - whole).abs().max() / whole.abs().max().clamp(min=1)).item()

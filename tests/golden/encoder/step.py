@@ -17,7 +17,12 @@ class Step(NamedTuple):
     positions: Tensor  # (1 or B, T)
 
 
-def make_step(start: int, tokens: int, padding: Tensor | None, like: Tensor) -> Step:
+def make_step(
+    start: int,
+    tokens: int,
+    padding: Tensor | None,
+    like: Tensor,
+) -> Step:
     """The step for `tokens` new tokens, computed in the type and on the device of `like`."""
     if padding is None:
         positions = torch.arange(start, start + tokens, device=like.device)[None]

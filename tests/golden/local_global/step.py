@@ -20,7 +20,12 @@ class Step(NamedTuple):
     global_rotary: Rotary  # (1 or B, 1, T, 32) twice
 
 
-def make_step(start: int, tokens: int, padding: Tensor | None, like: Tensor) -> Step:
+def make_step(
+    start: int,
+    tokens: int,
+    padding: Tensor | None,
+    like: Tensor,
+) -> Step:
     """The step for `tokens` new tokens, computed in the type and on the device of `like`."""
     if padding is None:
         positions = torch.arange(start, start + tokens, device=like.device)[None]

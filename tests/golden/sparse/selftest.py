@@ -8,7 +8,7 @@ Each kind of layer is compared with itself: a text at once, and token by token.
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from . import attend
 from .model import DenseLayer, SparseLayer
@@ -27,6 +27,7 @@ def definition(
     chunk: int = TOKENS,
     sinks: Tensor | None = None,
     slopes: Tensor | None = None,
+    relative: Tensor | None = None,
     softcap: float = 0.0,
 ) -> Tensor:
     """Attention written out: softmax over (q · k) · scale of what each token may see."""
@@ -39,6 +40,9 @@ def definition(
         scores = softcap * torch.tanh(scores / softcap)
     if slopes is not None:
         scores = scores - slopes.double()[:, None, None] * distance
+    if relative is not None:
+        back = distance.clamp(min=0) if causal else distance + q.shape[2] - 1
+        scores = scores + relative.double()[:, back]
     if causal:
         other = index[:, None] // chunk != index // chunk
         scores = scores.masked_fill((distance < 0) | (distance >= window) | other, float("-inf"))
@@ -63,18 +67,24 @@ def check_attention() -> float:
 
 
 @torch.no_grad()
-def check_layer(layer: DenseLayer | SparseLayer) -> float:
+def check_decoding(layer: DenseLayer | SparseLayer) -> float:
     """The largest difference between a layer's two ways to read the same text."""
-    for parameter in layer.parameters():
-        if parameter.ndim > 1:
-            parameter.normal_(std=parameter.shape[-1] ** -0.5)
+    roughen(layer)
     x = torch.randn(2, TOKENS, 128)
     whole = layer(x, make_step(0, TOKENS, None, x), None)
-    cache, read = layer.new_cache(2, TOKENS, x), TOKENS - 8
+    read = TOKENS - 8
+    cache = layer.new_cache(2, TOKENS, x)
     parts = [layer(x[:, :read], make_step(0, read, None, x), cache)]
     for t in range(read, TOKENS):
         parts.append(layer(x[:, t : t + 1], make_step(t, 1, None, x), cache))
     return (torch.cat(parts, dim=1) - whole).abs().max().item()
+
+
+def roughen(layer: nn.Module) -> None:
+    """Weights large enough that mistakes show."""
+    for parameter in layer.parameters():
+        if parameter.ndim > 1:
+            nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)
 
 
 def main() -> int:
@@ -82,7 +92,7 @@ def main() -> int:
     torch.manual_seed(0)
     checks = {"attention": check_attention()}
     for kind in [DenseLayer, SparseLayer]:
-        checks[kind.__name__] = check_layer(kind())
+        checks[kind.__name__] = check_decoding(kind())
     for name, difference in checks.items():
         print(f"{'ok' if difference < 1e-4 else 'WRONG':6}{name}: {difference:.1e}")
     return 0 if all(difference < 1e-4 for difference in checks.values()) else 1

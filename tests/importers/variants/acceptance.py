@@ -108,4 +108,10 @@ ACCEPTANCE = {
     "falcon_mamba@acceptance": tiny(
         "falcon_mamba", num_hidden_layers=3, intermediate_size=128, time_step_rank=4
     ),
+    "lfm2@acceptance": tiny(
+        "lfm2",
+        num_key_value_heads=2,
+        layer_types=["conv", "conv", "full_attention", "conv"],
+        full_attn_idxs=None,
+    ),
 }

@@ -8,6 +8,7 @@ from .acceptance import tiny
 
 TWO: dict[str, Any] = {"num_key_value_heads": 2}
 MIXED = ["sliding_attention", "full_attention", "sliding_attention", "full_attention"]
+CONVS = ["conv", "conv", "full_attention", "conv"]
 LONGROPE: dict[str, Any] = {
     "rope_type": "longrope",
     "short_factor": [1.0 + 0.1 * pair for pair in range(8)],
@@ -183,4 +184,41 @@ FAMILIES = {
     ),
     "laguna": tiny("laguna", **LAGUNA),
     "laguna-elements": tiny("laguna", **LAGUNA, gating="per-element", attention_bias=True),
+    "lfm2": tiny(
+        "lfm2", **TWO, full_attn_idxs=[2], block_ffn_dim_multiplier=1.3, block_multiple_of=24
+    ),
+    "lfm2-biased": tiny(
+        "lfm2",
+        **TWO,
+        layer_types=CONVS,
+        conv_bias=True,
+        conv_L_cache=4,
+        block_auto_adjust_ff_dim=False,
+    ),
+    "lfm2-attention": tiny("lfm2", **TWO, tie_word_embeddings=False),
+    "lfm2_moe": tiny(
+        "lfm2_moe", **TWO, layer_types=CONVS, num_dense_layers=2, routed_scaling_factor=1.5
+    ),
+    "lfm2_moe-plain": tiny(
+        "lfm2_moe",
+        **TWO,
+        layer_types=["conv", "full_attention", "full_attention", "conv"],
+        num_dense_layers=1,
+        use_expert_bias=False,
+        norm_topk_prob=False,
+        conv_bias=True,
+    ),
+    "minimax": tiny("minimax", **TWO, block_size=16),
+    "minimax-scaled": tiny(
+        "minimax",
+        **TWO,
+        **{
+            f"{kind}_alpha_factor": 3.5565588200778455
+            for kind in ("full_attn", "linear_attn", "mlp")
+        },
+        layer_types=["linear_attention", "full_attention", "linear_attention", "linear_attention"],
+        rms_norm_eps=0.01,
+        sliding_window=None,
+        head_dim=24,
+    ),
 }

@@ -45,6 +45,11 @@ class Attend:
         return self._named(f"attend_{self.kind}")
 
     @property
+    def both_ways(self) -> str:
+        """The function for a prefix that goes with it."""
+        return self._named("both_ways")
+
+    @property
     def core(self) -> str:
         """The function for several tokens that it calls."""
         return self._named("softmax_values")

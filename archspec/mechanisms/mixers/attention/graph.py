@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
@@ -21,13 +22,19 @@ def attention_graph(a: Attention, hidden_size: int) -> OperatorGraph:
         q = _alone(build, a, q)
         k = v = build.add(Operator("shared", "shared", "Shared k, v", key, detail="earlier layer"))
     else:
-        q, k, v = _together(build, a, hidden_size, q)
+        read = INPUT
+        if a.source == "encoder":
+            states = Operator("source", "shared", "Encoder's states", (hidden_size,))
+            read = build.add(states)
+        q, k, v = _together(build, a, hidden_size, q, read)
     if a.temperature:
         q = build.add(Operator("temperature", "scale", "Temperature", query), q)
     sources = [(q, "q"), (k, "k"), (v, "v")]
     if a.sinks:
         sink = Operator("sinks", "sink", "Sinks", (a.heads,), (Parameter("sinks", (a.heads,)),))
         sources.append((build.add(sink), "sink"))
+    if a.relative_bias:
+        sources.append((build.add(_relative_bias(a)), "bias"))
     details = [a.mask().caption()]
     details += ["ALiBi"] if a.alibi else []
     details += [f"soft cap {a.softcap:g}"] if a.softcap else []
@@ -61,13 +68,18 @@ def _alone(build: GraphBuilder, a: Attention, q: str) -> str:
     return q
 
 
-def _together(build: GraphBuilder, a: Attention, hidden_size: int, q: str) -> tuple[str, str, str]:
-    """The stages of query, key and value side by side."""
+def _together(
+    build: GraphBuilder, a: Attention, hidden_size: int, q: str, read: str
+) -> tuple[str, str, str]:
+    """The stages of query, key and value side by side; the last two come from `read`."""
     key, value = (a.key_heads, a.head_dim), (a.key_heads, a.value_width)
-    k = build.add(linear("k_proj", "Linear k", hidden_size, key, a.qkv_bias), INPUT)
-    v = k
+    linear_k = linear("k_proj", "Linear k", hidden_size, key, a.qkv_bias and a.key_bias)
+    linear_v = linear("v_proj", "Linear v", hidden_size, value, a.qkv_bias)
+    if read != INPUT:
+        linear_k, linear_v = _once(linear_k), _once(linear_v)
+    k = v = build.add(linear_k, read)
     if not a.keys_as_values:
-        v = build.add(linear("v_proj", "Linear v", hidden_size, value, a.qkv_bias), INPUT)
+        v = build.add(linear_v, read)
     if a.clip is not None:
         limit = f"± {a.clip:g}"
         q = build.add(Operator("q_clip", "clamp", "Clip", (a.heads, a.head_dim), detail=limit), q)
@@ -81,6 +93,21 @@ def _together(build: GraphBuilder, a: Attention, hidden_size: int, q: str) -> tu
         if there:
             q, k = build.add(make(a, "q"), q), build.add(make(a, "k"), k)
     return q, k, v
+
+
+def _once(operator: Operator) -> Operator:
+    """Computed for the encoder's text, with the first tokens that are read."""
+    return replace(operator, per_token=0, per_source=operator.per_token)
+
+
+def _relative_bias(a: Attention) -> Operator:
+    assert a.relative_bias
+    own = a.relative_bias
+    shape = (own.rows(a.causal), a.heads)
+    weights = () if own.shared else (Parameter("relative_bias.weight", shape),)
+    count = f"{own.buckets} buckets" if own.buckets else "each distance"
+    detail = f"{count} to {own.max_distance:,}" + (", one table for all" if own.shared else "")
+    return Operator("relative_bias", "bias", "Relative bias", shape, weights, detail=detail)
 
 
 def _norm(a: Attention, name: str) -> Operator:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from archspec.spec.base import Factor, Strict, Tokens, true_is_default
+from archspec.spec.base import Factor, Size, Strict, Tokens, true_is_default
 
 
 class Alibi(Strict):
@@ -32,6 +32,28 @@ OptionalAlibi = Annotated[
     Alibi | None, BeforeValidator(true_is_default, json_schema_input_type=bool | Alibi | None)
 ]
 """ALiBi, `true` for its usual slopes, or `false` for none."""
+
+
+class RelativeBias(Strict):
+    """A learned number for each head and distance, added to the scores.
+
+    With `buckets` near distances have one each and far ones share them, ever more widely up to
+    `max_distance` (arXiv 1910.10683, section 2.1): half of the buckets are for near ones, and
+    where attention looks both ways half are for each side. Without, every distance below
+    `max_distance` has its own.
+    """
+
+    max_distance: Size = Field(description="What is further away counts as this far.")
+    buckets: Size | None = Field(
+        default=None, description="How many groups of distances have a number."
+    )
+    shared: bool = Field(
+        default=True, description="All layers of the stack have one table, or each its own."
+    )
+
+    def rows(self, causal: bool) -> int:
+        """How many numbers a head has."""
+        return self.buckets or self.max_distance * (1 if causal else 2)
 
 
 class FloorTemperature(Strict):

@@ -6,11 +6,16 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.graph import OperatorGraph
+from archspec.graph import OperatorGraph, Parameter
 from archspec.mask import Mask
 from archspec.mechanisms.base import Mechanism, State
 from archspec.mechanisms.mixers.attention.graph import attention_graph
-from archspec.mechanisms.mixers.attention.parts import Gate, OptionalAlibi, Temperature
+from archspec.mechanisms.mixers.attention.parts import (
+    Gate,
+    OptionalAlibi,
+    RelativeBias,
+    Temperature,
+)
 from archspec.spec.base import Factor, Size, Tokens, reject
 from archspec.spec.norm import OptionalHeadNorm, OptionalNorm
 from archspec.spec.rope import Rope
@@ -35,6 +40,9 @@ class Attention(Mechanism):
     value_dim: Size | None = Field(
         default=None, description="Width of one value head; `head_dim` when left out."
     )
+    source: Literal["self", "encoder"] = Field(
+        default="self", description="Keys and values come from this text, or the encoder's states."
+    )
     causal: bool = Field(default=True, description="A token sees itself and what came before it.")
     window: Tokens | None = Field(
         default=None, description="How many tokens a query sees, itself included."
@@ -43,7 +51,14 @@ class Attention(Mechanism):
         default=None,
         description="The text is cut into pieces of so many tokens; a query sees its own.",
     )
+    prefix: bool = Field(
+        default=False,
+        description="The first tokens of a text, as many as a call says, see each other both ways.",
+    )
     qkv_bias: bool = Field(default=False, description="Query, key and value layers have biases.")
+    key_bias: bool = Field(
+        default=True, description="With `qkv_bias`, the key layer has one as well."
+    )
     output_bias: bool = Field(default=False, description="The output layer has a bias.")
     keys_as_values: bool = Field(
         default=False, description="Values are what the key layer gives, before norm and rope."
@@ -60,6 +75,9 @@ class Attention(Mechanism):
     v_norm: OptionalNorm = Field(default=None, description="A norm over each value head.")
     rope: Rope | None = Field(default=None, description="Rotary positions.")
     alibi: OptionalAlibi = Field(default=None, description="A bias that falls with distance.")
+    relative_bias: RelativeBias | None = Field(
+        default=None, description="A learned bias for each distance."
+    )
     temperature: Temperature | None = Field(
         default=None, description="Queries that grow with their position."
     )
@@ -85,23 +103,8 @@ class Attention(Mechanism):
                 f"{self.heads} heads cannot share {self.key_heads} key-value heads evenly",
                 f"kv_heads divides heads: {near} would",
             )
-        if self.rope and self.rope.width(self.head_dim) % 2:
-            reject(
-                "head_dim",
-                f"rope turns {self.rope.width(self.head_dim)} of {self.head_dim} dimensions; "
-                "it turns pairs, so that number must be even",
-            )
-        if self.rope and self.rope.width(self.head_dim) == 0:
-            reject("head_dim", "too narrow for the share of it that rope turns")
-        scaling = self.rope.scaling if self.rope else None
-        if self.rope and scaling and scaling.type == "longrope":
-            pairs = self.rope.width(self.head_dim) // 2
-            for factors in (scaling.short_factors, scaling.long_factors):
-                if len(factors) != pairs:
-                    reject("rope", f"{len(factors)} factors for {pairs} pairs of dimensions")
-        grows = scaling is not None and scaling.type in ("ntk", "dynamic")
-        if grows and self.rope and self.rope.width(self.head_dim) < 4:
-            reject("rope", "this scaling stretches between pairs, so it needs two of them")
+        if self.rope:
+            self.rope.check(self.head_dim, "head_dim")
         if self.keys_as_values and self.value_width != self.head_dim:
             reject("value_dim", "values that are keys are as wide as keys")
         if self.qk_norm and self.qk_norm.scope == "width" and self.qk_norm.after_rope:
@@ -113,6 +116,7 @@ class Attention(Mechanism):
         if self.shared_keys and not self.causal:
             reject("shared_keys", "keys are shared where attention looks back: `causal: true`")
         self._check_mask()
+        self._check_source()
         return self
 
     def _check_mask(self) -> None:
@@ -122,6 +126,7 @@ class Attention(Mechanism):
             "sinks": self.sinks,
             "softcap": self.softcap,
             "alibi": self.alibi,
+            "prefix": self.prefix,
         }
         for name, value in looking_back.items():
             if value and not self.causal:
@@ -131,6 +136,26 @@ class Attention(Mechanism):
         for name in ("window", "chunk", "sinks", "softcap"):
             if self.alibi and looking_back[name]:
                 reject(name, f"`alibi` and `{name}` do not go together")
+
+        for name in ("window", "chunk", "sinks", "softcap", "alibi", "prefix"):
+            if self.relative_bias and getattr(self, name):
+                reject(name, f"`relative_bias` and `{name}` do not go together")
+        if self.prefix and self.alibi:
+            reject("prefix", "`alibi` looks back, and a prefix is seen both ways")
+        bias = self.relative_bias
+        if bias and bias.buckets is not None:
+            near = bias.buckets // (2 if self.causal else 4)
+            if bias.buckets % 2 or not 1 <= near < bias.max_distance:
+                message = f"{bias.buckets} buckets do not divide {bias.max_distance} distances"
+                reject(("relative_bias", "buckets"), message, "an even number, well below them")
+
+    def _check_source(self) -> None:
+        if self.source == "self":
+            return
+        own = ("window", "chunk", "prefix", "shared_keys", "keys_as_values", "rope", "alibi")
+        for name in (*own, "relative_bias", "temperature", "sinks", "softcap"):
+            if getattr(self, name):
+                reject(name, f"`{name}` is for attention within one text: `source: self`")
 
     @property
     def key_heads(self) -> int:
@@ -149,7 +174,20 @@ class Attention(Mechanism):
 
     def mask(self) -> Mask:
         """Causal, with a window or in chunks, or everything."""
-        return Mask(self.causal, self.window, self.chunk)
+        if self.source == "encoder":
+            return Mask(causal=False, source=True)
+        return Mask(self.causal, self.window, self.chunk, self.prefix)
+
+    def is_causal(self) -> bool:
+        """The encoder's text is known before the first token."""
+        return self.causal or self.source == "encoder"
+
+    def common(self) -> tuple[Parameter, ...]:
+        """The relative bias, where all layers have one table."""
+        if not self.relative_bias or not self.relative_bias.shared:
+            return ()
+        rows = self.relative_bias.rows(self.causal)
+        return (Parameter("relative_bias.weight", (rows, self.heads)),)
 
     def rotary(self) -> tuple[Rope, int] | None:
         """Its rotary positions and the head width."""
@@ -161,7 +199,8 @@ class Attention(Mechanism):
 
     def gives(self) -> str | None:
         """Its keys and values, by what it sees and by their shape."""
-        return None if self.shared_keys or not self.causal else self._keys_name()
+        gives = self.causal and self.source == "self" and not self.shared_keys
+        return self._keys_name() if gives else None
 
     def takes(self) -> str | None:
         """The keys and values of an earlier layer."""
@@ -175,18 +214,25 @@ class Attention(Mechanism):
 
     def state(self) -> State:
         """A key and a value for each key head and token; none when they are not its own."""
+        numbers = self.key_heads * (self.head_dim + self.value_width)
+        if self.source == "encoder":
+            return State(per_source=numbers)
         if not self.causal or self.shared_keys:
             return State()
-        return State(self.key_heads * (self.head_dim + self.value_width), self.window or self.chunk)
+        return State(numbers, self.window or self.chunk)
 
     def title(self) -> str:
         """Multi-head, grouped-query or multi-query attention."""
+        if self.source == "encoder":
+            return "Cross-attention"
         if self.key_heads == self.heads:
             return "Multi-head attention"
         return "Multi-query attention" if self.key_heads == 1 else "Grouped-query attention"
 
     def role(self) -> str:
         """Named by what it sees."""
+        if self.source == "encoder":
+            return "CrossAttention"
         if not self.causal:
             return "BidirectionalAttention"
         if self.chunk:
@@ -195,7 +241,9 @@ class Attention(Mechanism):
 
     def caption(self, hidden_size: int) -> str:
         """What it sees, its heads and their width."""
-        if not self.causal:
+        if self.source == "encoder":
+            sees = "the encoder's states"
+        elif not self.causal:
             sees = "the whole text"
         elif self.window:
             sees = f"the last {_count(self.window, 'token')}"

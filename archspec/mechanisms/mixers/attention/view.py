@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.codegen.site import Check, SharedFile, Site
@@ -18,6 +18,7 @@ SHARED = (
 CACHES = {
     "KeyValueCache": "templates/caches/key_value.py.jinja",
     "RollingCache": "templates/caches/rolling.py.jinja",
+    "SourceCache": "templates/caches/source.py.jinja",
 }
 CHECK = Check(
     "attention",
@@ -25,6 +26,8 @@ CHECK = Check(
     "Attention is compared with its definition in float64.",
     "from . import attend",
 )
+
+PLACE = "mechanisms/mixers/attention/forward_{}.py.jinja"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,42 @@ class TemperatureView:
 
 
 @dataclass(frozen=True)
+class Distances:
+    """A function from a table to a bias for each distance."""
+
+    kind: str
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return "by_bucket" if self.kind == "buckets" else "by_distance"
+
+    @property
+    def parameters(self) -> str:
+        """What it takes at the end."""
+        return ", near: int, furthest: int" if self.kind == "buckets" else ""
+
+    @property
+    def passed(self) -> str:
+        """The same, passed on."""
+        return ", near, furthest" if self.kind == "buckets" else ""
+
+
+@dataclass(frozen=True)
+class RelativeView:
+    """A learned bias: the function that spreads its table over distances, and the call."""
+
+    function: Distances
+    both: bool
+    arguments: str
+
+    @property
+    def call(self) -> str:
+        """The name of the function."""
+        return self.function.name + ("_both" if self.both else "")
+
+
+@dataclass(frozen=True)
 class AttentionView:
     """One attention class."""
 
@@ -56,6 +95,10 @@ class AttentionView:
     head_dim: int
     value_dim: int
     qkv_bias: bool
+    key_bias: bool
+    template: str
+    prefix: bool
+    relative: RelativeView | None
     output_bias: bool
     own_values: bool
     takes: str | None
@@ -79,6 +122,8 @@ class AttentionView:
     gate_activation: str
     cache: str | None
     function: Attend
+    only: tuple[str, ...] = ("q", "k", "v")
+    """What the stages at hand work on."""
 
     def project(self, name: str) -> str:
         """The expression for q, k or v before it is cut into heads."""
@@ -101,15 +146,20 @@ class AttentionView:
     @property
     def clipped(self) -> list[str]:
         """What is clipped after it is cut into heads."""
-        if self.takes:
-            return ["q"]
         # A norm over all heads comes before the cut, and the clip before the norm.
-        return ["v"] if self.width_norm else ["q", "k", "v"]
+        names = ["v"] if self.width_norm else ["q", "k", "v"]
+        return [name for name in names if name in self.only]
 
     @property
     def turned(self) -> list[str]:
         """What is normed and rotated here."""
-        return ["q"] if self.takes else ["q", "k"]
+        return [name for name in ("q", "k") if name in self.only]
+
+    def part(self, *names: str) -> AttentionView:
+        """The same where the stages work on some of q, k and v alone."""
+        first = {"clip": self.clipped, "v_norm": ["v"], "temperature": ["q"]}
+        stages = (s for s in self.stages if set(first.get(s, self.turned)) & set(names))
+        return replace(self, only=names, stages=tuple(stages))
 
     @property
     def q_width(self) -> str:
@@ -145,12 +195,28 @@ class AttentionView:
     def kept(self) -> str:
         """How many tokens its cache has room for."""
         limit = self.window or self.chunk
+        if self.cache == "SourceCache":
+            return "source_length"
         return f"min({limit}, max_length)" if limit else "max_length"
 
     @property
     def attend_arguments(self) -> str:
         """What follows q, k and v in the call."""
+        if self.cache == "SourceCache":
+            return self._arguments("self.sinks", "step.start", "step.source_padding")
         return self._arguments("self.sinks", "step.start", "step.padding")
+
+    @property
+    def both_ways_arguments(self) -> str:
+        """What follows the output, q, k and v in the call that reads a prefix."""
+        parts = ["self.sinks"] if self.sinks else []
+        parts += ["step.prefix", "step.padding", repr(self.scale)]
+        return ", ".join(parts + ([repr(self.softcap)] if self.softcap else []))
+
+    @property
+    def kept_of(self) -> str:
+        """Whose length its cache has room for."""
+        return "source_length" if self.cache == "SourceCache" else "max_length"
 
     @property
     def selftest_arguments(self) -> str:
@@ -167,11 +233,13 @@ class AttentionView:
             parts += [f"{name}={value!r}"] if value else []
         parts += ["sinks=sinks"] if self.sinks else []
         parts += ["slopes=slopes"] if self.slopes else []
+        parts += ["relative=relative"] if self.relative else []
         return ", ".join(parts)
 
     def _arguments(self, sinks: str, start: str, padding: str) -> str:
         parts = [sinks] if self.sinks else []
         parts += ["slopes"] if self.slopes else []
+        parts += ["relative"] if self.relative else []
         parts += [start, padding] if self.causal else [padding]
         parts += [f"window={self.window}"] if self.window else []
         parts += [f"chunk={self.chunk}"] if self.chunk else []
@@ -194,6 +262,10 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         head_dim=a.head_dim,
         value_dim=a.value_width,
         qkv_bias=a.qkv_bias,
+        key_bias=a.qkv_bias and a.key_bias,
+        template=PLACE.format("source" if a.source == "encoder" else "own"),
+        prefix=a.prefix,
+        relative=_relative(a),
         output_bias=a.output_bias,
         own_values=not a.keys_as_values and not a.shared_keys,
         takes=a.takes(),
@@ -209,7 +281,7 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         slopes=_slopes(a.alibi, a.heads, a.score_scale) if a.alibi else None,
         sinks=a.sinks,
         softcap=a.softcap,
-        causal=a.causal,
+        causal=a.causal and a.source == "self",
         window=a.window,
         chunk=a.chunk,
         scale=a.score_scale,
@@ -217,7 +289,8 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         gate_activation={"sigmoid": "torch.sigmoid", "softplus": "F.softplus"}[
             a.gate.activation if a.gate else "sigmoid"
         ],
-        cache=_cache(a) if site.decodes and not a.shared_keys else None,
+        only=("q",) if a.shared_keys else ("q", "k", "v"),
+        cache=_cache(a) if site.decodes and a.is_causal() and not a.shared_keys else None,
         function=Attend(_kind(a), core),
     )
 
@@ -225,17 +298,54 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
 def shared(views: list[AttentionView]) -> dict[str, Any]:
     """The functions that all attention classes call, each once."""
     functions = list(dict.fromkeys(v.function for v in views))
-    cores = list(dict.fromkeys(f.core_view for f in functions if f.kind != "bidirectional"))
-    return {"functions": functions, "cores": cores, "any_causal": bool(cores)}
+    cores = list(dict.fromkeys(f.core_view for f in functions if f.kind in _LOOK_BACK))
+    prefixed = list(dict.fromkeys(v.function for v in views if v.prefix))
+    return {
+        "functions": functions,
+        "cores": cores,
+        "any_causal": any(f.kind in (*_LOOK_BACK, "relative") for f in functions),
+        "prefixed": list({f.both_ways: f for f in prefixed}.values()),
+        "distances": list(dict.fromkeys(v.relative.function for v in views if v.relative)),
+        "both_sides": {v.relative.function for v in views if v.relative and v.relative.both},
+        "attend_names": sorted(_names(views)),
+    }
+
+
+_LOOK_BACK = ("causal", "sliding", "chunked")
+
+
+def _names(views: list[AttentionView]) -> set[str]:
+    """What the classes call from attend.py."""
+    called = {view.attend for view in views}
+    called |= {view.function.both_ways for view in views if view.prefix}
+    return called | {view.relative.call for view in views if view.relative}
 
 
 def _kind(a: Attention) -> str:
-    if not a.causal:
+    if a.relative_bias:
+        return "relative" if a.causal else "relative_both"
+    if not a.causal or a.source == "encoder":
         return "bidirectional"
     return "sliding" if a.window else "chunked" if a.chunk else "causal"
 
 
+def _relative(a: Attention) -> RelativeView | None:
+    own = a.relative_bias
+    if own is None:
+        return None
+    table = "step.relative_bias" if own.shared else "self.relative_bias.weight"
+    count = "step.start + tokens" if a.causal else "tokens"
+    arguments = f"{table}, {count}"
+    if own.buckets:
+        near = own.buckets // (2 if a.causal else 4)
+        arguments += f", near={near}, furthest={own.max_distance}"
+    kind = "buckets" if own.buckets else "each"
+    return RelativeView(Distances(kind), not a.causal, arguments)
+
+
 def _cache(a: Attention) -> str:
+    if a.source == "encoder":
+        return "SourceCache"
     return "RollingCache" if a.window or a.chunk else "KeyValueCache"
 
 
@@ -253,6 +363,9 @@ def _modules(a: Attention, site: Site) -> list[Submodule]:
         width = _product(a.heads, a.value_width) if a.gate.per == "element" else str(a.heads)
         linear = f"nn.Linear({site.hidden_size}, {width}, bias={a.gate.bias})"
         found.append(Submodule("gate_proj", linear))
+    if a.relative_bias and not a.relative_bias.shared:
+        rows = a.relative_bias.rows(a.causal)
+        found.append(Submodule("relative_bias", f"nn.Embedding({rows}, {a.heads})"))
     if a.sinks:
         found.append(Submodule("sinks", f"nn.Parameter(torch.zeros({a.heads}))"))
     return found

@@ -1,0 +1,214 @@
+"""What the templates of layers see: modules in order, and how their values meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from archspec.block import Block, Branch, NamedNorm, Scale
+from archspec.codegen.site import ModuleView
+from archspec.mechanisms.base import Mechanism
+from archspec.spec.norm import Norm
+
+
+@dataclass(frozen=True)
+class Member:
+    """A submodule or a parameter, and the expression that makes it."""
+
+    name: str
+    constructor: str
+
+
+@dataclass(frozen=True)
+class BranchView:
+    """A function of the residual stream."""
+
+    name: str
+    class_name: str
+    arguments: str
+    cache: str | None
+    kept_of: str
+    """Whose length the cache has room for."""
+
+    before: Member | None
+    inside: Member | None
+    scale: str | None
+    input_scale: str | None
+
+    def term(self, x: str, arguments: str) -> str:
+        """The expression for what it adds, where `x` is read."""
+        value = f"self.{self.before.name}({x})" if self.before else x
+        value = f"{self.input_scale} * {value}" if self.input_scale else value
+        value = f"self.{self.name}({value}{arguments})"
+        value = f"self.{self.inside.name}({value})" if self.inside else value
+        return f"{self.scale} * {value}" if self.scale else value
+
+
+@dataclass(frozen=True)
+class UpdateView:
+    """One update of the residual stream."""
+
+    branches: tuple[BranchView, ...]
+    before: Member | None
+    inside: Member | None
+    after: Member | None
+
+    def sum(self, arguments: Callable[[BranchView], str]) -> str:
+        """The expression for the stream after it; `y` is what stands behind `before`."""
+        x = "y" if self.before else "x"
+        terms = " + ".join(branch.term(x, arguments(branch)) for branch in self.branches)
+        value = f"x + self.{self.inside.name}({terms})" if self.inside else f"x + {terms}"
+        return f"self.{self.after.name}({value})" if self.after else value
+
+
+@dataclass(frozen=True)
+class LayerView:
+    """One class of layer."""
+
+    class_name: str
+    caption: str
+    block: str
+    count: int
+    updates: tuple[UpdateView, ...]
+    stored: tuple[Member, ...]
+    """Parameters and buffers of its own."""
+
+    scale: str | None
+    alone: bool
+    """It takes nothing from other layers, so that it can be tested by itself."""
+
+    decodes: bool
+    """It stands in a decoder, and may keep something between calls."""
+
+    @property
+    def branches(self) -> list[BranchView]:
+        """The branches of all updates, in order."""
+        return [branch for update in self.updates for branch in update.branches]
+
+    @property
+    def members(self) -> list[Member]:
+        """Everything it is made of, in order of computation."""
+        found: list[Member | None] = []
+        for update in self.updates:
+            found.append(update.before)
+            for branch in update.branches:
+                body = Member(branch.name, f"{branch.class_name}()")
+                found += [branch.before, body, branch.inside]
+            found += [update.inside, update.after]
+        return [*(member for member in found if member), *self.stored]
+
+    @property
+    def lines(self) -> list[str]:
+        """The statements of its forward pass."""
+        out: list[str] = []
+        for update in self.updates:
+            out += [f"y = self.{update.before.name}(x)"] if update.before else []
+            out.append(f"x = {update.sum(self.arguments)}")
+        return out + ([f"x = {self.scale} * x"] if self.scale else [])
+
+    @property
+    def keepers(self) -> list[BranchView]:
+        """The branches that keep something between calls."""
+        return [branch for branch in self.branches if branch.cache]
+
+    @property
+    def cache(self) -> str | None:
+        """The class of what the layer keeps; a tuple where several of its branches do."""
+        kept = [branch.cache or "" for branch in self.keepers]
+        return f"tuple[{', '.join(kept)}]" if len(kept) > 1 else next(iter(kept), None)
+
+    @property
+    def new_caches(self) -> str:
+        """The expression for an empty cache."""
+        made = [f"{b.class_name}.new_cache(batch_size, {b.kept_of}, like)" for b in self.keepers]
+        return f"({', '.join(made)})" if len(made) > 1 else next(iter(made), "None")
+
+    @property
+    def unpacked(self) -> str | None:
+        """The statement that takes a cache of several apart."""
+        if len(self.keepers) < 2:
+            return None
+        names = ", ".join(f"{branch.name}_cache" for branch in self.keepers)
+        nothing = ", ".join(["None"] * len(self.keepers))
+        return f"{names} = cache if cache is not None else ({nothing})"
+
+    def arguments(self, branch: BranchView) -> str:
+        """What a branch is called with after x."""
+        if len(self.keepers) < 2 or not branch.cache:
+            return branch.arguments
+        return branch.arguments.removesuffix(", cache") + f", {branch.name}_cache"
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Makes the views of layers from those of their mechanisms."""
+
+    modules: Mapping[Mechanism, ModuleView]
+    norm: Callable[[Norm], str]
+    """The expression that makes a norm over the stream."""
+
+    def view(self, block: Block, class_name: str, count: int, total: int) -> LayerView:
+        """The class of a block that stands `count` times among `total` layers."""
+        updates = tuple(
+            UpdateView(
+                tuple(self._branch(branch) for branch in update.branches),
+                self._member(update.before),
+                self._member(update.inside),
+                self._member(update.after),
+            )
+            for update in block.updates
+        )
+        scales = [*(branch.scale for branch in block.branches), block.scale]
+        return LayerView(
+            class_name,
+            _caption(block, count, total),
+            block.name,
+            count,
+            updates,
+            tuple(_stored(scale) for scale in scales if scale and scale.name),
+            _factor(block.scale),
+            not any(branch.body.takes() for branch in block.branches),
+            all(branch.body.is_causal() for branch in block.branches),
+        )
+
+    def _branch(self, branch: Branch) -> BranchView:
+        module, body = self.modules[branch.body], branch.body
+        return BranchView(
+            branch.name,
+            module.class_name,
+            module.arguments,
+            module.cache,
+            "source_length" if body.state().per_source else "max_length",
+            self._member(branch.before),
+            self._member(branch.inside),
+            _factor(branch.scale),
+            repr(body.input_scale) if body.input_scale is not None else None,
+        )
+
+    def _member(self, named: NamedNorm | None) -> Member | None:
+        return Member(named.name, self.norm(named.norm)) if named else None
+
+
+def _factor(scale: Scale | None) -> str | None:
+    if scale is None:
+        return None
+    return f"self.{scale.name}" if scale.name else repr(scale.value)
+
+
+def _stored(scale: Scale) -> Member:
+    kind = "nn.Parameter" if scale.trained else "nn.Buffer"
+    return Member(scale.name or "", f"{kind}(torch.full(({scale.channels},), {scale.value!r}))")
+
+
+def _caption(block: Block, count: int, total: int) -> str:
+    beside = any(len(update.branches) > 1 for update in block.updates)
+    parts: list[str] = []
+    for update in block.updates:
+        names = [_lower_first(branch.body.title()) for branch in update.branches]
+        parts.append(" beside ".join(names))
+    text = (" then " if len(parts) > 1 or not beside else " beside ").join(parts)
+    return f"{text[:1].upper()}{text[1:]}; {count} of {total} layers."
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,140 @@
+"""What the templates of a stack see: what enters it, and its layers in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.schedule import Run
+from archspec.spec.embedding import SinusoidalPositions
+from archspec.stack import Embedding, LayerVectors
+
+
+@dataclass(frozen=True)
+class Sinusoids:
+    """A function that computes positions: its name and its numbers."""
+
+    name: str
+    width: int
+    base: float
+    pairs: int
+    """What the exponent is divided by."""
+
+    layout: str
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The vectors of a token for every layer."""
+
+    layers: int
+    own: LayerVectors
+    norm: str | None
+
+    @property
+    def numbers(self) -> str:
+        """How many numbers a token has in all."""
+        return f"{self.layers} * {self.own.width}"
+
+    @property
+    def scale(self) -> str:
+        """The factor on the table's vectors, to be appended."""
+        return _times(self.own.scale)
+
+    @property
+    def projection_scale(self) -> str:
+        """The factor on the projection, to be appended."""
+        scale = self.own.projection_scale
+        return _times(scale if scale != 1 else None)
+
+    @property
+    def sum_scale(self) -> str:
+        """The factor on the sum, to be appended."""
+        return _times(self.own.sum_scale)
+
+
+@dataclass(frozen=True)
+class EmbeddingView:
+    """What turns token ids into the first hidden state of a stack."""
+
+    scale: str
+    width: int
+    hidden_size: int
+    rows: int
+    """Rows of a table of positions, 0 where there is none."""
+
+    length: int
+    """How many positions have a row."""
+
+    offset: str
+    """What is added to a position, to be appended."""
+
+    sinusoids: Sinusoids | None
+    token_types: int | None
+    norm: str | None
+    vectors: Vectors | None
+
+    @property
+    def widens(self) -> bool:
+        """Whether token vectors have a width of their own."""
+        return self.width != self.hidden_size
+
+    @property
+    def reads_positions(self) -> bool:
+        """Whether it adds absolute positions."""
+        return bool(self.rows or self.sinusoids)
+
+
+def embedding_view(
+    own: Embedding,
+    hidden_size: int,
+    norm: str | None,
+    layer_norm: str | None,
+    layers: int,
+    name: str,
+) -> EmbeddingView:
+    """The view of `own`; `name` is that of a function for positions."""
+    positions = own.positions
+    learned = positions.length if positions and positions.type == "learned" else 0
+    offset = positions.offset if positions else 0
+    computed = positions if isinstance(positions, SinusoidalPositions) else None
+    return EmbeddingView(
+        _times(own.scale),
+        own.width or hidden_size,
+        hidden_size,
+        learned + offset if learned else 0,
+        learned,
+        f" + {offset}" if offset else "",
+        _sinusoids(computed, hidden_size, name) if computed else None,
+        own.token_types,
+        norm,
+        Vectors(layers, own.per_layer, layer_norm) if own.per_layer else None,
+    )
+
+
+def python_schedule(run: Run, names: dict[str, str]) -> str:
+    """The schedule as a Python list of classes: `3 * (5 * [LocalLayer] + [GlobalLayer])`."""
+    parts: list[str] = []
+    single: list[str] = []
+
+    def flush() -> None:
+        if single:
+            parts.append(f"[{', '.join(single)}]")
+            single.clear()
+
+    for item in run.items:
+        if isinstance(item, str):
+            single.append(names[item])
+            continue
+        flush()
+        inner = python_schedule(Run(1, item.items), names)
+        parts.append(f"{item.times} * ({inner})" if " + " in inner else f"{item.times} * {inner}")
+    flush()
+    return " + ".join(parts)
+
+
+def _sinusoids(own: SinusoidalPositions, width: int, name: str) -> Sinusoids:
+    return Sinusoids(name, width, own.base, width // 2 - (1 if own.ends else 0), own.layout)
+
+
+def _times(factor: float | None) -> str:
+    return f" * {factor!r}" if factor is not None else ""

@@ -1,0 +1,226 @@
+"""What the linear attention templates see: names decided, numbers worked out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.codegen.site import Check, SharedFile, Site
+from archspec.mechanisms.mixers.linear_attention.functions import Recurrence, recurrence
+from archspec.mechanisms.mixers.linear_attention.parts import LearnedDecay, RetentionDecay
+from archspec.mechanisms.mixers.linear_attention.spec import LinearAttention
+
+FILE = "linear_attention.py"
+PURPOSE = "the linear attention of each kind of layer"
+SHARED = (
+    SharedFile("linear_recurrence.py", "recurrence.py.jinja", "states that fade as they grow"),
+)
+CACHES = {"StateCache": "cache.py.jinja"}
+CHECK = Check(
+    "linear recurrence",
+    "check_linear_recurrence",
+    "Linear attention in chunks is compared with its equations, token by token, in float64.",
+    "from . import linear_recurrence",
+)
+CHUNK = 64
+STAGES = "mechanisms/mixers/linear_attention/{}.py.jinja"
+ROTATE = "mechanisms/mixers/attention/stage_{}.py.jinja"
+
+
+@dataclass(frozen=True)
+class Submodule:
+    """A module of the class beside its projections, and the expression that makes it."""
+
+    name: str
+    constructor: str
+
+
+@dataclass(frozen=True)
+class LinearAttentionView:
+    """One class of linear attention; its stages are templates, in order."""
+
+    class_name: str
+    caption: str
+    hidden_size: int
+    heads: int
+    key_dim: int
+    value_dim: int
+    qkv_bias: bool
+    output_bias: bool
+    modules: tuple[Submodule, ...]
+    before: tuple[str, ...]
+    """Stages before queries, keys and values are cut into heads."""
+    stages: tuple[str, ...]
+    """Stages of heads, up to the state."""
+    after: tuple[str, ...]
+    """Stages after the state."""
+    activation: str
+    rotary: str | None
+    rotary_width: int
+    rotate: str
+    scale: str
+    decay: str
+    fixed: bool
+    parts: int
+    gate: str | None
+    cache: str | None
+    function: Recurrence
+    turned: tuple[str, ...] = ("q", "k")
+
+    @property
+    def k_width(self) -> str:
+        """The width of all queries or keys, as a product where there are several heads."""
+        return _product(self.heads, self.key_dim)
+
+    @property
+    def v_width(self) -> str:
+        """The width of all values."""
+        return _product(self.heads, self.value_dim)
+
+    @property
+    def value_letter(self) -> str:
+        """The width of a value head in comments on shapes."""
+        return "D" if self.value_dim == self.key_dim else "E"
+
+    @property
+    def arguments(self) -> str:
+        """What a layer passes it after x."""
+        return ", step, cache" if self.cache else ", step"
+
+    @property
+    def attend(self) -> str:
+        """The function that it calls."""
+        return self.function.name
+
+    @property
+    def attend_arguments(self) -> str:
+        """What it calls that function with."""
+        shaped = "[None, :, None]" if self.fixed else ""
+        shaped = ".transpose(1, 2)" if self.function.kind == "heads" and not self.fixed else shaped
+        decay = f", decay{shaped}" if self.function.fades else ""
+        return f"q{self.scale}, k, v{decay}, real, state"
+
+    @property
+    def decay_shape(self) -> str:
+        """The shape of its decay in the selftest."""
+        if self.fixed:
+            return f"1, {self.heads}, 1"
+        channels = f", {self.key_dim}" if self.function.kind == "channels" else ""
+        return f"1, {self.heads}, TOKENS{channels}"
+
+
+def view(mechanism: LinearAttention, site: Site) -> LinearAttentionView:
+    """Decide names and numbers for one linear attention."""
+    a, rotary = mechanism, mechanism.rotary()
+    turned = site.rotaries[rotary] if rotary else None
+    scale = a.read_scale
+    return LinearAttentionView(
+        class_name=site.class_name,
+        caption=a.caption(site.hidden_size),
+        hidden_size=site.hidden_size,
+        heads=a.heads,
+        key_dim=a.key_dim,
+        value_dim=a.value_width,
+        qkv_bias=a.qkv_bias,
+        output_bias=a.output_bias,
+        modules=tuple(_modules(a, site)),
+        before=tuple(_before(a)),
+        stages=tuple(_stages(a, bool(turned and turned.width < a.key_dim))),
+        after=tuple(_after(a)),
+        activation=a.activation or "identity",
+        rotary=turned.name if turned else None,
+        rotary_width=turned.width if turned else 0,
+        rotate="rotate_pairs" if a.rope and a.rope.pairing == "interleaved" else "rotate",
+        scale="" if scale == 1 else f" * {scale!r}",
+        decay=_decay(a),
+        fixed=a.decay is not None and not isinstance(a.decay, LearnedDecay),
+        parts=(a.output_norm.parts(a.heads) if a.output_norm else None) or 1,
+        gate={"sigmoid": "torch.sigmoid", "silu": "F.silu"}[a.gate.activation] if a.gate else None,
+        cache="StateCache" if site.decodes else None,
+        function=recurrence(a),
+    )
+
+
+def shared(views: list[LinearAttentionView]) -> dict[str, Any]:
+    """The functions that all classes call, each once."""
+    functions = sorted({v.function for v in views}, key=lambda r: r.kind)
+    return {
+        "recurrences": functions,
+        "chunk": CHUNK,
+        "fades": any(function.fades for function in functions),
+        "fixed": any(v.fixed for v in views),
+    }
+
+
+def _modules(a: LinearAttention, site: Site) -> list[Submodule]:
+    found: list[Submodule] = []
+    if a.qk_norm:
+        width = a.heads * a.key_dim if a.qk_norm.scope == "width" else a.key_dim
+        each = a.heads if a.qk_norm.scope == "each_head" and a.qk_norm.weight else None
+        found += [Submodule(f"{n}_norm", site.norm(a.qk_norm, width, each)) for n in "qk"]
+    if isinstance(a.decay, LearnedDecay):
+        found += _decay_modules(a, a.decay, site.hidden_size)
+    if a.output_norm:
+        parts = a.output_norm.parts(a.heads)
+        whole = a.value_width if a.output_norm.scope == "head" else a.output_width
+        norm = site.norm(
+            a.output_norm, whole // (parts or 1), parts if a.output_norm.weight else None
+        )
+        found.append(Submodule("o_norm", norm))
+    if a.gate:
+        width = _product(a.heads, a.value_width)
+        linear = f"nn.Linear({site.hidden_size}, {width}, bias={a.gate.bias})"
+        found.append(Submodule("gate_proj", linear))
+    return found
+
+
+def _decay_modules(a: LinearAttention, decay: LearnedDecay, hidden_size: int) -> list[Submodule]:
+    out = _product(a.heads, a.key_dim) if decay.per == "channel" else str(a.heads)
+    if decay.rank is None:
+        return [Submodule("decay_proj", f"nn.Linear({hidden_size}, {out}, bias={decay.bias})")]
+    down = f"nn.Linear({hidden_size}, {decay.rank}, bias=False)"
+    up = f"nn.Linear({decay.rank}, {out}, bias={decay.bias})"
+    return [Submodule("decay_down", down), Submodule("decay_up", up)]
+
+
+def _before(a: LinearAttention) -> list[str]:
+    stages = [STAGES.format("stage_activation")] if a.activation else []
+    width = bool(a.qk_norm and a.qk_norm.scope == "width")
+    return stages + ([ROTATE.format("qk_norm")] if width else [])
+
+
+def _stages(a: LinearAttention, part: bool) -> list[str]:
+    heads = bool(a.qk_norm and a.qk_norm.scope != "width")
+    norm = [ROTATE.format("qk_norm")] if heads else []
+    rotate = [ROTATE.format("rotate_part" if part else "rotate")] if a.rope else []
+    stages = rotate + norm if a.qk_norm and a.qk_norm.after_rope else norm + rotate
+    if not a.decay:
+        return stages
+    kind = f"by_{a.decay.per}" if isinstance(a.decay, LearnedDecay) else "fixed"
+    return [*stages, STAGES.format(f"decay_{kind}")]
+
+
+def _after(a: LinearAttention) -> list[str]:
+    merge = STAGES.format("merge_heads")
+    if a.output_norm is None:
+        return [merge]
+    norm = STAGES.format("norm_parts" if a.output_norm.groups else "norm_output")
+    return [merge, norm] if a.output_norm.scope == "width" else [norm, merge]
+
+
+def _decay(a: LinearAttention) -> str:
+    """The expression for the logarithm of what is kept; of a learned one, before the sigmoid."""
+    if a.decay is None:
+        return ""
+    if isinstance(a.decay, LearnedDecay):
+        made = "self.decay_up(self.decay_down(x))" if a.decay.rank else "self.decay_proj(x)"
+        made = f"F.logsigmoid({made})"
+        return made if a.decay.divisor == 1 else f"{made} / {a.decay.divisor!r}"
+    if isinstance(a.decay, RetentionDecay):
+        return f"torch.log1p(-(2.0 ** (-{a.decay.first!r} - head)))"
+    slope = f"2.0 ** (-{a.decay.max_exponent / a.heads!r} * (head + 1))"
+    return f"-{slope}" if a.decay.factor == 1 else f"-{a.decay.factor!r} * {slope}"
+
+
+def _product(count: int, width: int) -> str:
+    return f"{count} * {width}" if count > 1 else f"{width}"

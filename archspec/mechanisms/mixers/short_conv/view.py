@@ -1,0 +1,56 @@
+"""What the gated short convolution's template sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.codegen.site import SharedFile, Site
+from archspec.mechanisms.mixers.short_conv.spec import ShortConvolution
+
+FILE = "gated_conv.py"
+PURPOSE = "the gated short convolution"
+SHARED = (SharedFile("conv.py", "templates/package/conv.py.jinja", "short convolutions over time"),)
+CACHES = {"TailCache": "cache.py.jinja"}
+CHECK = None
+
+
+@dataclass(frozen=True)
+class ShortConvView:
+    """One class of gated short convolutions."""
+
+    class_name: str
+    caption: str
+    hidden_size: int
+    channels: int
+    conv: int
+    bias: bool
+    cache: str | None
+
+    @property
+    def arguments(self) -> str:
+        """What a layer passes it after x."""
+        return ", step, cache" if self.cache else ", step"
+
+    @property
+    def tail(self) -> str:
+        """The expression for the tokens before these."""
+        return "cache.tail if cache is not None else None" if self.cache else "None"
+
+
+def view(mechanism: ShortConvolution, site: Site) -> ShortConvView:
+    """Numbers for one class."""
+    return ShortConvView(
+        site.class_name,
+        mechanism.caption(site.hidden_size),
+        site.hidden_size,
+        mechanism.channels,
+        mechanism.conv,
+        mechanism.bias,
+        "TailCache" if site.decodes else None,
+    )
+
+
+def shared(views: list[ShortConvView]) -> dict[str, Any]:
+    """Nothing beyond the views."""
+    return {}

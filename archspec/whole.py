@@ -1,0 +1,154 @@
+"""What must hold between the parts of a spec, and between the layers of what it describes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archspec.architecture import Architecture
+from archspec.errors import Diagnostic, Mark
+from archspec.expand import Expanded
+from archspec.source import Document, Map
+from archspec.spec.embedding import Embedding
+from archspec.spec.model import ModelSpec
+
+
+def across(spec: ModelSpec, expanded: Expanded, document: Document) -> list[Diagnostic]:
+    """Invariants between parts of a spec that no single part can see."""
+    return [
+        *_embedding(spec, spec.embedding, spec.context_length, "", document.data),
+        *_encoder(spec, expanded, document.data),
+        *_per_layer(spec, expanded, document.data),
+        *_further(spec, document.data),
+    ]
+
+
+def _embedding(
+    spec: ModelSpec, own: Embedding, context: int, path: str, data: Map
+) -> Iterator[Diagnostic]:
+    positions = own.positions
+    if positions and positions.type == "learned" and positions.length < context:
+        message = (
+            f"{positions.length:,} learned positions cannot serve a context of {context:,} tokens"
+        )
+        yield Diagnostic(message, f"{path}context_length", _at(data, f"{path}context_length"))
+    if own.width == spec.hidden_size:
+        message = "token vectors of `hidden_size` need no width of their own"
+        where = f"{path}embedding.width"
+        yield Diagnostic(message, where, _at(data, where), "leave it out")
+
+
+def _encoder(spec: ModelSpec, expanded: Expanded, data: Map) -> Iterator[Diagnostic]:
+    own = spec.encoder
+    readers = [n for n in dict.fromkeys(expanded.layers) if spec.blocks[n].cross_attention]
+    if own is None:
+        for name in readers:
+            path = f"blocks.{name}.cross_attention"
+            hint = "`encoder: {layers: 6 x block}` describes one"
+            yield Diagnostic("there is no encoder to attend to", path, _at(data, path), hint)
+        return
+    yield from _embedding(
+        spec, own.embedding, own.context_length or spec.context_length, "encoder.", data
+    )
+    for name in ("width", "per_layer"):
+        if getattr(own.embedding, name) is not None:
+            path = f"encoder.embedding.{name}"
+            yield Diagnostic("an encoder shares the model's token vectors", path, _at(data, path))
+    if not readers:
+        message = "no layer reads the encoder's states"
+        hint = "a block of `layers` needs `cross_attention`"
+        yield Diagnostic(message, "encoder", _at(data, "encoder"), hint)
+    for name in dict.fromkeys(expanded.encoder_layers):
+        block, path = spec.blocks[name], f"blocks.{name}"
+        if block.cross_attention or block.per_layer:
+            message = "a layer of an encoder has a mixer and a feedforward"
+            yield Diagnostic(message, path, _at(data, path))
+        if all(body.is_causal() for body in block.mixer):
+            message = "an encoder's layer sees the whole text"
+            yield Diagnostic(message, path, _at(data, path), "mixer: {causal: false}")
+    for name in dict.fromkeys(expanded.layers):
+        if not all(body.is_causal() for body in spec.blocks[name].mixer):
+            path = f"blocks.{name}"
+            message = "a decoder's layer looks back: `causal: true`"
+            yield Diagnostic(message, path, _at(data, path))
+
+
+def _per_layer(spec: ModelSpec, expanded: Expanded, data: Map) -> Iterator[Diagnostic]:
+    vectors = spec.embedding.per_layer
+    for name in dict.fromkeys(expanded.layers):
+        reads, path = spec.blocks[name].per_layer, f"blocks.{name}"
+        if reads and not vectors:
+            path += ".per_layer"
+            message = "there are no vectors for each layer"
+            hint = "`embedding: {per_layer: {width: 256}}` makes them"
+            yield Diagnostic(message, path, _at(data, path), hint)
+        elif vectors and not reads:
+            message = "the token has a vector for each layer, and this one does not read it"
+            yield Diagnostic(message, path, _at(data, path), "a block's `per_layer` does")
+        elif vectors and reads and reads.width != vectors.width:
+            message = f"the token's vector for a layer has width {vectors.width}"
+            path += ".per_layer.width"
+            yield Diagnostic(message, path, _at(data, path))
+
+
+def _further(spec: ModelSpec, data: Map) -> Iterator[Diagnostic]:
+    own = spec.further
+    if own is None:
+        return
+    block = spec.blocks.get(own.block)
+    path = "further.block"
+    if block is None:
+        hint = f"the blocks are {', '.join(sorted(spec.blocks))}"
+        yield Diagnostic(f"no block is called {own.block!r}", path, _at(data, path), hint)
+        return
+    if spec.head is None:
+        yield Diagnostic("further tokens need a `head`", "further", _at(data, "further"))
+    bodies = (*block.mixer, *block.feedforward)
+    alone = not block.cross_attention and not block.per_layer
+    if not alone or any(body.takes() or not body.is_causal() for body in bodies):
+        message = "the layer that predicts further tokens looks back and takes nothing from others"
+        yield Diagnostic(message, path, _at(data, path))
+    if spec.embedding.width or spec.encoder:
+        message = "further tokens are for a decoder whose token vectors have `hidden_size`"
+        yield Diagnostic(message, "further", _at(data, "further"))
+
+
+def references(architecture: Architecture, document: Document) -> list[Diagnostic]:
+    """What a layer takes from an earlier one must have been given by then."""
+    found: dict[str, Diagnostic] = {}
+    encoder = architecture.encoder
+    for layers, where in (
+        (encoder.layers if encoder else (), "encoder."),
+        (architecture.layers, ""),
+    ):
+        given: set[str] = set()
+        for layer in layers:
+            for branch in layer.block.branches:
+                taken = branch.body.takes()
+                if taken and taken not in given:
+                    message = f"layer {layer.index} shares what no earlier layer has ({taken})"
+                    path = f"blocks.{layer.block.name}"
+                    hint = "an earlier layer of the same heads and view needs its own"
+                    mark = _at(document.data, f"{where}layers")
+                    found.setdefault(path, Diagnostic(message, path, mark, hint))
+            given |= {name for b in layer.block.branches if (name := b.body.gives())}
+    for stack, where in ((encoder, "encoder."), (architecture.stack, "")):
+        names = [p.name for p in stack.common] if stack else []
+        for name in {name for name in names if names.count(name) > 1}:
+            message = f"layers of one stack share one `{name.partition('.')[0]}`: of one shape"
+            path = f"{where}layers"
+            mark = _at(document.data, path)
+            hint = "or each has its own: `shared: false`"
+            found.setdefault(path, Diagnostic(message, path, mark, hint))
+    return list(found.values())
+
+
+def _at(data: Map, path: str) -> Mark | None:
+    """Where `path` was written, or the nearest of what holds it."""
+    here, mark = data, data.mark
+    for part in path.split("."):
+        if part not in here:
+            break
+        mark = here.values_at[part]
+        if isinstance(here[part], Map):
+            here, mark = here[part], here.keys_at[part]
+    return mark
