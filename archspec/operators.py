@@ -18,3 +18,19 @@ def norm_operator(
     details += ["no weight"] if not norm.weight else []
     detail = ", ".join(details)
     return Operator(name, "norm", norm.caption(), shape or (width,), tuple(weights), detail=detail)
+
+
+def convolution(name: str, channels: int, width: int, bias: bool) -> Operator:
+    """A convolution over the last `width` tokens, each channel by itself."""
+    weights = [Parameter(f"{name}.weight", (channels, 1, width))]
+    if bias:
+        weights.append(Parameter(f"{name}.bias", (channels,)))
+    return Operator(
+        name,
+        "conv",
+        "Convolution",
+        (channels,),
+        tuple(weights),
+        per_token=2 * channels * width,
+        detail=f"width {width}",
+    )

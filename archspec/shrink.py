@@ -39,6 +39,7 @@ LADDERS: dict[str, tuple[int, ...]] = {
     "top_k": (2,),
     "count": (2,),
     "keep": (1,),
+    "groups": (2,),
     "conv": (4,),
     "token_types": (2,),
 }

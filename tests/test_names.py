@@ -19,7 +19,7 @@ FAMILIES = [
     "afmoe", "apertus", "arcee", "bailing", "bart", "bert", "bloom", "cohere", "dbrx",
     "deepseek", "dots1", "ernie", "exaone", "falcon", "flint", "gemma", "glm", "gpt-2", "gpt2",
     "gpt-oss", "gpt_oss", "gpt_neo", "gptj", "granite", "helium", "hunyuan", "jamba", "kimi",
-    "laguna", "lfm2", "llama", "longcat", "mamba", "mellum", "minicpm", "minimax", "mistral",
+    "laguna", "lfm2", "llama", "longcat", "mellum", "minicpm", "minimax", "mistral",
     "mixtral", "mpt", "nanochat", "nemotron", "neox", "olmo", "opt", "phi", "qwen", "seed_oss",
     "smollm", "solar", "stablelm", "starcoder", "t5", "whisper", "youtu", "zamba",
 ]

@@ -20,12 +20,13 @@ def experts(
     top_k: str = "num_experts_per_tok",
     width: str = "moe_intermediate_size",
     act: str = "hidden_act",
+    gated: bool = True,
     fixed: str | None = None,
     router: Fields | None = None,
     renormalize: bool = False,
     **more: Any,
 ) -> Fields:
-    """A mixture of gated experts, from the keys that hold its sizes.
+    """A mixture of experts, gated unless said otherwise, from the keys that hold its sizes.
 
     `fixed` is the activation of a family whose configurations state none. `more` are fields of
     the language in the order to be written; null and 1 are left out.
@@ -37,6 +38,8 @@ def experts(
         "hidden_size": config.size(width),
         "activation": fixed or activation(config, act),
     }
+    if not gated:
+        out["gated"] = False
     if router:
         out["router"] = router
     out["renormalize"] = renormalize

@@ -6,7 +6,7 @@ from typing import cast
 
 from archspec import emit
 from archspec.importers.family import Draft, Fields
-from archspec.schedule import compress
+from archspec.schedule import Run, compress
 
 
 def page(draft: Draft, name: str, origin: str) -> str:
@@ -19,7 +19,7 @@ def page(draft: Draft, name: str, origin: str) -> str:
     }
     if draft.embedding:
         sizes["embedding"] = draft.embedding
-    ends: Fields = {"layers": str(compress(draft.layers))}
+    ends: Fields = {"layers": _layers(compress(draft.layers))}
     if not draft.final_norm:
         ends["final_norm"] = False
     ends["head"] = draft.head
@@ -37,6 +37,13 @@ def page(draft: Draft, name: str, origin: str) -> str:
     return "\n".join(emit.comment([origin, *draft.notes])) + "\n" + "\n\n".join(written) + "\n"
 
 
+def _layers(order: Run) -> str | list[str]:
+    """The schedule on a line of its own, else with a line for each of its parts."""
+    text = str(order)
+    one_line = len(text) + 2 <= emit.WIDTH or order.times > 1
+    return text if one_line else [str(item) for item in order.items]
+
+
 def _blocks(blocks: dict[str, Fields]) -> Fields:
     """The first block whole, the others as what they change in the earlier one that is nearest."""
     first = next(iter(blocks))
@@ -44,7 +51,9 @@ def _blocks(blocks: dict[str, Fields]) -> Fields:
     for name, block in list(blocks.items())[1:]:
         changed = {base: changes(blocks[base], block) for base in out}
         nearest = min(changed, key=lambda base: _size(changed[base]))
-        out[name] = emit.Open({"extends": nearest, **changed[nearest]})
+        # A block that has next to nothing in common with the others stands by itself.
+        saved = _size(block) - _size(changed[nearest])
+        out[name] = emit.Open({"extends": nearest, **changed[nearest]} if saved > 0 else block)
     return out
 
 

@@ -110,9 +110,9 @@ def plain_feedforward(config: Config, act: str = "hidden_act", *, bias: bool) ->
     )
 
 
-def rmsnorm(config: Config, *, zero_centered: bool = False) -> Fields:
-    """The model's norm, from `rms_norm_eps`."""
-    out: Fields = {"type": "rmsnorm", "eps": config.number("rms_norm_eps")}
+def rmsnorm(config: Config, eps: str = "rms_norm_eps", *, zero_centered: bool = False) -> Fields:
+    """The model's norm, from the key `eps`."""
+    out: Fields = {"type": "rmsnorm", "eps": config.number(eps)}
     return out | ({"zero_centered": True} if zero_centered else {})
 
 

@@ -14,11 +14,20 @@ from archspec.mechanisms.mixers.attention.spec import Attention
 from archspec.mechanisms.mixers.gated_deltanet.spec import GatedDeltaNet
 from archspec.mechanisms.mixers.kimi_delta.spec import KimiDelta
 from archspec.mechanisms.mixers.linear_attention.spec import LinearAttention
+from archspec.mechanisms.mixers.mamba.spec import Mamba
+from archspec.mechanisms.mixers.mamba2.spec import Mamba2
 from archspec.mechanisms.mixers.mla.spec import LatentAttention
 from archspec.mechanisms.mixers.short_conv.spec import ShortConvolution
 
 Mixer = Annotated[
-    Attention | GatedDeltaNet | KimiDelta | LatentAttention | LinearAttention | ShortConvolution,
+    Attention
+    | GatedDeltaNet
+    | KimiDelta
+    | LatentAttention
+    | LinearAttention
+    | Mamba
+    | Mamba2
+    | ShortConvolution,
     Field(discriminator="type"),
 ]
 FeedForward = Annotated[DenseFeedForward | MixtureOfExperts, Field(discriminator="type")]

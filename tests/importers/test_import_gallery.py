@@ -23,6 +23,7 @@ MODELS = {
     "gpt2": "gpt2",
     "kimi-linear-48b-a3b": "kimi_linear",
     "lfm2.5-8b-a1b": "lfm2_moe",
+    "nemotron-3-nano-30b-a3b": "nemotron_h",
     "qwen3-0.6b": "qwen3",
     "qwen3-next-80b-a3b": "qwen3_next",
 }
@@ -33,6 +34,7 @@ COUNTS = {
     "gpt-oss-20b": 20_914_757_184,
     "gpt2": 124_439_808,
     "kimi-linear-48b-a3b": 49_122_681_728,
+    "nemotron-3-nano-30b-a3b": 31_577_940_288,
     "qwen3-0.6b": 596_049_920,
     "qwen3-next-80b-a3b": 79_674_391_296,
 }
@@ -54,8 +56,8 @@ def test_transformers_counts_the_same(name: str) -> None:
     options = {key: value for key, value in text.items() if key not in _LOADING}
     module = model(configuration(text["model_type"], **options))
     stored = module.state_dict().keys()
-    theirs = sum(parameter.numel() for parameter in module.parameters())
-    theirs += sum(buffer.numel() for name, buffer in module.named_buffers() if name in stored)
+    tensors = [*module.parameters(), *(b for n, b in module.named_buffers() if n in stored)]
+    theirs = sum(tensor.numel() for tensor in tensors)
     pooler = sum(p.numel() for n, p in module.named_parameters() if n.startswith("pooler."))
     assert theirs - pooler == COUNTS[name]
 

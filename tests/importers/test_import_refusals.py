@@ -59,7 +59,7 @@ def test_an_unknown_type_suggests_the_near_ones(model_type: str, near: str) -> N
 
 
 def test_an_unknown_type_unlike_any_lists_them() -> None:
-    assert "known are afmoe, bert, bloom" in refusal({"model_type": "zzzz"})
+    assert "known are afmoe, bamba, bert" in refusal({"model_type": "zzzz"})
 
 
 @pytest.mark.parametrize("config", [{}, {"model_type": None}, {"model_type": ["llama"]}])
@@ -184,6 +184,26 @@ OPTIONS: dict[str, tuple[str, dict[str, Any], str]] = {
         "`moe_topk` is [1, 2]",
     ),
     "minimax-scores": ("minimax_m2", {"scoring_func": "softmax"}, '`scoring_func` is "softmax"'),
+    "mamba-width": ("mamba", {"intermediate_size": 7}, "`intermediate_size` is 7"),
+    "mamba2-heads": ("mamba2", {"num_heads": 3}, "`num_heads` is 3"),
+    "mamba2-limit": ("mamba2", {"time_step_limit": [1]}, "`time_step_limit` is [1]"),
+    "mamba2-negative": ("mamba2", {"time_step_limit": [-1, 2]}, "`time_step_limit` is [-1, 2]"),
+    "mamba2-activation": ("mamba2", {"hidden_act": "gelu"}, '`hidden_act` is "gelu"'),
+    "jamba-offset": ("jamba", {"attn_layer_offset": 8}, "`attn_layer_offset` is 8"),
+    "bamba-layer": ("bamba", {"attn_layer_indices": [32]}, "`attn_layer_indices` is [32]"),
+    "bamba-rotary": ("bamba", {"attn_rotary_emb": 128}, "`attn_rotary_emb` is 128"),
+    "granite-positions": (
+        "granitemoehybrid",
+        {"position_embedding_type": "alibi"},
+        '`position_embedding_type` is "alibi"',
+    ),
+    "nemotron-letter": ("nemotron_h", {"hybrid_override_pattern": "MX"}, "a layer is 'X'"),
+    "nemotron-count": (
+        "nemotron_h",
+        {"hybrid_override_pattern": "M*", "num_hidden_layers": 3},
+        "`num_hidden_layers` disagrees",
+    ),
+    "nemotron-shared": ("nemotron_h", {"n_shared_experts": 2}, "`n_shared_experts` is 2"),
     "ernie-gate": ("ernie4_5_moe", {"moe_gate": "top2"}, '`moe_gate` is "top2"'),
     "deepseek-choice": (
         "deepseek_v2",

@@ -7,6 +7,7 @@ from typing import Any
 from importers.variants.acceptance import ACCEPTANCE
 from importers.variants.delta import DELTA
 from importers.variants.families import FAMILIES
+from importers.variants.hybrids import HYBRIDS
 from importers.variants.latent import LATENT
 
 COMMON: dict[str, Any] = {
@@ -89,4 +90,4 @@ FIRST: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt_oss": ("gpt_oss", COMMON | GPT_OSS),
 }
 
-CASES = FIRST | ACCEPTANCE | FAMILIES | LATENT | DELTA
+CASES = FIRST | ACCEPTANCE | FAMILIES | LATENT | DELTA | HYBRIDS

@@ -38,6 +38,15 @@ COMMON: dict[str, Any] = {
     "n_head": 4,
     "ffn_dim": 96,
     "d_model": 64,
+    "n_routed_experts": 8,
+    "shared_intermediate_size": 32,
+    "mamba_n_heads": 8,
+    "mamba_d_head": 16,
+    "mamba_d_state": 16,
+    "mamba_chunk_size": 8,
+    "mamba_dt_rank": 8,
+    "mamba_expand": 2,
+    "state_size": 16,
 }
 
 
@@ -66,6 +75,15 @@ YARN = {
 }
 MPT: dict[str, Any] = {"n_layers": 3, "n_heads": 4, "max_seq_len": 256}
 
+GRANITE_HYBRID: dict[str, Any] = {
+    "num_key_value_heads": 2,
+    "layer_types": ["linear_attention", "linear_attention", "full_attention", "linear_attention"],
+    "embedding_multiplier": 3.0,
+    "logits_scaling": 2.0,
+    "residual_multiplier": 0.5,
+    "attention_multiplier": 0.2,
+}
+
 ACCEPTANCE = {
     "opt@acceptance": tiny("opt", num_hidden_layers=3, word_embed_proj_dim=64),
     "opt@350m": tiny(
@@ -83,6 +101,17 @@ ACCEPTANCE = {
     "llama4_text@acceptance": tiny("llama4_text", **LLAMA4, interleave_moe_layer_step=2),
     "llama4_text@scout": tiny("llama4_text", **LLAMA4, interleave_moe_layer_step=1),
     "gpt_oss@acceptance": tiny("gpt_oss", num_key_value_heads=2, rope_parameters=YARN),
+    "granitemoehybrid@acceptance": tiny("granitemoehybrid", **GRANITE_HYBRID, mamba_n_groups=2),
+    "granitemoehybrid@rope": tiny(
+        "granitemoehybrid",
+        **GRANITE_HYBRID,
+        position_embedding_type="rope",
+        num_local_experts=0,
+        num_experts_per_tok=0,
+    ),
+    "falcon_mamba@acceptance": tiny(
+        "falcon_mamba", num_hidden_layers=3, intermediate_size=128, time_step_rank=4
+    ),
     "lfm2@acceptance": tiny(
         "lfm2",
         num_key_value_heads=2,

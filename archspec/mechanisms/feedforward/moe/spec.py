@@ -34,6 +34,13 @@ class SharedExpert(Strict):
     )
 
 
+class Latent(Strict):
+    """Tokens are narrower inside the experts; two linear layers lead there and back."""
+
+    width: Size = Field(description="Width that the experts read and give.")
+    bias: bool = Field(default=False, description="The two linear layers have biases.")
+
+
 class MixtureOfExperts(Inner, Mechanism):
     """A router picks `top_k` of many feed-forwards for each token and adds their outputs.
 
@@ -64,6 +71,11 @@ class MixtureOfExperts(Inner, Mechanism):
     weigh: Literal["output", "input"] = Field(
         default="output",
         description="A weight multiplies what its expert gives, or what its expert reads.",
+    )
+    latent: Latent | None = Field(
+        default=None,
+        description="The experts work on a projection of the token; the router and the shared "
+        "expert on the token itself.",
     )
     shared: SharedExpert | None = Field(
         default=None, description="A feed-forward beside the experts that every token uses."
@@ -98,6 +110,10 @@ class MixtureOfExperts(Inner, Mechanism):
             up_offset=self.up_offset,
         )
 
+    def expert_width(self, hidden_size: int) -> int:
+        """The width that experts read and give."""
+        return self.latent.width if self.latent else hidden_size
+
     def title(self) -> str:
         """The name on the block."""
         return "Mixture of experts"
@@ -111,13 +127,16 @@ class MixtureOfExperts(Inner, Mechanism):
         return " ".join(self.sentences(hidden_size))
 
     def sentences(self, hidden_size: int) -> list[str]:
-        """The caption: one sentence about the experts, and one about the shared expert."""
+        """The caption: about the experts, what they read, and the shared expert."""
         limit, width = self.router.limit, f"{hidden_size:,}"
+        inner = f"{self.expert_width(hidden_size):,}"
         groups = f" from the best {limit.keep} of {limit.count} groups" if limit else ""
         text = [
             f"{self.top_k} of {self.experts} experts for each token{groups}, each "
-            f"{width} → {self.hidden_size:,} → {width}."
+            f"{inner} → {self.hidden_size:,} → {inner}."
         ]
+        if self.latent:
+            text.append(f"They work on tokens projected from {width} to {inner} numbers.")
         if self.shared:
             gated = "gated " if self.shared.gate else ""
             inside = f"{width} → {self.shared.hidden_size:,} → {width}"
@@ -128,15 +147,20 @@ class MixtureOfExperts(Inner, Mechanism):
         """Router and experts, and the shared expert as a path of its own."""
         build = GraphBuilder(hidden_size)
         chosen = build.add(routing.operator(self, hidden_size), INPUT)
-        experts = Operator(
-            "experts", "experts", "Experts", (hidden_size,), inside=self._expert(hidden_size)
-        )
+        inner, latent, read = self.expert_width(hidden_size), self.latent, INPUT
+        if latent:
+            there = linear("latent_in", "Linear to latent", hidden_size, (inner,), latent.bias)
+            read = build.add(there, INPUT)
+        experts = Operator("experts", "experts", "Experts", (inner,), inside=self._expert(inner))
         if self.weigh == "input":
-            product = Operator("weighted", "multiply", "×", (hidden_size,))
-            weighted = build.add(product, INPUT, (chosen, "weights"))
+            product = Operator("weighted", "multiply", "×", (inner,))
+            weighted = build.add(product, read, (chosen, "weights"))
             last = build.add(experts, weighted, (chosen, "choice"))
         else:
-            last = build.add(experts, INPUT, (chosen, "weights"))
+            last = build.add(experts, read, (chosen, "weights"))
+        if latent:
+            back = linear("latent_out", "Linear from latent", inner, (hidden_size,), latent.bias)
+            last = build.add(back, last)
         if self.shared:
             path = self._shared(build, hidden_size, self.shared.gate)
             last = build.add(Operator("sum", "add", "+", (hidden_size,)), last, path)
@@ -155,9 +179,9 @@ class MixtureOfExperts(Inner, Mechanism):
         share = build.add(Operator("share", "activation", "Sigmoid", (1,)), gate)
         return build.add(Operator("shared_product", "multiply", "×", wide), path, share)
 
-    def _expert(self, hidden_size: int) -> OperatorGraph:
+    def _expert(self, width: int) -> OperatorGraph:
         wide, count, active = self.hidden_size, self.experts, Fraction(self.top_k, self.experts)
-        build = GraphBuilder(hidden_size)
+        build = GraphBuilder(width)
 
         def stacked(name: str, label: str, inputs: int, outputs: int) -> Operator:
             tensors = [Parameter(name, (count, outputs, inputs), active)]
@@ -167,10 +191,10 @@ class MixtureOfExperts(Inner, Mechanism):
             return Operator(name, "linear", label, (outputs,), tuple(tensors), per_token=flops)
 
         if self.gated:
-            both = stacked("gate_up_proj", "Linear gate, up", hidden_size, 2 * wide)
+            both = stacked("gate_up_proj", "Linear gate, up", width, 2 * wide)
             first = build.add(both, INPUT)
             inner = self.add_inner(build, (first, "up"), (first, "gate"), wide)
         else:
-            first = build.add(stacked("up_proj", "Linear up", hidden_size, wide), INPUT)
+            first = build.add(stacked("up_proj", "Linear up", width, wide), INPUT)
             inner = self.add_inner(build, first, None, wide)
-        return build.done(build.add(stacked("down_proj", "Linear down", wide, hidden_size), inner))
+        return build.done(build.add(stacked("down_proj", "Linear down", wide, width), inner))

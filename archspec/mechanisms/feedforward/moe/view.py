@@ -62,6 +62,10 @@ class ExpertsView:
     sentences: list[str]
     experts_caption: str
     width: int
+    expert_width: int
+    latent_bias: bool | None
+    """Whether the layers to the experts' width and back have biases, where there are any."""
+
     hidden_size: int
     experts: int
     top_k: int
@@ -76,6 +80,9 @@ class ExpertsView:
 
     weigh: str
     shared: dense.DenseView | None
+    routed: str
+    """The expression for what the experts give."""
+
     result: str
     """The expression for the output; with a shared expert, of `routed` and `shared`."""
 
@@ -90,12 +97,15 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
     name = site.class_name.replace("MixtureOfExperts", "{}")
     beside = own and dense.view(own, replace(site, class_name=name.format("SharedExpert")))
     width, inside = site.hidden_size, mechanism.hidden_size
+    narrow = mechanism.expert_width(width)
     return ExpertsView(
         class_name=site.class_name,
         experts_class=name.format("Experts"),
         sentences=mechanism.sentences(width),
-        experts_caption=f"their weights stacked: {width:,} → {inside:,} → {width:,}",
+        experts_caption=f"their weights stacked: {narrow:,} → {inside:,} → {narrow:,}",
         width=width,
+        expert_width=narrow,
+        latent_bias=mechanism.latent.bias if mechanism.latent else None,
         hidden_size=inside,
         experts=mechanism.experts,
         top_k=mechanism.top_k,
@@ -106,6 +116,7 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
         token="order" if mechanism.top_k == 1 else f"order // {mechanism.top_k}",
         weigh=mechanism.weigh,
         shared=beside,
+        routed=_routed(mechanism),
         result=_result(mechanism),
         shared_gate=bool(mechanism.shared and mechanism.shared.gate),
     )
@@ -116,9 +127,15 @@ def shared(views: list[ExpertsView]) -> dict[str, Any]:
     return {"learned": next((v.inner.learned for v in views if v.inner.learned), None)}
 
 
+def _routed(mechanism: MixtureOfExperts) -> str:
+    if not mechanism.latent:
+        return "self.experts(tokens, weights, chosen)"
+    return "self.latent_out(self.experts(self.latent_in(tokens), weights, chosen))"
+
+
 def _result(mechanism: MixtureOfExperts) -> str:
     if not mechanism.shared:
-        return "self.experts(tokens, weights, chosen)"
+        return _routed(mechanism)
     total = "routed + shared"
     return f"(({total}) / 2)" if mechanism.shared.average else f"({total})"
 

@@ -1,0 +1,77 @@
+"""What the Mamba templates see: names decided, numbers worked out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.codegen.site import Check, SharedFile, Site
+from archspec.mechanisms.mixers.mamba.spec import Mamba
+
+FILE = "mamba.py"
+PURPOSE = "the selective state-space mixers"
+SHARED = (
+    SharedFile("scan.py", "scan.py.jinja", "the selective scan, token by token and chunked"),
+    SharedFile("conv.py", "templates/package/conv.py.jinja", "short convolutions over time"),
+)
+CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
+CHECK = Check(
+    "selective scan",
+    "check_scan",
+    "The chunked selective scan is compared with the one token by token in float64.",
+    "from . import scan",
+)
+
+
+@dataclass(frozen=True)
+class MambaView:
+    """One Mamba class."""
+
+    class_name: str
+    caption: str
+    hidden_size: int
+    inner_dim: int
+    state_dim: int
+    dt_rank: int
+    conv: int
+    conv_bias: bool
+    input_bias: bool
+    output_bias: bool
+    norms: dict[str, str]
+    """The norms of Δ, B and C: name and the expression that makes it."""
+
+    skip: bool
+    cache: str | None
+
+    @property
+    def arguments(self) -> str:
+        """What a layer passes it after x."""
+        return ", step, cache" if self.cache else ", step"
+
+
+def view(mechanism: Mamba, site: Site) -> MambaView:
+    """Decide names and numbers for one mixer."""
+    m, widths = mechanism, {"dt": mechanism.dt_rank}
+    widths |= {"b": m.state_dim, "c": m.state_dim}
+    return MambaView(
+        class_name=site.class_name,
+        caption=m.caption(site.hidden_size),
+        hidden_size=site.hidden_size,
+        inner_dim=m.inner_dim,
+        state_dim=m.state_dim,
+        dt_rank=m.dt_rank,
+        conv=m.conv,
+        conv_bias=m.conv_bias,
+        input_bias=m.input_bias,
+        output_bias=m.output_bias,
+        norms={name: site.norm(m.inner_norm, width) for name, width in widths.items()}
+        if m.inner_norm
+        else {},
+        skip=m.skip,
+        cache="StateSpaceCache" if site.decodes else None,
+    )
+
+
+def shared(views: list[MambaView]) -> dict[str, Any]:
+    """Nothing beside the views themselves."""
+    return {}

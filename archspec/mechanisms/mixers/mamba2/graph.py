@@ -1,0 +1,58 @@
+"""Mamba-2 as operators: the inset of the figure, and what is counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
+from archspec.operators import convolution, norm_operator
+
+if TYPE_CHECKING:
+    from archspec.mechanisms.mixers.mamba2.spec import Mamba2
+
+STATE_FLOPS = 5
+"""For each number of the state: decay it, write to it (a multiply-add), read it (another)."""
+
+
+def mamba2_graph(m: Mamba2, hidden_size: int) -> OperatorGraph:
+    """Project, convolve, recur, skip, gate and norm, project back."""
+    heads, inner, channels = (m.heads, m.head_dim), (m.inner,), (m.channels,)
+    build = GraphBuilder(hidden_size)
+    parts = (m.inner + m.channels + m.heads,)
+    first = build.add(linear("in_proj", "Linear in", hidden_size, parts, m.input_bias), INPUT)
+    mixed = build.add(convolution("conv1d", m.channels, m.conv, m.conv_bias), (first, "x, B, C"))
+    mixed = build.add(Operator("conv_activation", "activation", "SiLU", channels), mixed)
+    step = build.add(_step(m), (first, "Δ"))
+    recurrence = Operator(
+        "recurrence",
+        "recurrence",
+        "State-space recurrence",
+        heads,
+        (Parameter("A_log", (m.heads,)),),
+        per_token=STATE_FLOPS * m.inner * m.state_dim,
+        detail=f"{m.heads} states of {m.head_dim} × {m.state_dim}",
+    )
+    last = build.add(recurrence, (mixed, "x, B, C"), (step, "Δ"))
+    if m.skip:
+        weight = Operator("skip", "scale", "× D", heads, (Parameter("D", (m.heads,)),))
+        skip = build.add(weight, (mixed, "x"))
+        last = build.add(Operator("skip_sum", "add", "+", heads), last, skip)
+    gate = build.add(Operator("gate", "activation", "SiLU", inner), (first, "z"))
+    product = Operator("gated", "multiply", "×", inner)
+    if m.norm and m.norm.before_gate:
+        last = build.add(norm_operator("norm", m.norm, m.inner, inner), last)
+        last = build.add(product, last, gate)
+    else:
+        last = build.add(product, last, gate)
+        if m.norm:
+            last = build.add(norm_operator("norm", m.norm, m.inner, inner), last)
+    return build.done(
+        build.add(linear("out_proj", "Linear out", m.inner, (hidden_size,), m.output_bias), last)
+    )
+
+
+def _step(m: Mamba2) -> Operator:
+    bounds = [f"≥ {m.dt_min:g}"] if m.dt_min else []
+    bounds += [f"≤ {m.dt_max:g}"] if m.dt_max is not None else []
+    bias = Parameter("dt_bias", (m.heads,))
+    return Operator("dt", "activation", "Softplus", (m.heads,), (bias,), detail=", ".join(bounds))

@@ -1,0 +1,136 @@
+"""What the Mamba-2 templates see: names decided, numbers worked out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.codegen.site import Check, SharedFile, Site
+from archspec.mechanisms.mixers.mamba2.parts import GatedNorm
+from archspec.mechanisms.mixers.mamba2.spec import Mamba2
+
+FILE = "mamba2.py"
+PURPOSE = "the state-space mixers"
+SHARED = (
+    SharedFile("ssd.py", "ssd.py.jinja", "the state-space recurrence, token by token and chunked"),
+    SharedFile("conv.py", "templates/package/conv.py.jinja", "short convolutions over time"),
+)
+CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
+CHECK = Check(
+    "state space",
+    "check_ssd",
+    "The chunked state-space recurrence is compared with the one token by token in float64.",
+    "from . import ssd",
+)
+
+
+@dataclass(frozen=True)
+class Mamba2View:
+    """One Mamba-2 class."""
+
+    class_name: str
+    caption: str
+    hidden_size: int
+    heads: int
+    head_dim: int
+    state_dim: int
+    groups: int
+    conv: int
+    conv_bias: bool
+    input_bias: bool
+    output_bias: bool
+    bounds: str
+    """What bounds Δ: `.clamp(min=0.001)`, or nothing."""
+
+    skip: bool
+    norm: str | None
+    """The expression that makes the norm beside the gate."""
+
+    affine: str | None
+    """How that norm scales: `weight`, `1.0 + weight`, or not at all."""
+
+    gated: str
+    """The expression for y with its gate and norm."""
+
+    cache: str | None
+
+    @property
+    def inner(self) -> int:
+        """Width of all heads together."""
+        return self.heads * self.head_dim
+
+    @property
+    def vectors(self) -> int:
+        """Width of B, or of C."""
+        return self.groups * self.state_dim
+
+    @property
+    def channels(self) -> int:
+        """What the convolution runs over."""
+        return self.inner + 2 * self.vectors
+
+    @property
+    def arguments(self) -> str:
+        """What a layer passes it after x."""
+        return ", step, cache" if self.cache else ", step"
+
+
+def view(mechanism: Mamba2, site: Site) -> Mamba2View:
+    """Decide names and numbers for one mixer."""
+    m = mechanism
+    return Mamba2View(
+        class_name=site.class_name,
+        caption=m.caption(site.hidden_size),
+        hidden_size=site.hidden_size,
+        heads=m.heads,
+        head_dim=m.head_dim,
+        state_dim=m.state_dim,
+        groups=m.groups,
+        conv=m.conv,
+        conv_bias=m.conv_bias,
+        input_bias=m.input_bias,
+        output_bias=m.output_bias,
+        bounds=_bounds(m),
+        skip=m.skip,
+        norm=_norm(m, m.norm) if m.norm else None,
+        affine=_affine(m.norm) if m.norm else None,
+        gated=_gated(m.norm),
+        cache="StateSpaceCache" if site.decodes else None,
+    )
+
+
+def shared(views: list[Mamba2View]) -> dict[str, Any]:
+    """The norm's class, with what any of its users needs."""
+    normed = [view for view in views if view.norm]
+    kinds = {view.affine for view in normed}
+    return {
+        "grouped_norm": bool(normed),
+        "norm_weights": bool(kinds - {None}),
+        "norm_plain": None in kinds,
+        "norm_center": "1.0 + weight" in kinds,
+    }
+
+
+def _bounds(m: Mamba2) -> str:
+    parts = [f"min={m.dt_min!r}"] if m.dt_min else []
+    parts += [f"max={m.dt_max!r}"] if m.dt_max is not None else []
+    return f".clamp({', '.join(parts)})" if parts else ""
+
+
+def _norm(m: Mamba2, norm: GatedNorm) -> str:
+    options = [str(m.groups), str(m.inner // m.groups), f"eps={norm.eps!r}"]
+    options += ["weight=False"] if not norm.weight else []
+    options += ["center=1.0"] if norm.zero_centered else []
+    return f"GroupedRMSNorm({', '.join(options)})"
+
+
+def _affine(norm: GatedNorm) -> str | None:
+    if not norm.weight:
+        return None
+    return "1.0 + weight" if norm.zero_centered else "weight"
+
+
+def _gated(norm: GatedNorm | None) -> str:
+    if norm is None:
+        return "(y * gate)"
+    return "(self.norm(y) * gate)" if norm.before_gate else "self.norm(y * gate)"
