@@ -27,12 +27,14 @@ def unit(x: Tensor) -> Tensor:
 
 def by_head(x: Tensor) -> Tensor:
     """(B, T, H, D) → (B, H, T, D), in float32 at least."""
-    return widened(x).transpose(1, 2).contiguous()
+    return widened(x).transpose(1, 2)
 
 
 def in_chunks(x: Tensor) -> Tensor:
     """(B, H, T, D) → (B, H, N, C, D), with zeros after the end."""
-    return F.pad(x, (0, 0, 0, -x.shape[2] % CHUNK)).unflatten(2, (-1, CHUNK))
+    missing = -x.shape[2] % CHUNK
+    whole = F.pad(x, (0, 0, 0, missing)) if missing else x.contiguous()
+    return whole.unflatten(2, (-1, CHUNK))
 
 
 def solve(system: Tensor, right: Tensor) -> Tensor:
@@ -64,7 +66,7 @@ def recurrent_gated_delta_rule(
         key = k[:, :, t, :, None]  # (B, H, K, 1)
         state = state * log_decay[:, :, t, :, None].exp()
         wrong = v[:, :, t, None] - key.mT @ state  # (B, H, 1, V)
-        state = state + key @ (beta[:, :, t, None] * wrong)
+        state = state + key * (beta[:, :, t, None] * wrong)
         out.append(q[:, :, t, None] @ state)
     return torch.cat(out, dim=2), state
 
