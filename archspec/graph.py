@@ -49,12 +49,15 @@ class Parameter:
     """A stored tensor; `active` is the share of it that one token uses.
 
     One that is not `trained` is a buffer: it is saved and loaded, and gradients leave it alone.
+    One that only `chooses` what others work on is trained by a loss of its own: the model's gives
+    it no gradient.
     """
 
     name: str
     shape: tuple[int, ...]
     active: Fraction = Fraction(1)
     trained: bool = True
+    chooses: bool = False
 
     @property
     def size(self) -> int:
@@ -67,8 +70,9 @@ class Operator:
     """A node of the graph.
 
     `per_token` and `per_key` are FLOPs of matrix products, a multiply-add being two: for each
-    token, and for each (token, key) pair that `mask` admits. `inside` is the graph of a module
-    whose parameters are named `name.…`; `detail` is a second line for the figure.
+    token, and for each (token, key) pair that `mask` admits; `per_key_later` is the latter for
+    tokens that continue a text, where that is computed in another way. `inside` is the graph of a
+    module whose parameters are named `name.…`; `detail` is a second line for the figure.
     """
 
     name: str
@@ -78,6 +82,7 @@ class Operator:
     parameters: tuple[Parameter, ...] = ()
     per_token: int = 0
     per_key: int = 0
+    per_key_later: int = 0
     mask: Mask | None = None
     inside: OperatorGraph | None = None
     detail: str = ""
@@ -121,7 +126,8 @@ class OperatorGraph:
             total += operator.per_token * tokens
             if operator.per_key:
                 mask = operator.mask or Mask(causal=False)
-                total += operator.per_key * mask.keys_seen(first, tokens)
+                per_key = operator.per_key_later if first else 0
+                total += (per_key or operator.per_key) * mask.keys_seen(first, tokens)
             if operator.inside:
                 total += operator.inside.flops(first, tokens)
         return total

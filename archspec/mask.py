@@ -10,15 +10,17 @@ class Mask:
     """A mask given by a formula over token positions.
 
     `window` counts the tokens that a query sees, itself included; `chunk` cuts the text into
-    pieces of that many tokens that do not see each other.
+    pieces of that many tokens that do not see each other; of all tokens that a query may see it
+    sees the `best` that a learned score picks.
     """
 
     causal: bool = True
     window: int | None = None
     chunk: int | None = None
+    best: int | None = None
 
     def allows(self, query: int, key: int) -> bool:
-        """Whether the token at `query` sees the token at `key`."""
+        """Whether the token at `query` sees the token at `key`; with `best`, whether it may."""
         if not self.causal:
             return True
         if key > query:
@@ -34,7 +36,7 @@ class Mask:
             return tokens * total
         if self.chunk is not None:
             return _triangles(total, self.chunk) - _triangles(first, self.chunk)
-        window = total if self.window is None else min(self.window, total)
+        window = min(self.window or total, self.best or total, total)
         growing = max(0, min(total, window) - first)
         from_start = growing * first + growing * (growing + 1) // 2
         return from_start + (tokens - growing) * window
@@ -45,6 +47,8 @@ class Mask:
             return "bidirectional"
         if self.chunk is not None:
             return f"causal, chunks of {self.chunk:,}"
+        if self.best is not None:
+            return f"causal, the best {self.best:,}"
         return "causal" if self.window is None else f"causal, window {self.window:,}"
 
 

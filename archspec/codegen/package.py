@@ -9,7 +9,7 @@ from archspec.architecture import Architecture
 from archspec.codegen.environment import environment
 from archspec.codegen.facts import facts
 from archspec.codegen.format import SETTINGS, format_python
-from archspec.codegen.site import template, view_module
+from archspec.codegen.site import SharedFile, template, view_module
 from archspec.codegen.view import PackageView
 from archspec.lock import LOCK, manifest
 from archspec.mechanisms.base import Mechanism
@@ -71,12 +71,18 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
     files: dict[str, str] = {}
     purposes: dict[str, str] = {}
     checks: list[dict[str, Any]] = []
-    for kind, modules in _by_kind(view).items():
+    kinds = _by_kind(view)
+    for kind, modules in kinds.items():
         beside = view_module(kind)
         seen = context | {"modules": modules} | beside.shared(modules)
         files[beside.FILE] = _render(template(kind, "module.py.jinja"), seen)
         purposes[beside.FILE] = beside.PURPOSE
         for shared in beside.SHARED:
+            sharing = [m for other in kinds if _names(other, shared) for m in kinds[other]]
+            users = shared.users(sharing)
+            if not users:
+                continue
+            seen = context | {"modules": users} | beside.shared(users)
             files[shared.path] = _render(template(kind, shared.template), seen)
             purposes[shared.path] = shared.purpose
         if check := beside.CHECK:
@@ -88,6 +94,10 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
             files[path] = _render(f"templates/package/{name}.py.jinja", seen)
             purposes[path] = purpose
     return files, purposes
+
+
+def _names(kind: type[Mechanism], shared: SharedFile) -> bool:
+    return shared in view_module(kind).SHARED
 
 
 def _by_kind(view: PackageView) -> dict[type[Mechanism], list[Any]]:

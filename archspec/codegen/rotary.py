@@ -63,15 +63,24 @@ class RotaryView:
 
 def rotary_views(architecture: Architecture) -> dict[tuple[Rope, int], RotaryView]:
     """A view for each distinct rope and head width, named after the first block that has it."""
-    owners: dict[tuple[Rope, int], str] = {}
+    owners: dict[tuple[Rope, int], tuple[str, str]] = {}
     for block in architecture.blocks:
         for branch in block.branches:
-            found = branch.body.rotary()
-            if found:
-                owners.setdefault(found, block.name)
-    if len(owners) == 1:
-        return {key: _view("rotary", *key) for key in owners}
-    return {key: _view(f"{owner}_rotary", *key) for key, owner in owners.items()}
+            for label, found in branch.body.rotaries().items():
+                owners.setdefault(found, (block.name, label))
+    several = len({block for block, _ in owners.values()}) > 1
+    views: dict[tuple[Rope, int], RotaryView] = {}
+    for key, (block, label) in owners.items():
+        parts = [block] if several else []
+        name = "_".join([*parts, *([label] if label else []), "rotary"])
+        taken = {view.name for view in views.values()}
+        same = next(n for n in range(1, len(owners) + 1) if _numbered(name, n) not in taken)
+        views[key] = _view(_numbered(name, same), *key)
+    return views
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}{number}"
 
 
 def _view(name: str, rope: Rope, head_dim: int) -> RotaryView:

@@ -14,11 +14,28 @@ from archspec.spec.norm import Norm
 
 @dataclass(frozen=True)
 class SharedFile:
-    """A file that the modules of one mechanism import: rendered once from all their views."""
+    """A file that the modules of a mechanism import: rendered once from all their views.
+
+    Mechanisms that name the same file have one between them, from the views of all; with `needed`,
+    of those whose attribute of that name holds something.
+    """
 
     path: str
     template: str
     purpose: str
+    needed: str | None = None
+
+    def users(self, views: list[Any]) -> list[Any]:
+        """Those of `views` whose modules import it."""
+        return [v for v in views if self.needed is None or getattr(v, self.needed)]
+
+
+@dataclass(frozen=True)
+class Submodule:
+    """A module inside a class, and the expression that makes it."""
+
+    name: str
+    constructor: str
 
 
 @dataclass(frozen=True)
@@ -106,7 +123,7 @@ def view_module(kind: type[Mechanism]) -> ViewModule:
 
 
 def template(kind: type[Mechanism], name: str) -> str:
-    """A template of a mechanism, from the root of archspec; one that several share is there."""
-    if name.startswith("templates/"):
+    """A template of a mechanism, from the root of archspec; others are from there."""
+    if name.startswith(("templates/", "mechanisms/")):
         return name
     return "/".join([*kind.__module__.split(".")[1:-1], name])

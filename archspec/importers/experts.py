@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from archspec.importers import layers
 from archspec.importers.config import Config
-from archspec.importers.family import Fields
+from archspec.importers.family import Draft, Fields
 from archspec.importers.parts import activation
 
 TRAINING = frozenset({"output_router_logits", "router_aux_loss_coef", "router_jitter_noise"})
@@ -68,3 +69,52 @@ def sparse_block() -> dict[str, str | list[str] | Fields]:
         f"{theirs}gate": "mlp.router",
         "mlp.gate": "mlp.router",
     }
+
+
+def corrected_experts(config: Config, count: str = "n_routed_experts") -> Fields:
+    """Sigmoid scores with a correction, in groups as good as their two best experts."""
+    groups, keep = config.size("n_group"), config.size("topk_group")
+    router: Fields = {"score": "sigmoid", "correction": True}
+    if groups > 1:
+        router["groups"] = {"count": groups, "keep": keep, "by": "top2"}
+    renormalize = config.flag("norm_topk_prob")
+    return experts(
+        config,
+        count=count,
+        router=router,
+        renormalize=renormalize,
+        renormalize_epsilon=1e-20 if renormalize else None,
+        scale=config.number("routed_scaling_factor"),
+        shared=shared_experts(config),
+    )
+
+
+def shared_experts(config: Config) -> Fields:
+    """The experts that every token uses, as the one feed-forward that they are together."""
+    width, several = config.size("moe_intermediate_size"), config.size("n_shared_experts")
+    return {"hidden_size": width * several}
+
+
+def gated_block() -> dict[str, str | list[str] | Fields]:
+    """Rules for a router called `mlp.gate`, with its correction, and shared experts beside it."""
+    return {
+        **one_by_one(),
+        "mlp.gate.e_score_correction_bias": "mlp.router_correction",
+        "mlp.gate": "mlp.router",
+        "mlp.shared_experts": "mlp.shared",
+    }
+
+
+def dense_first(config: Config) -> list[str]:
+    """`dense` or `sparse` for each layer: the first `first_k_dense_replace` are dense."""
+    first, count = config.number("first_k_dense_replace"), layers.count(config)
+    return ["dense" if index < first else "sparse" for index in range(count)]
+
+
+def without_further(config: Config, draft: Draft) -> Draft:
+    """`draft` without the layers that predict further tokens, which files hold after the others."""
+    count, further = layers.count(config), int(config.number("num_mtp_layers", 0))
+    if further > 0:
+        draft.checkpoint["ignore"] = [f"layers.{count + index}" for index in range(further)]
+        draft.notes.append("Its layers that predict further tokens are left out.")
+    return draft

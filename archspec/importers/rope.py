@@ -29,7 +29,7 @@ def rope(
     Raises:
         ConfigError: a kind of scaling, or an option of it, that archspec does not express.
     """
-    key, given = _parameters(config)
+    key, given = parameters(config)
     base = config.number("rope_theta", theta)
     return _rotation(config, config.inner(key, given or default or {}), base, fraction) | more
 
@@ -48,7 +48,7 @@ def ropes(
     Raises:
         ConfigError: as `rope`, or one set of parameters where each kind should have its own.
     """
-    key, given = _parameters(config)
+    key, given = parameters(config)
     if key == "rope_scaling":
         given = {next(iter(older)): given}
     outer = config.inner(key, given)
@@ -63,7 +63,8 @@ def ropes(
     return out
 
 
-def _parameters(config: Config) -> tuple[str, dict[str, Any]]:
+def parameters(config: Config) -> tuple[str, dict[str, Any]]:
+    """The key that the rotation is described under, and the description; empty without one."""
     new, old = config.mapping("rope_parameters"), config.mapping("rope_scaling")
     if new and old and new != old:
         config.fail("`rope_parameters` and `rope_scaling` are both set and disagree")

@@ -11,9 +11,13 @@ from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 from archspec.mechanisms.mixers.attention.spec import Attention
 from archspec.mechanisms.mixers.linear_attention.spec import LinearAttention
+from archspec.mechanisms.mixers.mla.spec import LatentAttention
 from archspec.mechanisms.mixers.short_conv.spec import ShortConvolution
 
-Mixer = Annotated[Attention | LinearAttention | ShortConvolution, Field(discriminator="type")]
+Mixer = Annotated[
+    Attention | LatentAttention | LinearAttention | ShortConvolution,
+    Field(discriminator="type"),
+]
 FeedForward = Annotated[DenseFeedForward | MixtureOfExperts, Field(discriminator="type")]
 
 

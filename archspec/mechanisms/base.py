@@ -81,6 +81,11 @@ class Mechanism(Strict):
         """Its rotary positions and the head width they turn in, where it has them."""
         return None
 
+    def rotaries(self) -> dict[str, tuple[Rope, int]]:
+        """Every rotation in it with the width it turns in; its own is called by no name."""
+        own = self.rotary()
+        return {"": own} if own else {}
+
     def reads_positions(self) -> bool:
         """Whether it counts positions itself, beside any rotation."""
         return False

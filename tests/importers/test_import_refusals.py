@@ -11,6 +11,7 @@ from archspec.importers import FAMILIES, ConfigError, import_config
 TYPES = sorted(FAMILIES)
 # Its own default sizes make no model.
 NEEDED: dict[str, dict[str, Any]] = {
+    "deepseek_v2": {"num_experts_per_tok": 6},
     "glm4_moe": {"head_dim": 128},
     "lfm2_moe": {"num_hidden_layers": 1, "layer_types": ["conv"]},
 }
@@ -184,6 +185,18 @@ OPTIONS: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "minimax-scores": ("minimax_m2", {"scoring_func": "softmax"}, '`scoring_func` is "softmax"'),
     "ernie-gate": ("ernie4_5_moe", {"moe_gate": "top2"}, '`moe_gate` is "top2"'),
+    "deepseek-choice": (
+        "deepseek_v2",
+        {"num_experts_per_tok": 6, "topk_method": "noaux_tc"},
+        '`topk_method` is "noaux_tc"',
+    ),
+    "deepseek-sum": (
+        "deepseek_v2",
+        {"num_experts_per_tok": 6, "norm_topk_prob": True},
+        "`norm_topk_prob` is true",
+    ),
+    "deepseek-scores": ("deepseek_v3", {"scoring_func": "softmax"}, '`scoring_func` is "softmax"'),
+    "deepseek-keys": ("deepseek_v3", {"num_key_value_heads": 8}, "`num_key_value_heads` is 8"),
     "layer-count": ("gpt_oss", {"layer_types": ["full_attention"]}, "1 entries for 36 layers"),
     "layer-kind": (
         "gpt_oss",

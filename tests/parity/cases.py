@@ -6,6 +6,7 @@ from typing import Any
 
 from importers.variants.acceptance import ACCEPTANCE
 from importers.variants.families import FAMILIES
+from importers.variants.latent import LATENT
 
 COMMON: dict[str, Any] = {
     "vocab_size": 256,
@@ -87,4 +88,4 @@ FIRST: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt_oss": ("gpt_oss", COMMON | GPT_OSS),
 }
 
-CASES = FIRST | ACCEPTANCE | FAMILIES
+CASES = FIRST | ACCEPTANCE | FAMILIES | LATENT

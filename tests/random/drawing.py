@@ -43,6 +43,10 @@ BY_NAME: dict[str, tuple[Any, ...]] = {
     "groups": (1, 2, 3),
     "rank": (1, 2, 5),
     "value_dim": (4, 6, 8, 12),
+    "query_rank": (4, 8, 12),
+    "kv_rank": (4, 8, 16),
+    "nope_dim": (4, 6, 8),
+    "rope_dim": (0, 4, 8),
     "window": (1, 2, 5, 8, 64),
     "chunk": (1, 3, 8, 64),
     "channels": (8, 12, 24),
@@ -147,6 +151,7 @@ def _inside(number: float, bounds: list[Any]) -> bool:
 def fit(data: Data) -> None:
     """Mend what holds between values that do not see each other."""
     owner: Data | None = None
+    chooser: Data | None = None
     for block in data["blocks"].values():
         mixer = block.get("mixer")
         if not mixer:
@@ -160,7 +165,7 @@ def fit(data: Data) -> None:
                     if name in owner:
                         mixer[name] = owner[name]
         scaling = (mixer.get("rope") or {}).get("scaling") or {}
-        width = mixer.get("head_dim", mixer.get("key_dim"))
+        width = mixer.get("head_dim") or mixer.get("key_dim") or mixer.get("rope_dim", 0)
         pairs = int(width * mixer["rope"].get("fraction", 1.0)) // 2 if scaling else 0
         for name, value in scaling.items():
             if isinstance(value, list):
@@ -169,6 +174,14 @@ def fit(data: Data) -> None:
             scaling["original_context"] = LONG
         if mixer["type"] == "attention" and not mixer.get("shared_keys"):
             owner = mixer
+        select = mixer.get("select") or {}
+        if select.get("type") == "shared":
+            if chooser is None:
+                del mixer["select"]
+            else:
+                select["top_k"] = chooser["top_k"]
+        elif select:
+            chooser = select
 
 
 def mended(data: Data) -> str:

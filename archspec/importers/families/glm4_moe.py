@@ -5,15 +5,19 @@ from __future__ import annotations
 from archspec.importers import layers
 from archspec.importers.checkpoint import layered
 from archspec.importers.config import Config
-from archspec.importers.experts import TRAINING, experts, one_by_one
+from archspec.importers.experts import (
+    TRAINING,
+    corrected_experts,
+    dense_first,
+    gated_block,
+    without_further,
+)
 from archspec.importers.family import Draft, Family, Fields
 from archspec.importers.parts import attention, decoder, gated_feedforward, rmsnorm
 from archspec.importers.rope import rope
 
 
 def _describe(config: Config) -> Draft:
-    count, first = layers.count(config), config.number("first_k_dense_replace")
-
     def block(inner: str) -> Fields:
         mixer = attention(
             config,
@@ -21,43 +25,13 @@ def _describe(config: Config) -> Draft:
             qk_norm=config.flag("use_qk_norm"),
             rope=rope(config, fraction=0.5),
         )
-        dense, mixture = gated_feedforward(config), _experts(config)
+        dense, mixture = gated_feedforward(config), corrected_experts(config, "num_local_experts")
         return {"mixer": mixer, "feedforward": dense if inner == "dense" else mixture}
 
-    kinds = [("dense" if index < first else "sparse",) for index in range(count)]
-    order, blocks = layers.combined(kinds, block)
-    names = {
-        **one_by_one(),
-        "mlp.gate.e_score_correction_bias": "mlp.router_correction",
-        "mlp.gate": "mlp.router",
-        "mlp.shared_experts": "mlp.shared",
-    }
-    further = config.number("num_mtp_layers", 0)
-    checkpoint: Fields = {"prefix": "model.", "tensors": layered(names)}
-    if further:
-        checkpoint["ignore"] = [f"layers.{count + index}" for index in range(int(further))]
+    order, blocks = layers.combined([(inner,) for inner in dense_first(config)], block)
+    checkpoint: Fields = {"prefix": "model.", "tensors": layered(gated_block())}
     draft = decoder(config, order, blocks, norm=rmsnorm(config), checkpoint=checkpoint)
-    if further:
-        draft.notes.append("Its layers that predict further tokens are left out.")
-    return draft
-
-
-def _experts(config: Config) -> Fields:
-    groups, keep = config.size("n_group"), config.size("topk_group")
-    router: Fields = {"score": "sigmoid", "correction": True}
-    if groups > 1:
-        router["groups"] = {"count": groups, "keep": keep, "by": "top2"}
-    renormalize = config.flag("norm_topk_prob")
-    width, shared = config.size("moe_intermediate_size"), config.size("n_shared_experts")
-    return experts(
-        config,
-        count="num_local_experts",
-        router=router,
-        renormalize=renormalize,
-        renormalize_epsilon=1e-20 if renormalize else None,
-        scale=config.number("routed_scaling_factor"),
-        shared={"hidden_size": width * shared},
-    )
+    return without_further(config, draft)
 
 
 GLM4_MOE = Family(

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
+
+from archspec.codegen.site import SharedFile
+
+ATTEND = SharedFile(
+    "attend.py",
+    "mechanisms/mixers/attention/attend.py.jinja",
+    "softmax attention over ready queries and keys",
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,9 @@ class Core:
         if self.capped:
             return "core_capped"
         return "core_alibi" if self.alibi else "core_sink" if self.sinks else "core"
+
+
+PLAIN = Core(sinks=False, capped=False, alibi=False)
 
 
 @dataclass(frozen=True)
@@ -81,3 +94,19 @@ class Attend:
 
     def _named(self, stem: str) -> str:
         return f"{stem}_{self.core_view.suffix}" if self.core_view.suffix else stem
+
+
+class Calling(Protocol):
+    """A view of a module that calls one of these functions."""
+
+    @property
+    def function(self) -> Attend:
+        """The function that it calls."""
+        ...
+
+
+def shared(views: Sequence[Calling]) -> dict[str, Any]:
+    """The functions that all attention classes call, each once."""
+    functions = list(dict.fromkeys(v.function for v in views))
+    cores = list(dict.fromkeys(f.core_view for f in functions if f.kind != "bidirectional"))
+    return {"functions": functions, "cores": cores, "any_causal": bool(cores)}

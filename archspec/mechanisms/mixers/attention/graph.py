@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
+from archspec.mechanisms.mixers.selection.graph import add_selection
 from archspec.operators import norm_operator
 
 if TYPE_CHECKING:
+    from archspec.mechanisms.mixers.attention.parts import Gate
     from archspec.mechanisms.mixers.attention.spec import Attention
 
 
@@ -28,6 +30,8 @@ def attention_graph(a: Attention, hidden_size: int) -> OperatorGraph:
     if a.sinks:
         sink = Operator("sinks", "sink", "Sinks", (a.heads,), (Parameter("sinks", (a.heads,)),))
         sources.append((build.add(sink), "sink"))
+    if a.select:
+        sources.append((add_selection(build, a.select, hidden_size), "chosen"))
     details = [a.mask().caption()]
     details += ["ALiBi"] if a.alibi else []
     details += [f"soft cap {a.softcap:g}"] if a.softcap else []
@@ -42,7 +46,7 @@ def attention_graph(a: Attention, hidden_size: int) -> OperatorGraph:
     )
     last = build.add(attend, *sources)
     if a.gate:
-        last = _gate(build, a, hidden_size, last)
+        last = gated(build, a.gate, hidden_size, out, last)
     width = a.heads * a.value_width
     return build.done(
         build.add(linear("o_proj", "Linear o", width, (hidden_size,), a.output_bias), last)
@@ -99,10 +103,12 @@ def _rope(a: Attention, name: str) -> Operator:
     return Operator(f"{name}_rope", "rope", "RoPE", shape, detail=f"base {a.rope.theta:,.0f}")
 
 
-def _gate(build: GraphBuilder, a: Attention, hidden_size: int, last: str) -> str:
-    assert a.gate
-    shape = (a.heads, a.value_width) if a.gate.per == "element" else (a.heads,)
-    gate = build.add(linear("gate_proj", "Linear gate", hidden_size, shape, a.gate.bias), INPUT)
-    label = {"sigmoid": "σ", "softplus": "Softplus"}[a.gate.activation]
-    gate = build.add(Operator("gate", "activation", label, shape), gate)
-    return build.add(Operator("gated", "multiply", "×", (a.heads, a.value_width)), last, gate)
+def gated(
+    build: GraphBuilder, gate: Gate, hidden_size: int, out: tuple[int, int], last: str
+) -> str:
+    """`last`, of shape `out` in heads and their width, times the gate."""
+    shape = out if gate.per == "element" else out[:1]
+    g = build.add(linear("gate_proj", "Linear gate", hidden_size, shape, gate.bias), INPUT)
+    label = {"sigmoid": "σ", "softplus": "Softplus"}[gate.activation]
+    g = build.add(Operator("gate", "activation", label, shape), g)
+    return build.add(Operator("gated", "multiply", "×", out), last, g)

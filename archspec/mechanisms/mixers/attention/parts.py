@@ -53,6 +53,10 @@ class PositionTemperature(Strict):
 Temperature = Annotated[FloorTemperature | PositionTemperature, Field(discriminator="type")]
 
 
+GATES = {"sigmoid": "torch.sigmoid", "softplus": "F.softplus"}
+"""The functions of a gate, as PyTorch has them."""
+
+
 class Gate(Strict):
     """What attention gives is multiplied by a function of the layer's input (arXiv 2505.06708)."""
 

@@ -11,6 +11,8 @@ from archspec.mask import Mask
 from archspec.mechanisms.base import Mechanism, State
 from archspec.mechanisms.mixers.attention.graph import attention_graph
 from archspec.mechanisms.mixers.attention.parts import Gate, OptionalAlibi, Temperature
+from archspec.mechanisms.mixers.selection import parts as selection
+from archspec.mechanisms.mixers.selection.parts import Selection
 from archspec.spec.base import Factor, Size, Tokens, reject
 from archspec.spec.norm import OptionalHeadNorm, OptionalNorm
 from archspec.spec.rope import Rope
@@ -73,6 +75,9 @@ class Attention(Mechanism):
         default=False,
         description="A learned logit for each head joins the softmax and has no value.",
     )
+    select: Selection | None = Field(
+        default=None, description="Which of the earlier tokens are seen, where that is learned."
+    )
     gate: Gate | None = Field(default=None, description="A gate on what attention gives.")
 
     @model_validator(mode="after")
@@ -107,12 +112,18 @@ class Attention(Mechanism):
             "sinks": self.sinks,
             "softcap": self.softcap,
             "alibi": self.alibi,
+            "select": self.select,
         }
         for name, value in looking_back.items():
             if value and not self.causal:
                 reject(name, f"`{name}` is for attention that looks back: it needs `causal: true`")
         if self.window and self.chunk:
             reject("chunk", "a layer has a window or chunks, not both")
+        for name in ("window", "chunk", "sinks", "softcap", "alibi"):
+            if self.select and looking_back[name]:
+                reject("select", f"a selection is from all earlier tokens, without `{name}`")
+        if self.select and self.shared_keys:
+            reject("select", "a layer that selects has keys and values of its own")
         for name in ("window", "chunk", "sinks", "softcap"):
             if self.alibi and looking_back[name]:
                 reject(name, f"`alibi` and `{name}` do not go together")
@@ -133,24 +144,31 @@ class Attention(Mechanism):
         return self.scale if self.scale is not None else self.head_dim**-0.5
 
     def mask(self) -> Mask:
-        """Causal, with a window or in chunks, or everything."""
-        return Mask(self.causal, self.window, self.chunk)
+        """Causal, with a window, in chunks or of the best, or everything."""
+        best = self.select.top_k if self.select else None
+        return Mask(self.causal, self.window, self.chunk, best)
 
     def rotary(self) -> tuple[Rope, int] | None:
         """Its rotary positions and the head width."""
         return (self.rope, self.head_dim) if self.rope else None
+
+    def rotaries(self) -> dict[str, tuple[Rope, int]]:
+        """The same, and that of the selection."""
+        return super().rotaries() | selection.rotaries(self.select)
 
     def reads_positions(self) -> bool:
         """Whether it counts positions itself."""
         return self.temperature is not None
 
     def gives(self) -> str | None:
-        """Its keys and values, by what it sees and by their shape."""
+        """Its keys and values, by what it sees and by their shape, or the tokens that it chose."""
+        if self.select:
+            return selection.given(self.select)
         return None if self.shared_keys or not self.causal else self._keys_name()
 
     def takes(self) -> str | None:
-        """The keys and values of an earlier layer."""
-        return self._keys_name() if self.shared_keys else None
+        """The keys and values of an earlier layer, or the tokens that it chose."""
+        return self._keys_name() if self.shared_keys else selection.taken(self.select)
 
     def _keys_name(self) -> str:
         kind = "sliding" if self.window else "chunked" if self.chunk else "global"
@@ -162,13 +180,16 @@ class Attention(Mechanism):
         """A key and a value for each key head and token; none when they are not its own."""
         if not self.causal or self.shared_keys:
             return State()
-        return State(self.key_heads * (self.head_dim + self.value_width), self.window or self.chunk)
+        both = self.key_heads * (self.head_dim + self.value_width)
+        return State(both + selection.kept_dim(self.select), self.window or self.chunk)
 
     def title(self) -> str:
         """Multi-head, grouped-query or multi-query attention."""
         if self.key_heads == self.heads:
-            return "Multi-head attention"
-        return "Multi-query attention" if self.key_heads == 1 else "Grouped-query attention"
+            title = "Multi-head attention"
+        else:
+            title = "Multi-query attention" if self.key_heads == 1 else "Grouped-query attention"
+        return f"Sparse {title[:1].lower()}{title[1:]}" if self.select else title
 
     def role(self) -> str:
         """Named by what it sees."""
@@ -176,6 +197,8 @@ class Attention(Mechanism):
             return "BidirectionalAttention"
         if self.chunk:
             return "ChunkedAttention"
+        if self.select:
+            return "SparseAttention"
         return "SlidingAttention" if self.window else "GlobalAttention"
 
     def caption(self, hidden_size: int) -> str:
@@ -186,6 +209,8 @@ class Attention(Mechanism):
             sees = f"the last {_count(self.window, 'token')}"
         elif self.chunk:
             sees = f"its chunk of {_count(self.chunk, 'token')}"
+        elif self.select:
+            sees = f"the best {self.select.top_k:,} earlier tokens"
         else:
             sees = "all earlier tokens"
         heads = f"{_count(self.heads, 'head')} of width {self.head_dim}"

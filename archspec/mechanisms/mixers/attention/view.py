@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from archspec.codegen.site import Check, SharedFile, Site
-from archspec.mechanisms.mixers.attention.functions import Attend, Core
-from archspec.mechanisms.mixers.attention.parts import Alibi, FloorTemperature
+from archspec.codegen.site import Check, Site, Submodule
+from archspec.mechanisms.mixers.attention.functions import ATTEND, Attend, Core, shared
+from archspec.mechanisms.mixers.attention.parts import GATES, Alibi, FloorTemperature
 from archspec.mechanisms.mixers.attention.spec import Attention
+from archspec.mechanisms.mixers.selection.parts import TokenSelection
+from archspec.mechanisms.mixers.selection.view import (
+    SELECT,
+    SelectionView,
+    indexer_name,
+    selection_view,
+)
+
+__all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "attention.py"
 PURPOSE = "the attention of each kind of layer"
-SHARED = (
-    SharedFile("attend.py", "attend.py.jinja", "softmax attention over ready queries and keys"),
-)
+SHARED = (ATTEND, SELECT)
 CACHES = {
     "KeyValueCache": "templates/caches/key_value.py.jinja",
     "RollingCache": "templates/caches/rolling.py.jinja",
+    "IndexedKeyValueCache": "templates/caches/indexed_key_value.py.jinja",
 }
 CHECK = Check(
     "attention",
@@ -25,14 +32,6 @@ CHECK = Check(
     "Attention is compared with its definition in float64.",
     "from . import attend",
 )
-
-
-@dataclass(frozen=True)
-class Submodule:
-    """A module of the class beside its projections, and the expression that makes it."""
-
-    name: str
-    constructor: str
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,7 @@ class AttentionView:
     scale: float
     gate: str | None
     gate_activation: str
+    select: SelectionView | None
     cache: str | None
     function: Attend
 
@@ -196,8 +196,8 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         qkv_bias=a.qkv_bias,
         output_bias=a.output_bias,
         own_values=not a.keys_as_values and not a.shared_keys,
-        takes=a.takes(),
-        gives=a.gives() if a.gives() in site.taken else None,
+        takes=a.takes() if a.shared_keys else None,
+        gives=a.gives() if a.gives() in site.taken and not a.select else None,
         clip=a.clip,
         width_norm=bool(a.qk_norm and a.qk_norm.scope == "width"),
         modules=tuple(_modules(a, site)),
@@ -214,19 +214,11 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         chunk=a.chunk,
         scale=a.score_scale,
         gate=a.gate.per if a.gate else None,
-        gate_activation={"sigmoid": "torch.sigmoid", "softplus": "F.softplus"}[
-            a.gate.activation if a.gate else "sigmoid"
-        ],
+        gate_activation=GATES[a.gate.activation] if a.gate else "",
+        select=selection_view(a.select, site, "heads"),
         cache=_cache(a) if site.decodes and not a.shared_keys else None,
         function=Attend(_kind(a), core),
     )
-
-
-def shared(views: list[AttentionView]) -> dict[str, Any]:
-    """The functions that all attention classes call, each once."""
-    functions = list(dict.fromkeys(v.function for v in views))
-    cores = list(dict.fromkeys(f.core_view for f in functions if f.kind != "bidirectional"))
-    return {"functions": functions, "cores": cores, "any_causal": bool(cores)}
 
 
 def _kind(a: Attention) -> str:
@@ -236,6 +228,8 @@ def _kind(a: Attention) -> str:
 
 
 def _cache(a: Attention) -> str:
+    if isinstance(a.select, TokenSelection):
+        return "IndexedKeyValueCache"
     return "RollingCache" if a.window or a.chunk else "KeyValueCache"
 
 
@@ -253,6 +247,8 @@ def _modules(a: Attention, site: Site) -> list[Submodule]:
         width = _product(a.heads, a.value_width) if a.gate.per == "element" else str(a.heads)
         linear = f"nn.Linear({site.hidden_size}, {width}, bias={a.gate.bias})"
         found.append(Submodule("gate_proj", linear))
+    if isinstance(a.select, TokenSelection):
+        found.append(Submodule("indexer", f"{indexer_name(site.class_name)}()"))
     if a.sinks:
         found.append(Submodule("sinks", f"nn.Parameter(torch.zeros({a.heads}))"))
     return found

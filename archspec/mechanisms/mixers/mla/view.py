@@ -1,0 +1,174 @@
+"""What the templates of latent attention see: names decided, numbers worked out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.codegen.site import SharedFile, Site, Submodule
+from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, Attend, shared
+from archspec.mechanisms.mixers.attention.parts import GATES
+from archspec.mechanisms.mixers.mla.spec import LatentAttention
+from archspec.mechanisms.mixers.selection.parts import TokenSelection
+from archspec.mechanisms.mixers.selection.view import (
+    SELECT,
+    SelectionView,
+    indexer_name,
+    selection_view,
+)
+
+__all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
+
+FILE = "latent_attention.py"
+PURPOSE = "the latent attention of each kind of layer"
+SHARED = (
+    ATTEND,
+    SELECT,
+    SharedFile("latent.py", "latent.py.jinja", "softmax attention over latents", "absorbs"),
+)
+CACHES = {
+    "LatentCache": "mechanisms/mixers/mla/cache.py.jinja",
+    "IndexedLatentCache": "mechanisms/mixers/mla/cache_indexed.py.jinja",
+}
+CHECK = None
+
+
+@dataclass(frozen=True)
+class LatentView:
+    """One latent attention class."""
+
+    class_name: str
+    caption: str
+    modules: tuple[Submodule, ...]
+    query_latent: str | None
+    """The expression for the latent that queries are made from."""
+
+    heads: int
+    kv_rank: int
+    nope_dim: int
+    rope_dim: int
+    value_dim: int
+    rotary: str | None
+    rotate: str
+    scale: float
+    gate: str | None
+    gate_activation: str
+    latent_norm: bool
+    select: SelectionView | None
+    cache: str | None
+    function: Attend
+
+    @property
+    def arguments(self) -> str:
+        """What a layer passes it after x."""
+        return ", step, cache" if self.cache else ", step"
+
+    @property
+    def query(self) -> str:
+        """The expression for all queries before they are cut into heads."""
+        if self.query_latent is None:
+            return "self.q_proj(x)"
+        latent = "q_latent" if self.select and self.select.indexer else self.query_latent
+        return f"self.q_b_proj({latent})"
+
+    @property
+    def absorbs(self) -> bool:
+        """Whether it ever works on the latents themselves."""
+        return self.cache is not None or self.select is not None
+
+    @property
+    def way(self) -> str:
+        """Which template decides between the two forms."""
+        if self.select:
+            return "selected"
+        return "cached" if self.cache else "whole"
+
+    @property
+    def head_dim(self) -> int:
+        """Width of a query or key."""
+        return self.nope_dim + self.rope_dim
+
+    @property
+    def kept_dim(self) -> int:
+        """Width of what is kept for a token."""
+        return self.kv_rank + self.rope_dim
+
+    def normed(self, latent: str) -> str:
+        """The expression for the latent that is kept."""
+        return f"self.kv_a_layernorm({latent})" if self.latent_norm else latent
+
+    @property
+    def kept_widths(self) -> list[int]:
+        """The widths of the tensors in its cache."""
+        indexer = self.select.indexer if self.select else None
+        return [self.kept_dim, *([indexer.head_dim] if indexer else [])]
+
+    @property
+    def narrower(self) -> int:
+        """By how much values are narrower than keys."""
+        return max(0, self.head_dim - self.value_dim)
+
+
+def view(mechanism: LatentAttention, site: Site) -> LatentView:
+    """Decide names and numbers for one latent attention."""
+    a, rotary = mechanism, mechanism.rotary()
+    return LatentView(
+        class_name=site.class_name,
+        caption=a.caption(site.hidden_size),
+        modules=tuple(_modules(a, site)),
+        query_latent=_query_latent(a),
+        heads=a.heads,
+        kv_rank=a.kv_rank,
+        nope_dim=a.nope_dim,
+        rope_dim=a.rope_dim,
+        value_dim=a.value_dim,
+        rotary=site.rotaries[rotary].name if rotary else None,
+        rotate="rotate_pairs" if a.rope and a.rope.pairing == "interleaved" else "rotate",
+        scale=a.score_scale,
+        gate=a.gate.per if a.gate else None,
+        gate_activation=GATES[a.gate.activation] if a.gate else "",
+        latent_norm=a.latent_norm is not None,
+        select=selection_view(a.select, site, "latents", a.query_rank),
+        cache=_cache(a) if site.decodes else None,
+        function=Attend("causal", PLAIN),
+    )
+
+
+def _query_latent(a: LatentAttention) -> str | None:
+    if a.query_rank is None:
+        return None
+    return "self.q_a_layernorm(self.q_a_proj(x))" if a.latent_norm else "self.q_a_proj(x)"
+
+
+def _cache(a: LatentAttention) -> str:
+    return "IndexedLatentCache" if isinstance(a.select, TokenSelection) else "LatentCache"
+
+
+def _modules(a: LatentAttention, site: Site) -> list[Submodule]:
+    queries, bias = f"{a.heads} * {a.head_dim}", a.latent_bias
+    found: list[Submodule] = []
+
+    def linear(name: str, inputs: int | str, outputs: int | str, bias: bool = False) -> None:
+        found.append(Submodule(name, f"nn.Linear({inputs}, {outputs}, bias={bias})"))
+
+    def norm(name: str, width: int) -> None:
+        if a.latent_norm:
+            found.append(Submodule(name, site.norm(a.latent_norm, width)))
+
+    if a.query_rank is None:
+        linear("q_proj", site.hidden_size, queries)
+    else:
+        linear("q_a_proj", site.hidden_size, a.query_rank, bias)
+        norm("q_a_layernorm", a.query_rank)
+        linear("q_b_proj", a.query_rank, queries)
+    kept = f"{a.kv_rank} + {a.rope_dim}" if a.rope_dim else a.kv_rank
+    linear("kv_a_proj_with_mqa", site.hidden_size, kept, bias)
+    norm("kv_a_layernorm", a.kv_rank)
+    linear("kv_b_proj", a.kv_rank, f"{a.heads} * ({a.nope_dim} + {a.value_dim})")
+    values = f"{a.heads} * {a.value_dim}"
+    linear("o_proj", values, site.hidden_size, a.output_bias)
+    if a.gate:
+        wide = values if a.gate.per == "element" else a.heads
+        linear("gate_proj", site.hidden_size, wide, a.gate.bias)
+    if isinstance(a.select, TokenSelection):
+        found.append(Submodule("indexer", f"{indexer_name(site.class_name)}()"))
+    return found

@@ -1,0 +1,111 @@
+"""What the templates of mixers that select tokens see."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from archspec.codegen.site import SharedFile, Site, Submodule
+from archspec.mechanisms.mixers.selection.parts import SharedSelection, TokenSelection, name
+
+SELECT = SharedFile(
+    "selection.py",
+    "mechanisms/mixers/selection/selection.py.jinja",
+    "which tokens attention looks at",
+    needed="select",
+)
+
+
+@dataclass(frozen=True)
+class IndexerView:
+    """One class that scores tokens and picks the best."""
+
+    class_name: str
+    modules: tuple[Submodule, ...]
+    heads: int
+    head_dim: int
+    latent: bool
+    """Its queries are made from a latent, in place of the layer's input."""
+
+    key: str
+    """The expression for the key of each token."""
+
+    scale: float
+    rotary: str | None
+    rotate: str
+    turned: int | None
+    """How many dimensions turn, where that is not all of them."""
+
+    def turn(self, name: str) -> str:
+        """The expression for `name` with its positions."""
+        if self.rotary is None:
+            return name
+        if self.turned is None:
+            return f"{self.rotate}({name}, step.{self.rotary})"
+        part = f"{self.rotate}({name}[..., :{self.turned}], step.{self.rotary})"
+        return f"torch.cat(({part}, {name}[..., {self.turned}:]), dim=-1)"
+
+
+@dataclass(frozen=True)
+class SelectionView:
+    """What one mixer selects, and whether by itself; `over` is what attention then reads."""
+
+    name: str
+    top_k: int
+    over: Literal["heads", "latents"]
+    indexer: IndexerView | None
+    gives: bool
+
+    @property
+    def arguments(self) -> str:
+        """What the indexer is called with."""
+        latent = "q_latent, " if self.indexer and self.indexer.latent else ""
+        return f"x, {latent}index, step"
+
+
+def selection_view(
+    selection: TokenSelection | SharedSelection | None,
+    site: Site,
+    over: Literal["heads", "latents"],
+    latent: int | None = None,
+) -> SelectionView | None:
+    """Names and numbers; `latent` is the width of the latent of queries, where there is one."""
+    if selection is None:
+        return None
+    called = name(selection)
+    indexer = _indexer(selection, site, latent) if isinstance(selection, TokenSelection) else None
+    gives = indexer is not None and called in site.taken
+    return SelectionView(called, selection.top_k, over, indexer, gives)
+
+
+def indexer_name(attention: str) -> str:
+    """The class of the indexer inside a class of attention: `LatentIndexer`."""
+    return re.sub(r"Attention(\d*)$", r"Indexer\1", attention)
+
+
+def _indexer(s: TokenSelection, site: Site, latent: int | None) -> IndexerView:
+    width = s.rope.width(s.head_dim) if s.rope else 0
+    found = [
+        Submodule("wq_b", _linear(latent or site.hidden_size, f"{s.heads} * {s.head_dim}")),
+        Submodule("wk", _linear(site.hidden_size, s.head_dim)),
+    ]
+    if s.norm:
+        found.append(Submodule("k_norm", site.norm(s.norm, s.head_dim)))
+    found.append(Submodule("weights_proj", _linear(site.hidden_size, s.heads)))
+    return IndexerView(
+        class_name=indexer_name(site.class_name),
+        modules=tuple(found),
+        heads=s.heads,
+        head_dim=s.head_dim,
+        latent=latent is not None,
+        key="self.k_norm(self.wk(x))" if s.norm else "self.wk(x)",
+        scale=s.scale,
+        rotary=site.rotaries[s.rope, s.head_dim].name if s.rope else None,
+        rotate="rotate_pairs" if s.rope and s.rope.pairing == "interleaved" else "rotate",
+        turned=width if width < s.head_dim else None,
+    )
+
+
+def _linear(inputs: int, outputs: int | str) -> str:
+    return f"nn.Linear({inputs}, {outputs}, bias=False)"
