@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.codegen.site import Check, SharedFile, Site
+from archspec.codegen.site import Check, SharedFile, Site, Submodule
 from archspec.mechanisms.mixers.linear_attention.functions import Recurrence, recurrence
 from archspec.mechanisms.mixers.linear_attention.parts import LearnedDecay, RetentionDecay
 from archspec.mechanisms.mixers.linear_attention.spec import LinearAttention
@@ -25,14 +25,6 @@ CHECK = Check(
 CHUNK = 64
 STAGES = "mechanisms/mixers/linear_attention/{}.py.jinja"
 ROTATE = "mechanisms/mixers/attention/stage_{}.py.jinja"
-
-
-@dataclass(frozen=True)
-class Submodule:
-    """A module of the class beside its projections, and the expression that makes it."""
-
-    name: str
-    constructor: str
 
 
 @dataclass(frozen=True)
