@@ -6,6 +6,7 @@ from typing import Any
 
 from archspec import __version__
 from archspec.architecture import Architecture
+from archspec.codegen.checkpoint import CheckpointView
 from archspec.codegen.environment import environment
 from archspec.codegen.facts import facts
 from archspec.codegen.format import SETTINGS, format_python
@@ -24,7 +25,8 @@ def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[st
     from archspec.draw import render
 
     view = PackageView(architecture, _file_name(spec_name), __version__)
-    context = view.context()
+    tied = bool(architecture.head and architecture.head.tied)
+    context = view.context() | {"checkpoint": CheckpointView(architecture.checkpoint, tied)}
     python, purposes = _python(view, context)
     files = format_python(python)
     blocks = {block.name: block for block in architecture.blocks}

@@ -34,7 +34,7 @@ class LinearCrossEntropy(torch.autograd.Function):
         for first in range(0, x.shape[0], 4096):
             rows = slice(first, first + 4096)
             labels = target[rows]
-            logits = F.linear(x[rows], weight, bias).float() * 0.0625  # (4096, V)
+            logits = F.linear(x[rows], weight, bias).float() * 0.25  # (4096, V)
             total += F.cross_entropy(logits, labels, ignore_index=-100, reduction="sum")
             if not any(needs):
                 continue
@@ -42,7 +42,7 @@ class LinearCrossEntropy(torch.autograd.Function):
             grad = logits.softmax(dim=-1)
             grad.scatter_add_(1, labels.clamp(min=0)[:, None], -torch.ones_like(grad[:, :1]))
             grad.mul_(((labels != -100) / count)[:, None])
-            grad.mul_(0.0625)
+            grad.mul_(0.25)
             small = grad.to(x.dtype)
             if grad_x is not None:
                 grad_x[rows] = small @ weight

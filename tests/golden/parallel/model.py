@@ -81,7 +81,7 @@ class Model(nn.Module):
         x = self.norm(x)
         if labels is not None:
             return next_token_loss(x, self.embed_tokens.weight, None, labels)
-        return F.linear(x, self.embed_tokens.weight) * 0.0625
+        return F.linear(x, self.embed_tokens.weight) * 0.25
 
     def new_cache(self, batch_size: int, max_length: int) -> Cache:
         """An empty cache for texts of up to `max_length` tokens, of the weights' type and place."""
