@@ -6,6 +6,7 @@ from typing import Any
 
 from archspec import __version__
 from archspec.architecture import Architecture
+from archspec.codegen.checkpoint import CheckpointView
 from archspec.codegen.environment import environment
 from archspec.codegen.facts import facts
 from archspec.codegen.format import SETTINGS, format_python
@@ -24,7 +25,8 @@ def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[st
     from archspec.draw import render
 
     view = PackageView(architecture, _file_name(spec_name), __version__)
-    context = view.context()
+    tied = bool(architecture.head and architecture.head.tied)
+    context = view.context() | {"checkpoint": CheckpointView(architecture.checkpoint, tied)}
     python, purposes = _python(view, context)
     files = format_python(python)
     blocks = {block.name: block for block in architecture.blocks}
@@ -60,7 +62,11 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
         "__init__.py": ("init", "what to import", True),
         "model.py": ("model", "the layers in order, and the model", True),
         "step.py": ("step", "what every layer needs to know about the tokens at hand", True),
-        "norm.py": ("norm", "norms that PyTorch has no class for", bool(context["norms"])),
+        "norm.py": (
+            "norm",
+            "norms that PyTorch lacks, or computes slowly on a CPU",
+            bool(context["norms"]),
+        ),
         "rotary.py": ("rotary", "rotary positions", bool(context["rotaries"])),
         "positions.py": ("positions", "sinusoidal positions", bool(context["sinusoids"])),
         "cache.py": ("cache", "what is kept between calls", context["causal"]),

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import Builder
 from torch import Tensor
 
@@ -76,6 +77,31 @@ def test_norm(package: ModuleType, number: int) -> None:
         shift = norm.bias.double()
         shift = shift[:, None] if shift.ndim == 2 else shift
     torch.testing.assert_close(found.double(), formula(x, kind, scale, shift), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("centered", [False, True])
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_rms_norm_in_every_type(package: ModuleType, kind: torch.dtype, centered: bool) -> None:
+    """Values and gradients, beside PyTorch's own in float64; a row of zeros stays zero."""
+    norms = package.norm
+    made = (norms.CenteredRMSNorm if centered else norms.RMSNorm)(WIDTH, EPS).to(kind)
+    torch.manual_seed(0)
+    x = torch.randn(3, WIDTH).index_fill(0, torch.tensor(1), 0.0).to(kind).requires_grad_()
+    up = torch.randn(3, WIDTH).to(kind)
+    with torch.no_grad():
+        made.weight.add_(torch.randn(WIDTH) * 0.3)
+    found = made(x)
+    wide = x.detach().double().requires_grad_()
+    weight = made.weight.detach().double().requires_grad_()
+    expected = F.rms_norm(wide, (WIDTH,), weight + centered, EPS)
+    assert found.dtype == kind
+    step = torch.finfo(kind).eps
+    close = {"atol": 4 * step, "rtol": 4 * step, "check_dtype": False}
+    torch.testing.assert_close(found, expected, **close)
+    grads = torch.autograd.grad(found, (x, made.weight), up)
+    wanted = torch.autograd.grad(expected, (wide, weight), up.double())
+    for grad, want in zip(grads, wanted, strict=True):
+        torch.testing.assert_close(grad, want, **{**close, "atol": 40 * step, "rtol": 40 * step})
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=lambda n: "-".join(map(str, CASES[n])))

@@ -29,6 +29,9 @@ BEYOND_OURS = {
 # Published caches that leave out the keys by which tokens are chosen, in bytes for one token.
 INDEX_KEYS = {"deepseek-v3.2-671b": 61 * 128 * 2, "glm-5-744b": 78 * 128 * 2}
 
+# Published counts of active parameters that leave out the token embedding: its card says so.
+WITHOUT_EMBEDDING = {"gpt-oss-20b"}
+
 
 @pytest.fixture(params=GALLERY, ids=spec_id)
 def model(request: pytest.FixtureRequest) -> Architecture:
@@ -47,6 +50,17 @@ def test_parameters_are_the_published_count_within_a_hundredth(model: Architectu
     number, unit = re.match(r"([\d.]+)([MBT])", stated).groups()  # type: ignore[union-attr]
     total = analyse(model).parameters.total + BEYOND_OURS.get(model.name, 0)
     assert total / SCALES[unit] == pytest.approx(float(number), rel=0.01)
+
+
+def test_active_parameters_are_the_published_count_within_a_fiftieth(model: Architecture) -> None:
+    stated = published(model).active_parameters
+    if stated is None:
+        pytest.skip("no count of active parameters is published")
+    number, unit = re.match(r"([\d.]+)([MBT])", stated).groups()  # type: ignore[union-attr]
+    active = analyse(model).parameters.active
+    if model.name in WITHOUT_EMBEDDING:
+        active -= model.vocab_size * model.hidden_size
+    assert active / SCALES[unit] == pytest.approx(float(number), rel=0.02)
 
 
 def test_exact_count_where_one_is_published(model: Architecture) -> None:

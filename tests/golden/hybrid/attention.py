@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from .attend import attend_causal
 from .cache import KeyValueCache
+from .norm import (
+    RMSNorm,
+)
 from .step import Step
 
 
@@ -20,8 +23,8 @@ class Attention(nn.Module):
         self.k_proj = nn.Linear(128, 32, bias=False)
         self.v_proj = nn.Linear(128, 32, bias=False)
         self.o_proj = nn.Linear(4 * 32, 128, bias=False)
-        self.q_norm = nn.RMSNorm(32, eps=1e-06)
-        self.k_norm = nn.RMSNorm(32, eps=1e-06)
+        self.q_norm = RMSNorm(32, eps=1e-06)
+        self.k_norm = RMSNorm(32, eps=1e-06)
         self.gate_proj = nn.Linear(128, 4, bias=False)
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:

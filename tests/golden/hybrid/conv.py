@@ -35,7 +35,9 @@ class ShortConv(nn.Module):
             tail.copy_(
                 whole[:, whole.shape[1] - back :] if order is None else last(whole, step, back)
             )
-        y = F.conv1d(whole.mT, self.weight, self.bias, groups=x.shape[2]).mT
+        # As an image of one row, whose pixels lie channel by channel as here: many times faster.
+        image, weight = whole.mT[:, :, None], self.weight[:, :, None]
+        y = F.conv2d(image, weight, self.bias, groups=x.shape[2])[:, :, 0].mT
         return y if order is None else torch.empty_like(y).scatter(1, order, y)
 
 

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from .cache import ConvDeltaCache
 from .conv import ShortConv
 from .delta_rule import gated_delta_rule, unit, widened
+from .norm import (
+    RMSNorm,
+)
 from .step import Step
 
 
@@ -29,7 +32,7 @@ class GatedDeltaNet(nn.Module):
         self.A_log = nn.Parameter(torch.linspace(1.5e-3, 2.3, 4).log())  # decay 0.001 to 1.6
         self.dt_bias = nn.Parameter(torch.zeros(4))
         self.g_proj = nn.Linear(128, 4 * 32, bias=False)
-        self.o_norm = nn.RMSNorm(32, eps=1e-06)
+        self.o_norm = RMSNorm(32, eps=1e-06)
         self.o_proj = nn.Linear(4 * 32, 128, bias=False)
 
     def forward(self, x: Tensor, step: Step, cache: ConvDeltaCache | None) -> Tensor:

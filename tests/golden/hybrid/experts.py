@@ -47,6 +47,7 @@ class Experts(nn.Module):
         self.down_proj = nn.Parameter(torch.empty(8, 128, 96))
 
     def forward(self, x: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
+        """Tokens (N, C), the weights and numbers of their experts (N, 2) → (N, C)."""
         # Pairs of token and expert, sorted by expert, so that each expert meets its tokens at once.
         expert, order = chosen.flatten().sort(stable=True)  # (2·N,)
         ends = torch.searchsorted(expert, torch.arange(8, device=x.device), right=True)

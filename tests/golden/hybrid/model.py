@@ -15,6 +15,7 @@ from .cache import Cache, ConvDeltaCache, KeyValueCache
 from .deltanet import GatedDeltaNet
 from .experts import MixtureOfExperts
 from .loss import next_token_loss
+from .norm import RMSNorm
 from .step import Step, make_step
 
 
@@ -23,9 +24,9 @@ class DeltaLayer(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.input_layernorm = nn.RMSNorm(128, eps=1e-06)
+        self.input_layernorm = RMSNorm(128, eps=1e-06)
         self.linear_attn = GatedDeltaNet()
-        self.post_attention_layernorm = nn.RMSNorm(128, eps=1e-06)
+        self.post_attention_layernorm = RMSNorm(128, eps=1e-06)
         self.mlp = MixtureOfExperts()
 
     def forward(self, x: Tensor, step: Step, cache: ConvDeltaCache | None) -> Tensor:
@@ -43,9 +44,9 @@ class AttentionLayer(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.input_layernorm = nn.RMSNorm(128, eps=1e-06)
+        self.input_layernorm = RMSNorm(128, eps=1e-06)
         self.self_attn = Attention()
-        self.post_attention_layernorm = nn.RMSNorm(128, eps=1e-06)
+        self.post_attention_layernorm = RMSNorm(128, eps=1e-06)
         self.mlp = MixtureOfExperts()
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
@@ -68,7 +69,7 @@ class Model(nn.Module):
         super().__init__()
         self.embed_tokens = nn.Embedding(1024, 128)
         self.layers = nn.ModuleList(layer() for layer in LAYERS)
-        self.norm = nn.RMSNorm(128, eps=1e-06)
+        self.norm = RMSNorm(128, eps=1e-06)
         self.initialise()
 
     def forward(

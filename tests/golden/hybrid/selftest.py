@@ -9,7 +9,7 @@ Each kind of layer is compared with itself: a text at once, and token by token.
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from . import attend, delta_rule
 from .model import AttentionLayer, DeltaLayer
@@ -30,35 +30,16 @@ def check_delta_rule() -> float:
     return worst
 
 
-def definition(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    scale: float,
-    causal: bool = True,
-    window: int = TOKENS,
-    chunk: int = TOKENS,
-    sinks: Tensor | None = None,
-    slopes: Tensor | None = None,
-    softcap: float = 0.0,
-) -> Tensor:
+def definition(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
     """Attention written out: softmax over (q · k) · scale of what each token may see."""
     group = q.shape[1] // k.shape[1]
     q, k, v = q.double(), k.double(), v.double()
     scores = q @ k.repeat_interleave(group, dim=1).mT * scale
     index = torch.arange(q.shape[2], device=q.device)
     distance = index[:, None] - index
-    if softcap:
-        scores = softcap * torch.tanh(scores / softcap)
-    if slopes is not None:
-        scores = scores - slopes.double()[:, None, None] * distance
-    if causal:
-        other = index[:, None] // chunk != index // chunk
-        scores = scores.masked_fill((distance < 0) | (distance >= window) | other, float("-inf"))
-    if sinks is not None:
-        column = sinks.double()[None, :, None, None].expand(*scores.shape[:3], 1)
-        scores = torch.cat((scores, column), dim=-1)
-    weights = scores.softmax(dim=-1)[..., : k.shape[2]]
+    hidden = distance < 0
+    scores = scores.masked_fill(hidden, float("-inf"))
+    weights = scores.softmax(dim=-1)
     return weights @ v.repeat_interleave(group, dim=1)
 
 
@@ -75,18 +56,24 @@ def check_attention() -> float:
 
 
 @torch.no_grad()
-def check_layer(layer: DeltaLayer | AttentionLayer) -> float:
+def check_decoding(layer: DeltaLayer | AttentionLayer) -> float:
     """The largest difference between a layer's two ways to read the same text."""
-    for parameter in layer.parameters():
-        if parameter.ndim > 1:
-            parameter.normal_(std=parameter.shape[-1] ** -0.5)
+    roughen(layer)
     x = torch.randn(2, TOKENS, 128)
     whole = layer(x, make_step(0, TOKENS, None, x), None)
-    cache, read = layer.new_cache(2, TOKENS, x), TOKENS - 8
+    read = TOKENS - 8
+    cache = layer.new_cache(2, TOKENS, x)
     parts = [layer(x[:, :read], make_step(0, read, None, x), cache)]
     for t in range(read, TOKENS):
         parts.append(layer(x[:, t : t + 1], make_step(t, 1, None, x), cache))
     return (torch.cat(parts, dim=1) - whole).abs().max().item()
+
+
+def roughen(layer: nn.Module) -> None:
+    """Weights large enough that mistakes show."""
+    for parameter in layer.parameters():
+        if parameter.ndim > 1:
+            nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)
 
 
 def main() -> int:
@@ -94,7 +81,7 @@ def main() -> int:
     torch.manual_seed(0)
     checks = {"delta rule": check_delta_rule(), "attention": check_attention()}
     for kind in [DeltaLayer, AttentionLayer]:
-        checks[kind.__name__] = check_layer(kind())
+        checks[kind.__name__] = check_decoding(kind())
     for name, difference in checks.items():
         print(f"{'ok' if difference < 1e-4 else 'WRONG':6}{name}: {difference:.1e}")
     return 0 if all(difference < 1e-4 for difference in checks.values()) else 1

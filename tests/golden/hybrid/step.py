@@ -15,7 +15,12 @@ class Step(NamedTuple):
     padding: Tensor | None  # (B, start + T), True for a real token; None when all are
 
 
-def make_step(start: int, tokens: int, padding: Tensor | None, like: Tensor) -> Step:
+def make_step(
+    start: int,
+    tokens: int,
+    padding: Tensor | None,
+    like: Tensor,
+) -> Step:
     """The step for `tokens` new tokens, computed in the type and on the device of `like`."""
     return Step(
         start=start,

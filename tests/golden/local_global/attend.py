@@ -65,7 +65,7 @@ def attend_sliding(
             position = start - (start - slots) % window
             mask = (padding[:, position] | (position == start))[:, None, None]
         return one_token(q, k, v, mask, scale)
-    first_key = end - k.shape[2]
+    first_key = end - k.shape[2]  # the position that k and v start at
     blocks: list[Tensor] = []
     for first in range(start, end, window):
         queries = range(first, min(first + window, end))
@@ -85,12 +85,8 @@ def attend_causal(
 ) -> Tensor:
     """Each token sees all before it: (B, H, T, D), (B, K, S, D) twice → (B, H, T, D)."""
     tokens, keys = q.shape[2], k.shape[2]
-    if tokens == 1:
-        mask = None
-        if padding is not None:
-            mask = visible(range(start, keys), range(keys), padding, None, q.device)
-        return one_token(q, k, v, mask, scale)
     mask = None
-    if start > 0 or padding is not None:
+    if padding is not None or (start > 0 and tokens > 1):
         mask = visible(range(start, keys), range(keys), padding, None, q.device)
-    return softmax_values(q, k, v, mask, scale)
+    attend = one_token if tokens == 1 else softmax_values
+    return attend(q, k, v, mask, scale)

@@ -14,6 +14,7 @@ from .attention import GlobalAttention, SlidingAttention
 from .cache import Cache, KeyValueCache, RollingCache
 from .feedforward import FeedForward
 from .loss import next_token_loss
+from .norm import RMSNorm
 from .step import Step, make_step
 
 
@@ -22,12 +23,12 @@ class LocalLayer(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.input_layernorm = nn.RMSNorm(192, eps=1e-06)
+        self.input_layernorm = RMSNorm(192, eps=1e-06)
         self.self_attn = SlidingAttention()
-        self.post_attention_layernorm = nn.RMSNorm(192, eps=1e-06)
-        self.pre_feedforward_layernorm = nn.RMSNorm(192, eps=1e-06)
+        self.post_attention_layernorm = RMSNorm(192, eps=1e-06)
+        self.pre_feedforward_layernorm = RMSNorm(192, eps=1e-06)
         self.mlp = FeedForward()
-        self.post_feedforward_layernorm = nn.RMSNorm(192, eps=1e-06)
+        self.post_feedforward_layernorm = RMSNorm(192, eps=1e-06)
 
     def forward(self, x: Tensor, step: Step, cache: RollingCache | None) -> Tensor:
         x = x + self.post_attention_layernorm(self.self_attn(self.input_layernorm(x), step, cache))
@@ -44,12 +45,12 @@ class GlobalLayer(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.input_layernorm = nn.RMSNorm(192, eps=1e-06)
+        self.input_layernorm = RMSNorm(192, eps=1e-06)
         self.self_attn = GlobalAttention()
-        self.post_attention_layernorm = nn.RMSNorm(192, eps=1e-06)
-        self.pre_feedforward_layernorm = nn.RMSNorm(192, eps=1e-06)
+        self.post_attention_layernorm = RMSNorm(192, eps=1e-06)
+        self.pre_feedforward_layernorm = RMSNorm(192, eps=1e-06)
         self.mlp = FeedForward()
-        self.post_feedforward_layernorm = nn.RMSNorm(192, eps=1e-06)
+        self.post_feedforward_layernorm = RMSNorm(192, eps=1e-06)
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
         x = x + self.post_attention_layernorm(self.self_attn(self.input_layernorm(x), step, cache))
@@ -71,7 +72,7 @@ class Model(nn.Module):
         super().__init__()
         self.embed_tokens = nn.Embedding(1024, 192)
         self.layers = nn.ModuleList(layer() for layer in LAYERS)
-        self.norm = nn.RMSNorm(192, eps=1e-06)
+        self.norm = RMSNorm(192, eps=1e-06)
         self.initialise()
 
     def forward(

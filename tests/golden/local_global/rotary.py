@@ -30,5 +30,4 @@ def global_rotary(positions: Tensor, dtype: torch.dtype) -> Rotary:
 def rotate(x: Tensor, rotary: Rotary) -> Tensor:
     """Turn dimension i of (B, H, T, width) with dimension i + width / 2."""
     cos, sin = rotary
-    a, b = x.chunk(2, dim=-1)
-    return torch.addcmul(x * cos, torch.cat((b, a), dim=-1), sin)
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # Several packages may live in one process, so the operators are named after this one.
-_NAMESPACE = "".join(c if c.isalnum() else "_" for c in __name__.rpartition(".")[0]) or "experts"
+_PACKAGE = __name__.rpartition(".")[0]
+_NAMESPACE = "".join(c if c.isalnum() else "_" for c in _PACKAGE) or "experts"
 
 
 @torch.library.custom_op(f"{_NAMESPACE}::grouped_linear", mutates_args=())

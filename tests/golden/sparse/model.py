@@ -14,6 +14,7 @@ from .cache import Cache, KeyValueCache
 from .experts import MixtureOfExperts
 from .feedforward import FeedForward
 from .loss import next_token_loss
+from .norm import RMSNorm
 from .step import Step, make_step
 
 
@@ -22,9 +23,9 @@ class DenseLayer(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.input_layernorm = nn.RMSNorm(128, eps=1e-06)
+        self.input_layernorm = RMSNorm(128, eps=1e-06)
         self.self_attn = Attention()
-        self.post_attention_layernorm = nn.RMSNorm(128, eps=1e-06)
+        self.post_attention_layernorm = RMSNorm(128, eps=1e-06)
         self.mlp = FeedForward()
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
@@ -42,9 +43,9 @@ class SparseLayer(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.input_layernorm = nn.RMSNorm(128, eps=1e-06)
+        self.input_layernorm = RMSNorm(128, eps=1e-06)
         self.self_attn = Attention()
-        self.post_attention_layernorm = nn.RMSNorm(128, eps=1e-06)
+        self.post_attention_layernorm = RMSNorm(128, eps=1e-06)
         self.mlp = MixtureOfExperts()
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
@@ -67,7 +68,7 @@ class Model(nn.Module):
         super().__init__()
         self.embed_tokens = nn.Embedding(1024, 128)
         self.layers = nn.ModuleList(layer() for layer in LAYERS)
-        self.norm = nn.RMSNorm(128, eps=1e-06)
+        self.norm = RMSNorm(128, eps=1e-06)
         self.lm_head = nn.Linear(128, 1024, bias=False)
         self.initialise()
 

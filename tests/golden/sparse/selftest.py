@@ -18,17 +18,7 @@ TOKENS = 33
 
 
 def definition(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    scale: float,
-    causal: bool = True,
-    window: int = TOKENS,
-    chunk: int = TOKENS,
-    sinks: Tensor | None = None,
-    slopes: Tensor | None = None,
-    relative: Tensor | None = None,
-    softcap: float = 0.0,
+    q: Tensor, k: Tensor, v: Tensor, scale: float, sinks: Tensor | None = None
 ) -> Tensor:
     """Attention written out: softmax over (q · k) · scale of what each token may see."""
     group = q.shape[1] // k.shape[1]
@@ -36,16 +26,8 @@ def definition(
     scores = q @ k.repeat_interleave(group, dim=1).mT * scale
     index = torch.arange(q.shape[2], device=q.device)
     distance = index[:, None] - index
-    if softcap:
-        scores = softcap * torch.tanh(scores / softcap)
-    if slopes is not None:
-        scores = scores - slopes.double()[:, None, None] * distance
-    if relative is not None:
-        back = distance.clamp(min=0) if causal else distance + q.shape[2] - 1
-        scores = scores + relative.double()[:, back]
-    if causal:
-        other = index[:, None] // chunk != index // chunk
-        scores = scores.masked_fill((distance < 0) | (distance >= window) | other, float("-inf"))
+    hidden = distance < 0
+    scores = scores.masked_fill(hidden, float("-inf"))
     if sinks is not None:
         column = sinks.double()[None, :, None, None].expand(*scores.shape[:3], 1)
         scores = torch.cat((scores, column), dim=-1)

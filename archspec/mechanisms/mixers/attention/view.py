@@ -198,7 +198,6 @@ class AttentionView:
     def definition_arguments(self) -> str:
         """The arguments of the definition that the selftest compares with."""
         parts = ["q, k, v", repr(self.scale)]
-        parts += [] if self.causal else ["causal=False"]
         for name in ("window", "chunk", "softcap"):
             value = getattr(self, name)
             parts += [f"{name}={value!r}"] if value else []
@@ -206,6 +205,13 @@ class AttentionView:
         parts += ["slopes=slopes"] if self.slopes else []
         parts += ["relative=relative"] if self.relative else []
         return ", ".join(parts)
+
+    @property
+    def options(self) -> list[str]:
+        """What the definition must know beside the scale."""
+        names = ("window", "chunk", "sinks", "slopes", "relative", "softcap")
+        kind = "causal" if self.causal else "bidirectional"
+        return [kind, *(name for name in names if getattr(self, name))]
 
     def _arguments(self, sinks: str, start: str, padding: str) -> str:
         parts = [sinks] if self.sinks else []

@@ -1,0 +1,12 @@
+# Built by archspec 0.1.0 from chunked.yaml; edit the spec and build again.
+"""chunked, a standalone PyTorch package.
+
+>>> from chunked import Model, load_checkpoint
+>>> model = load_checkpoint(Model(), "model.safetensors")
+"""
+
+from .cache import Cache
+from .checkpoint import load_checkpoint
+from .model import Model
+
+__all__ = ["Cache", "Model", "load_checkpoint"]

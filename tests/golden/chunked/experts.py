@@ -1,0 +1,71 @@
+# Built by archspec 0.1.0 from chunked.yaml; edit the spec and build again.
+"""The experts of chunked: N tokens, C the width of the model."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .grouped import grouped_linear
+
+
+class MixtureOfExperts(nn.Module):
+    """1 of 8 experts for each token, each 128 → 256 → 128.
+
+    A shared expert for every token, 128 → 256 → 128.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.router = nn.Linear(128, 8, bias=False)
+        self.experts = Experts()
+        self.shared = SharedExpert()
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(0, 1)  # (N, C)
+        weights, chosen = self.route(tokens)
+        routed = self.experts(tokens, weights, chosen)
+        shared = self.shared(tokens)
+        return (routed + shared).view_as(x)
+
+    def route(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """The weights and the numbers of each token's experts: (N, C) → twice (N, 1)."""
+        logits = self.router(tokens).float()  # (N, 8)
+        top, chosen = logits.topk(1, dim=-1)  # (N, 1)
+        weights = top.sigmoid()
+        return weights.to(tokens.dtype), chosen
+
+
+class Experts(nn.Module):
+    """8 feed-forwards, their weights stacked: 128 → 256 → 128."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate_up_proj = nn.Parameter(torch.empty(8, 2 * 256, 128))
+        self.down_proj = nn.Parameter(torch.empty(8, 128, 256))
+
+    def forward(self, x: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
+        """Tokens (N, C), the weights and numbers of their experts (N, 1) → (N, C)."""
+        # Pairs of token and expert, sorted by expert, so that each expert meets its tokens at once.
+        expert, order = chosen.flatten().sort(stable=True)  # (N,)
+        ends = torch.searchsorted(expert, torch.arange(8, device=x.device), right=True)
+        rows = x[order] * weights.flatten()[order, None]  # (N, C)
+        h = grouped_linear(rows, self.gate_up_proj, ends)
+        gate, up = h.chunk(2, dim=-1)  # (N, 256)
+        out = grouped_linear(F.silu(gate) * up, self.down_proj, ends)
+        return torch.empty_like(out).index_copy(0, order, out)  # (N, C)
+
+
+class SharedExpert(nn.Module):
+    """SwiGLU feed-forward: 128 → 256 → 128."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate_proj = nn.Linear(128, 256, bias=False)
+        self.up_proj = nn.Linear(128, 256, bias=False)
+        self.down_proj = nn.Linear(256, 128, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, up = self.gate_proj(x), self.up_proj(x)  # (…, 256)
+        return self.down_proj(F.silu(gate) * up)

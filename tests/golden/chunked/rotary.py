@@ -1,0 +1,25 @@
+# Built by archspec 0.1.0 from chunked.yaml; edit the spec and build again.
+"""Rotary positions: each pair of dimensions turns by the token's position times its frequency."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+Rotary = tuple[Tensor, Tensor]  # cosine and signed sine, each (B or 1, 1, T, width)
+
+
+def rotary(positions: Tensor, dtype: torch.dtype) -> Rotary:
+    """Base 500,000, 32 dimensions. (B or 1, T) → two of (B or 1, 1, T, 32)."""
+    dims = torch.arange(0, 32, 2, device=positions.device, dtype=torch.float32)
+    frequency = 1.0 / 500000.0 ** (dims / 32)
+    angle = positions[:, None, :, None].float() * frequency
+    cos, sin = angle.cos().to(dtype), angle.sin().to(dtype)
+    return cos.repeat_interleave(2, dim=-1), torch.stack((-sin, sin), dim=-1).flatten(-2)
+
+
+def rotate_pairs(x: Tensor, rotary: Rotary) -> Tensor:
+    """Turn dimension 2i of (B, H, T, width) with dimension 2i + 1."""
+    cos, sin = rotary
+    swapped = x.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
+    return torch.addcmul(x * cos, swapped, sin)
