@@ -66,6 +66,10 @@ def _encoder(spec: ModelSpec, expanded: Expanded, data: Map) -> Iterator[Diagnos
             message = "an encoder's layer sees the whole text"
             yield Diagnostic(message, path, _at(data, path), "mixer: {causal: false}")
     for name in dict.fromkeys(expanded.layers):
+        if any(getattr(body, "prefix", False) for body in spec.blocks[name].mixer):
+            path = f"blocks.{name}"
+            message = "what stands before the text is the encoder's, not a `prefix`"
+            yield Diagnostic(message, path, _at(data, path))
         if not all(body.is_causal() for body in spec.blocks[name].mixer):
             path = f"blocks.{name}"
             message = "a decoder's layer looks back: `causal: true`"
