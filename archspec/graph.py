@@ -53,7 +53,7 @@ class Parameter:
 
     One that is not `trained` is a buffer: it is saved and loaded, and gradients leave it alone.
     One that only `chooses` what others work on is trained by a loss of its own: the model's gives
-    it no gradient.
+    it no gradient. One that `keeps` its first value has it from its module; others are drawn anew.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Parameter:
     active: Fraction = Fraction(1)
     trained: bool = True
     chooses: bool = False
+    keeps: bool = False
 
     @property
     def size(self) -> int:

@@ -11,7 +11,7 @@ def norm_operator(
 ) -> Operator:
     """A norm over the last `width` numbers of a value of `shape`; `heads` have a weight each."""
     size = (width,) if heads is None else (heads, width)
-    weights = [Parameter(f"{name}.weight", size)] if norm.weight else []
+    weights = [Parameter(f"{name}.weight", size, keeps=True)] if norm.weight else []
     if norm.bias:
         weights.append(Parameter(f"{name}.bias", size))
     details = ["scale 1 + w"] if norm.zero_centered else []
@@ -22,7 +22,7 @@ def norm_operator(
 
 def convolution(name: str, channels: int, width: int, bias: bool) -> Operator:
     """A convolution over the last `width` tokens, each channel by itself."""
-    weights = [Parameter(f"{name}.weight", (channels, 1, width))]
+    weights = [Parameter(f"{name}.weight", (channels, 1, width), keeps=True)]
     if bias:
         weights.append(Parameter(f"{name}.bias", (channels,)))
     return Operator(

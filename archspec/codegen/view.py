@@ -174,6 +174,7 @@ class PackageView:
             "logit_scale": repr(a.head.scale) if a.head and a.head.scale is not None else None,
             "logit_softcap": repr(a.head.softcap) if a.head and a.head.softcap else None,
             "init_std": a.init_std,
+            "kept": _kept(a),
             "rotaries": list(self.rotaries.values()),
             "shares": bool(a.taken),
             "pairings": {rotary.pairing for rotary in self.rotaries.values()},
@@ -202,7 +203,6 @@ class PackageView:
             ],
         }
         made["norms"] = sorted(self.own_norms)
-        made["norms_of_heads"] = any(kind.startswith("head_") for kind in self.own_norms)
         made["own_norms"] = ", ".join(norms.OWN.values())
         made["imports"] = self._imports(made)
         return made
@@ -228,6 +228,17 @@ def _bias(head: str | None, bias: bool) -> str:
     if not bias:
         return "None"
     return "self.lm_head.bias" if head == "linear" else "self.lm_head_bias"
+
+
+def _kept(a: Architecture) -> list[str]:
+    """How the names of parameters end that a fresh model would draw, were they not kept."""
+    found: set[str] = set()
+    for parameter in a.parameters():
+        drawn = len(parameter.shape) > 1 or parameter.name.endswith("bias")
+        if parameter.keeps and parameter.trained and drawn:
+            module, _, last = parameter.name.rpartition(".")
+            found.add(f"{module.rpartition('.')[2]}.{last}" if last == "weight" else last)
+    return sorted(found)
 
 
 def _caption(a: Architecture) -> str:

@@ -136,7 +136,7 @@ def _stream(build: GraphBuilder, mixer: DeltaMixer, name: str, hidden_size: int)
             "conv",
             "Conv",
             shape,
-            (Parameter(f"{name}_conv1d.weight", (channels, 1, mixer.conv)),),
+            (Parameter(f"{name}_conv1d.weight", (channels, 1, mixer.conv), keeps=True),),
             per_token=2 * channels * mixer.conv,
             detail=f"{mixer.conv} tokens",
         )

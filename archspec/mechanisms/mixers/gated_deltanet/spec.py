@@ -71,7 +71,7 @@ class GatedDeltaNet(DeltaMixer):
             "activation",
             "Decay",
             heads,
-            (Parameter("A_log", heads), Parameter("dt_bias", heads)),
+            (Parameter("A_log", heads, keeps=True), Parameter("dt_bias", heads, keeps=True)),
             detail="−e^A softplus",
         )
         return [build.add(decay, raw)]

@@ -63,8 +63,8 @@ class KimiDelta(DeltaMixer):
             "Decay",
             shape,
             (
-                Parameter("A_log", (self.heads,)),
-                Parameter("dt_bias", (self.heads * self.key_dim,)),
+                Parameter("A_log", (self.heads,), keeps=True),
+                Parameter("dt_bias", (self.heads * self.key_dim,), keeps=True),
             ),
             detail=bounded,
         )

@@ -36,7 +36,7 @@ def mamba_graph(m: Mamba, hidden_size: int) -> OperatorGraph:
         "recurrence",
         "State-space recurrence",
         inner,
-        (Parameter("A_log", (size, m.state_dim)),),
+        (Parameter("A_log", (size, m.state_dim), keeps=True),),
         per_token=STATE_FLOPS * size * m.state_dim,
         detail=f"{size:,} states of {m.state_dim}",
     )

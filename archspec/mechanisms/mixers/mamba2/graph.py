@@ -28,7 +28,7 @@ def mamba2_graph(m: Mamba2, hidden_size: int) -> OperatorGraph:
         "recurrence",
         "State-space recurrence",
         heads,
-        (Parameter("A_log", (m.heads,)),),
+        (Parameter("A_log", (m.heads,), keeps=True),),
         per_token=STATE_FLOPS * m.inner * m.state_dim,
         detail=f"{m.heads} states of {m.head_dim} × {m.state_dim}",
     )
@@ -54,5 +54,5 @@ def mamba2_graph(m: Mamba2, hidden_size: int) -> OperatorGraph:
 def _step(m: Mamba2) -> Operator:
     bounds = [f"≥ {m.dt_min:g}"] if m.dt_min else []
     bounds += [f"≤ {m.dt_max:g}"] if m.dt_max is not None else []
-    bias = Parameter("dt_bias", (m.heads,))
+    bias = Parameter("dt_bias", (m.heads,), keeps=True)
     return Operator("dt", "activation", "Softplus", (m.heads,), (bias,), detail=", ".join(bounds))

@@ -17,7 +17,7 @@ def short_conv_graph(m: ShortConvolution, hidden_size: int) -> OperatorGraph:
     three = linear("in_proj", "Linear b, c, x", hidden_size, (3, m.channels), m.bias)
     parts = build.add(three, INPUT)
     gated = build.add(Operator("gate_in", "multiply", "×", width), (parts, "b, x"))
-    weights = [Parameter("conv.weight", (m.channels, 1, m.conv))]
+    weights = [Parameter("conv.weight", (m.channels, 1, m.conv), keeps=True)]
     weights += [Parameter("conv.bias", width)] if m.bias else []
     conv = Operator(
         "conv",
