@@ -49,10 +49,16 @@ def _encoder(spec: ModelSpec, expanded: Expanded, data: Map) -> Iterator[Diagnos
     yield from _embedding(
         spec, own.embedding, own.context_length or spec.context_length, "encoder.", data
     )
-    for name in ("width", "per_layer"):
+    for name in ("token_types", "per_layer", "width"):
+        if getattr(spec.embedding, name) is not None:
+            path = f"embedding.{name}"
+            message = f"`{name}` is for a model without an encoder"
+            yield Diagnostic(message, path, _at(data, path))
+    for name in ("width", "per_layer", "token_types"):
         if getattr(own.embedding, name) is not None:
             path = f"encoder.embedding.{name}"
-            yield Diagnostic("an encoder shares the model's token vectors", path, _at(data, path))
+            message = "an encoder's token vectors are those of the model alone"
+            yield Diagnostic(message, path, _at(data, path))
     if not readers:
         message = "no layer reads the encoder's states"
         hint = "a block of `layers` needs `cross_attention`"
@@ -111,8 +117,8 @@ def _further(spec: ModelSpec, data: Map) -> Iterator[Diagnostic]:
     if not alone or any(body.takes() or not body.is_causal() for body in bodies):
         message = "the layer that predicts further tokens looks back and takes nothing from others"
         yield Diagnostic(message, path, _at(data, path))
-    if spec.embedding.width or spec.encoder:
-        message = "further tokens are for a decoder whose token vectors have `hidden_size`"
+    if spec.embedding.width or spec.embedding.token_types or spec.encoder:
+        message = "further tokens are for a decoder of plain token vectors, of `hidden_size`"
         yield Diagnostic(message, "further", _at(data, "further"))
 
 

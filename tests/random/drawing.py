@@ -72,6 +72,8 @@ BY_NAME: dict[str, tuple[Any, ...]] = {
 }
 NUMBERS = (0.5, 1.0, 2.0, 0.25, 0.75, 1.5, 4.0, 8.0, 0.0, -0.5)
 COUNTS = (1, 2, 3, 4, 8, 16, 0)
+COUNT = st.sampled_from((1, 1, 1, 2, 3))
+"""How many things stand in a list: most often one."""
 
 SHARED_SHAPE = ("heads", "kv_heads", "head_dim", "value_dim", "window", "chunk", "causal")
 """What a mixer with `shared_keys` has in common with the one whose keys it takes."""
@@ -148,7 +150,8 @@ class Drawer:
                 return None
             return self.value(name, self.draw(st.sampled_from(kinds)), bounds)
         if origin is tuple:
-            return [self.value(name, arguments[0], []) for _ in range(self.draw(st.integers(1, 3)))]
+            values = [self.value(name, arguments[0], []) for _ in range(self.draw(COUNT))]
+            return values[0] if len(values) == 1 and isinstance(values[0], dict) else values
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             return self.model(annotation)
         if annotation is bool:
@@ -206,6 +209,12 @@ def fit(data: Data, names: list[str]) -> None:
 
 def fit_vectors(data: Data, names: list[str]) -> None:
     """Every layer reads the token's vector for it, or there is none."""
+    if "encoder" in data:
+        inner = (data["encoder"] or {}).get("embedding") or {}
+        for name in ("per_layer", "token_types", "width"):
+            inner.pop(name, None)
+        for name in ("per_layer", "token_types", "width"):
+            (data.get("embedding") or {}).pop(name, None)
     vectors = (data.get("embedding") or {}).get("per_layer")
     for name, block in data["blocks"].items():
         if not vectors or name not in names:
@@ -214,16 +223,13 @@ def fit_vectors(data: Data, names: list[str]) -> None:
             own = block.get("per_layer") or {"type": "per_layer", "activation": "silu"}
             activation = "silu" if own["activation"] == "xielu" else own["activation"]
             block["per_layer"] = {**own, "activation": activation, "width": vectors["width"]}
-    encoder = (data.get("encoder") or {}).get("embedding") or {}
-    for name in ("per_layer", "width"):
-        encoder.pop(name, None)
 
 
 def fit_further(data: Data, names: list[str]) -> None:
     """Further tokens are for a plain decoder with a head."""
     own = data.get("further")
     embedding = data.get("embedding") or {}
-    plain = not embedding.get("width") and not embedding.get("per_layer")
+    plain = not any(embedding.get(name) for name in ("width", "per_layer", "token_types"))
     causal = all(m.get("causal", True) for b in data["blocks"].values() for m in _mixers(b))
     if own and data.get("head") and plain and causal and "encoder" not in data:
         data["further"] = {**own, "block": names[-1]}
@@ -242,6 +248,8 @@ def _mixers(block: Data) -> list[Data]:
 
 def fit_mixer(mixer: Data, owner: Data | None) -> Data | None:
     """Mend one mixer; gives back the last one that has keys of its own."""
+    if mixer.get("l2_norm") is False:  # the delta rule grows without bound on long keys
+        del mixer["l2_norm"]
     if mixer.get("source") == "encoder":
         mixer["source"] = "self"
     if mixer.get("shared_keys"):
