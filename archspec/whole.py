@@ -84,6 +84,11 @@ def _encoder(spec: ModelSpec, expanded: Expanded, data: Map) -> Iterator[Diagnos
 
 def _per_layer(spec: ModelSpec, expanded: Expanded, data: Map) -> Iterator[Diagnostic]:
     vectors = spec.embedding.per_layer
+    rows = vectors.vocab_size if vectors else None
+    if rows is not None and rows < spec.vocab_size:
+        path = "embedding.per_layer.vocab_size"
+        message = f"{rows:,} rows cannot serve a vocabulary of {spec.vocab_size:,} tokens"
+        yield Diagnostic(message, path, _at(data, path))
     for name in dict.fromkeys(expanded.layers):
         reads, path = spec.blocks[name].per_layer, f"blocks.{name}"
         if reads and not vectors:

@@ -132,6 +132,8 @@ class PackageView:
         embeddings = [embedding, *([encoder["embedding"]] if encoder else [])]
         sinusoids = {e.sinusoids for e in embeddings if e.sinusoids}
         common = dict.fromkeys((*a.stack.common, *(encoder["common"] if encoder else ())))
+        own_common = {p.name for p in a.stack.common}
+        their_common = {p.name for p in encoder["common"]} if encoder else own_common
         made = {
             "header": f"# Built by archspec {self.version} from {self.spec_name}; "
             "edit the spec and build again.",
@@ -155,6 +157,11 @@ class PackageView:
                 *(["source", "source_padding"] if encoder else []),
                 *sorted({p.name.partition(".")[0] for p in common}),
             ],
+            "common_to_one": {
+                p.name.partition(".")[0]
+                for p in common
+                if encoder and (p.name in own_common) != (p.name in their_common)
+            },
             "sinusoids": sorted(sinusoids, key=lambda s: s.name),
             "embed_width": embedding.width,
             "positions": embedding.length,

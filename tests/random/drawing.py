@@ -49,6 +49,8 @@ BY_NAME: dict[str, tuple[Any, ...]] = {
     "groups": (1, 2, 3),
     "rank": (1, 2, 5),
     "value_dim": (4, 6, 8, 12),
+    "input_scale": (0.5, 1.0, 2.0),
+    "output_scale": (0.5, 1.0, 2.0),
     "buckets": (4, 8, 16),
     "max_distance": (12, 16),
     "tokens": (1, 2),
@@ -216,12 +218,16 @@ def fit_vectors(data: Data, names: list[str]) -> None:
         for name in ("per_layer", "token_types", "width"):
             (data.get("embedding") or {}).pop(name, None)
     vectors = (data.get("embedding") or {}).get("per_layer")
+    if vectors:
+        vectors.pop("vocab_size", None)
     for name, block in data["blocks"].items():
         if not vectors or name not in names:
             block.pop("per_layer", None)
         else:
             own = block.get("per_layer") or {"type": "per_layer", "activation": "silu"}
-            activation = "silu" if own["activation"] == "xielu" else own["activation"]
+            # One learns; with the other, numbers grow from layer to layer where no norm stands.
+            wild = own["activation"] in ("xielu", "relu2")
+            activation = "silu" if wild else own["activation"]
             block["per_layer"] = {**own, "activation": activation, "width": vectors["width"]}
 
 
