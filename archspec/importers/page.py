@@ -20,6 +20,8 @@ def page(draft: Draft, name: str, origin: str) -> str:
     if draft.embedding:
         sizes["embedding"] = draft.embedding
     ends: Fields = {"layers": str(compress(draft.layers))}
+    if draft.encoder:
+        ends = {"encoder": _stack(draft.encoder), **ends}
     if not draft.final_norm:
         ends["final_norm"] = False
     ends["head"] = draft.head
@@ -35,6 +37,11 @@ def page(draft: Draft, name: str, origin: str) -> str:
         sections.append({"checkpoint": _checkpoint(draft.checkpoint)})
     written = ["\n".join(emit.lines(section)) for section in sections]
     return "\n".join(emit.comment([origin, *draft.notes])) + "\n" + "\n\n".join(written) + "\n"
+
+
+def _stack(own: Fields) -> Fields:
+    """An encoder with its schedule folded."""
+    return emit.Open({**own, "layers": str(compress(own["layers"]))})
 
 
 def _blocks(blocks: dict[str, Fields]) -> Fields:
@@ -71,7 +78,13 @@ def changes(base: Fields, over: Fields) -> Fields:
     return out
 
 
-_USUAL: Fields = {"fraction": 1, "output_bias": False, "pairing": "half", "qkv_bias": False}
+_USUAL: Fields = {
+    "causal": True,
+    "fraction": 1,
+    "output_bias": False,
+    "pairing": "half",
+    "qkv_bias": False,
+}
 """What must be written where a field goes back to a default that is not null."""
 
 

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 # Experts in files stand one by one, in memory stacked; the others have layouts of their own.
 SAVED = [
     "afmoe",
+    "bart-scaled",
     "cohere@acceptance",
     "dbrx",
     "ernie4_5_moe",
@@ -35,6 +36,8 @@ SAVED = [
     "qwen2_moe",
     "qwen3_moe",
     "stablelm-normed",
+    "t5",
+    "t5-gated",
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archspec.importers.families import (
     afmoe,
+    bart,
     bert,
     bloom,
     cohere,
@@ -43,11 +44,13 @@ from archspec.importers.families import (
     smollm3,
     stablelm,
     starcoder2,
+    t5,
 )
 from archspec.importers.family import Family, Wrapper
 
 _ALL: tuple[Family | Wrapper, ...] = (
     afmoe.AFMOE,
+    bart.BART,
     bert.BERT,
     bloom.BLOOM,
     cohere.COHERE,
@@ -94,6 +97,7 @@ _ALL: tuple[Family | Wrapper, ...] = (
     smollm3.SMOLLM3,
     stablelm.STABLELM,
     starcoder2.STARCODER2,
+    t5.T5,
 )
 
 FAMILIES: dict[str, Family | Wrapper] = {family.model_type: family for family in _ALL}
