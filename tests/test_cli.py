@@ -159,7 +159,7 @@ def test_inspect_shows_both_stacks_of_a_pair(capsys: Captured) -> None:
     text = " ".join(lines)
     assert "768 B per token, 768 B per token of the source" in text
     assert "at 50 tokens and 1,000 of the source" in text
-    heads = "block mixer feed-forward layers keeps parameters cache/token cache/source"
+    heads = "block mixer feed-forward layers keeps parameters cache/token /source"
     assert lines[-4:] == [
         heads,
         "reader attention dense 3 – 41,088 – –",

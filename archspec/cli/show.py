@@ -112,7 +112,7 @@ def _layers(report: Report) -> Table:
     for name in ("block", "mixer", "feed-forward"):
         # Of words that do not fit, those in the cells are cut before the heading.
         table.add_column(name, overflow="fold", min_width=len(name))
-    sourced = ["cache/source"] if report.source else []
+    sourced = ["/source"] if report.source else []
     for name in ("layers", "keeps", "parameters", "cache/token", *sourced):
         table.add_column(name, justify="right", no_wrap=True)
     for stack in (report.encoder_layers, report.layers):
