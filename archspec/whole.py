@@ -10,6 +10,7 @@ from archspec.expand import Expanded
 from archspec.source import Document, Map
 from archspec.spec.embedding import Embedding
 from archspec.spec.model import ModelSpec
+from archspec.wording import meant
 
 
 def across(spec: ModelSpec, expanded: Expanded, document: Document) -> list[Diagnostic]:
@@ -30,7 +31,10 @@ def _embedding(
         message = (
             f"{positions.length:,} learned positions cannot serve a context of {context:,} tokens"
         )
-        yield Diagnostic(message, f"{path}context_length", _at(data, f"{path}context_length"))
+        where = f"{path}context_length"
+        # An encoder's may be left out, and is then the model's.
+        hint = f"`context_length: {positions.length}`, or a longer table" if path else ""
+        yield Diagnostic(message, where, _at(data, where), hint)
     if own.width == spec.hidden_size:
         message = "token vectors of `hidden_size` need no width of their own"
         where = f"{path}embedding.width"
@@ -53,33 +57,47 @@ def _encoder(spec: ModelSpec, expanded: Expanded, data: Map) -> Iterator[Diagnos
         if getattr(spec.embedding, name) is not None:
             path = f"embedding.{name}"
             message = f"`{name}` is for a model without an encoder"
-            yield Diagnostic(message, path, _at(data, path))
-    for name in ("width", "per_layer", "token_types"):
+            yield Diagnostic(message, path, _at(data, path), "leave it out")
+    for name, message in _DECODERS_OWN.items():
         if getattr(own.embedding, name) is not None:
             path = f"encoder.embedding.{name}"
-            message = "an encoder's token vectors are those of the model alone"
-            yield Diagnostic(message, path, _at(data, path))
+            yield Diagnostic(message, path, _at(data, path), "leave it out")
     if not readers:
         message = "no layer reads the encoder's states"
         hint = "a block of `layers` needs `cross_attention`"
         yield Diagnostic(message, "encoder", _at(data, "encoder"), hint)
     for name in dict.fromkeys(expanded.encoder_layers):
         block, path = spec.blocks[name], f"blocks.{name}"
-        if block.cross_attention or block.per_layer:
-            message = "a layer of an encoder has a mixer and a feedforward"
-            yield Diagnostic(message, path, _at(data, path))
+        for part, message in _NOT_IN_ENCODERS.items():
+            if getattr(block, part) is not None:
+                where = f"{path}.{part}"
+                yield Diagnostic(message, where, _at(data, where))
         if all(body.is_causal() for body in block.mixer):
-            message = "an encoder's layer sees the whole text"
-            yield Diagnostic(message, path, _at(data, path), "mixer: {causal: false}")
+            message = "a layer of the encoder sees the whole text, and this one looks back"
+            where = f"{path}.mixer"
+            yield Diagnostic(message, where, _at(data, where), "`causal: false`")
     for name in dict.fromkeys(expanded.layers):
-        if any(getattr(body, "prefix", False) for body in spec.blocks[name].mixer):
-            path = f"blocks.{name}"
-            message = "what stands before the text is the encoder's, not a `prefix`"
-            yield Diagnostic(message, path, _at(data, path))
-        if not all(body.is_causal() for body in spec.blocks[name].mixer):
-            path = f"blocks.{name}"
-            message = "a decoder's layer looks back: `causal: true`"
-            yield Diagnostic(message, path, _at(data, path))
+        mixers, path = spec.blocks[name].mixer, f"blocks.{name}.mixer"
+        if not all(body.is_causal() for body in mixers):
+            message = "a layer beside an encoder looks back, and this one sees the whole text"
+            yield Diagnostic(message, path, _at(data, path), "`causal: true`")
+        if any(mask.prefix for body in mixers if (mask := body.mask())):
+            message = (
+                "a model with an encoder reads no prefix: what is seen both ways is the source"
+            )
+            path = f"{path}.prefix"
+            yield Diagnostic(message, path, _at(data, path), "leave it out")
+
+
+_DECODERS_OWN = {
+    "width": "an encoder shares the model's token vectors, and with them their width",
+    "per_layer": "vectors for each layer are for the layers that write, not for the encoder's",
+    "token_types": "segments are for a model without an encoder",
+}
+_NOT_IN_ENCODERS = {
+    "cross_attention": "a layer of the encoder has no other encoder to attend to",
+    "per_layer": "vectors for each layer are for the layers that write, not for the encoder's",
+}
 
 
 def _per_layer(spec: ModelSpec, expanded: Expanded, data: Map) -> Iterator[Diagnostic]:
@@ -97,12 +115,13 @@ def _per_layer(spec: ModelSpec, expanded: Expanded, data: Map) -> Iterator[Diagn
             hint = "`embedding: {per_layer: {width: 256}}` makes them"
             yield Diagnostic(message, path, _at(data, path), hint)
         elif vectors and not reads:
-            message = "the token has a vector for each layer, and this one does not read it"
-            yield Diagnostic(message, path, _at(data, path), "a block's `per_layer` does")
+            message = "the token has a vector for each layer, and this layer does not read its own"
+            hint = f"`per_layer: {{width: {vectors.width}, activation: gelu}}` does"
+            yield Diagnostic(message, path, _at(data, path), hint)
         elif vectors and reads and reads.width != vectors.width:
-            message = f"the token's vector for a layer has width {vectors.width}"
+            message = f"the token's vector for a layer has width {vectors.width}, not {reads.width}"
             path += ".per_layer.width"
-            yield Diagnostic(message, path, _at(data, path))
+            yield Diagnostic(message, path, _at(data, path), f"`width: {vectors.width}`")
 
 
 def _further(spec: ModelSpec, data: Map) -> Iterator[Diagnostic]:
@@ -112,19 +131,27 @@ def _further(spec: ModelSpec, data: Map) -> Iterator[Diagnostic]:
     block = spec.blocks.get(own.block)
     path = "further.block"
     if block is None:
-        hint = f"the blocks are {', '.join(sorted(spec.blocks))}"
+        hint = meant(own.block, spec.blocks) or f"the blocks are {', '.join(sorted(spec.blocks))}"
         yield Diagnostic(f"no block is called {own.block!r}", path, _at(data, path), hint)
         return
+    where = _at(data, "further")
     if spec.head is None:
-        yield Diagnostic("further tokens need a `head`", "further", _at(data, "further"))
+        yield Diagnostic("further tokens need a `head`", "further", where)
+    if spec.embedding.width:
+        message = "further tokens need token vectors of `hidden_size`"
+        yield Diagnostic(message, "further", where, "leave out `embedding.width`")
+    if spec.embedding.token_types:
+        message = "further tokens are for a model without segments"
+        yield Diagnostic(message, "further", where, "leave out `embedding.token_types`")
+    if spec.encoder:
+        message = "further tokens are for a model without an encoder"
+        yield Diagnostic(message, "further", where)
+        return
     bodies = (*block.mixer, *block.feedforward)
     alone = not block.cross_attention and not block.per_layer
     if not alone or any(body.takes() or not body.is_causal() for body in bodies):
         message = "the layer that predicts further tokens looks back and takes nothing from others"
         yield Diagnostic(message, path, _at(data, path))
-    if spec.embedding.width or spec.embedding.token_types or spec.encoder:
-        message = "further tokens are for a decoder of plain token vectors, of `hidden_size`"
-        yield Diagnostic(message, "further", _at(data, "further"))
 
 
 def references(architecture: Architecture, document: Document) -> list[Diagnostic]:
@@ -147,12 +174,18 @@ def references(architecture: Architecture, document: Document) -> list[Diagnosti
                     found.setdefault(path, Diagnostic(message, path, mark, hint))
             given |= {name for b in layer.block.branches if (name := b.body.gives())}
     for stack, where in ((encoder, "encoder."), (architecture.stack, "")):
-        names = [p.name for p in stack.common] if stack else []
-        for name in {name for name in names if names.count(name) > 1}:
-            message = f"layers of one stack share one `{name.partition('.')[0]}`: of one shape"
+        shapes: dict[str, list[str]] = {}
+        for parameter in stack.common if stack else ():
+            rows = " x ".join(map(str, parameter.shape))
+            shapes.setdefault(parameter.name.partition(".")[0], []).append(rows)
+        for name, several in shapes.items():
+            if len(several) == 1:
+                continue
+            message = f"layers of one stack share one table of `{name}`, and theirs differ: "
+            message += f"{' and '.join(several)} numbers"
             path = f"{where}layers"
             mark = _at(document.data, path)
-            hint = "or each has its own: `shared: false`"
+            hint = "`shared: false` gives each its own"
             found.setdefault(path, Diagnostic(message, path, mark, hint))
     return list(found.values())
 

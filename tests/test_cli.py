@@ -17,6 +17,7 @@ from archspec.cli import main
 from archspec.new import KINDS, new
 
 ROOT = Path(__file__).parent.parent
+PAIR = str(ROOT / "examples" / "encoder-decoder.yaml")
 GEMMA = str(ROOT / "gallery" / "gemma-3-270m.yaml")
 COMMANDS = ["new", "check", "draw", "inspect", "build", "diff", "shrink", "import", "schema"]
 Captured = pytest.CaptureFixture[str]
@@ -144,6 +145,59 @@ def test_inspect_of_every_kind(kind: str, capsys: Captured) -> None:
     Path("m.yaml").write_text(new("m", kind))  # type: ignore[arg-type]
     assert main(["inspect", "m.yaml"]) == 0
     assert ("cache       none" in capsys.readouterr().out) is (kind == "encoder")
+
+
+def test_inspect_shows_both_stacks_of_a_pair(capsys: Captured) -> None:
+    assert main(["inspect", PAIR, "--source", "1000", "--context", "50"]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert max(map(len, out.splitlines())) <= 80
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert lines[1].startswith("layers 6: 3 bidirectional attention, 3 global attention")
+    assert "encoder 3 x reader, reads 1,000 tokens" in lines
+    assert "schedule 3 x writer" in lines
+    text = " ".join(lines)
+    assert "768 B per token, 768 B per token of the source" in text
+    assert "at 50 tokens and 1,000 of the source" in text
+    heads = "block mixer feed-forward layers keeps parameters cache/token /source"
+    assert lines[-4:] == [
+        heads,
+        "reader attention dense 3 – 41,088 – –",
+        "writer attention + dense 3 all 57,536 256 B 256 B",
+        "attention",
+    ]
+
+
+def test_inspect_json_of_a_pair_counts_the_source(capsys: Captured) -> None:
+    kept: list[int] = []
+    for source in ("100", "101"):
+        assert main(["inspect", PAIR, "--json", "--source", source]) == 0
+        data = json.loads(capsys.readouterr().out)
+        assert data["source"] == int(source) and len(data["encoder_layers"]) == 3
+        kept.append(data["cache"]["bytes"])
+    assert kept[1] - kept[0] == data["cache"]["bytes_per_source_token"] == 768
+
+
+def test_inspect_of_states_that_are_given(capsys: Captured) -> None:
+    assert main(["inspect", str(ROOT / "examples" / "given-states.yaml")]) == 0
+    assert "encoder     48 given states" in capsys.readouterr().out
+
+
+def test_inspect_refuses_a_source_without_an_encoder(capsys: Captured) -> None:
+    assert main(["inspect", GEMMA, "--source", "10"]) == 2
+    assert "a source is for a model with an encoder" in capsys.readouterr().err
+
+
+def test_check_shows_both_stacks_of_a_pair(capsys: Captured) -> None:
+    given = str(ROOT / "examples" / "given-states.yaml")
+    assert main(["check", PAIR, given]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "encoder-decoder: 3 + 3 layers, 328,896 parameters, 3 x reader → 3 x writer"
+    assert second == "given-states: 3 layers, 221,344 parameters, given states → 3 x writer"
+    assert main(["check", "--json", PAIR, GEMMA]) == 0
+    pair, alone = json.loads(capsys.readouterr().out)
+    assert (pair["encoder_layers"], pair["encoder_schedule"]) == (3, "3 x reader")
+    assert (alone["encoder_layers"], alone["encoder_schedule"]) == (0, None)
 
 
 def test_inspect_refuses_a_context_out_of_range(capsys: Captured) -> None:

@@ -48,12 +48,19 @@ def checked(spec: str) -> Checked:
         return Checked(spec, str(error), {}, (Diagnostic(str(error)),))
     parameters = sum(parameter.size for parameter in architecture.parameters())
     layers, schedule = len(architecture.layers), str(architecture.schedule)
+    encoder = architecture.encoder
+    readers = len(encoder.layers) if encoder else 0
     facts = {
         "name": architecture.name,
         "layers": layers,
         "parameters": parameters,
         "schedule": schedule,
+        "encoder_layers": readers,
+        "encoder_schedule": str(encoder.schedule) if encoder and readers else None,
     }
-    noun = "layer" if layers == 1 else "layers"
-    line = f"{architecture.name}: {layers} {noun}, {parameters:,} parameters, {schedule}"
+    count = f"{readers} + {layers}" if readers else f"{layers}"
+    noun = "layer" if layers == 1 and not readers else "layers"
+    if encoder:
+        schedule = f"{encoder.schedule if readers else 'given states'} → {schedule}"
+    line = f"{architecture.name}: {count} {noun}, {parameters:,} parameters, {schedule}"
     return Checked(spec, line, facts)

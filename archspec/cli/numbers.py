@@ -17,6 +17,9 @@ def inspect(
     context: Annotated[
         int | None, typer.Option(help="Tokens in the cache; the model's context length by default.")
     ] = None,
+    source: Annotated[
+        int | None, typer.Option(help="Tokens an encoder reads; its context length by default.")
+    ] = None,
     batch: Annotated[int, typer.Option(help="Sequences in the cache.")] = 1,
     dtype: Annotated[Dtype, typer.Option(help="The type of a number in the cache.")] = Dtype.bf16,
 ) -> None:
@@ -24,14 +27,14 @@ def inspect(
 
     For the model and for each kind of layer; --json lists every layer. FLOPs are those of
     matrix products, a multiply-add being two, for one sequence: `prefill` reads the context at
-    once, `decode` adds one token to it.
+    once, and the source with it where there is an encoder, `decode` adds one token to it.
 
     Example: archspec inspect gallery/gemma-3-270m.yaml --context 8192 --batch 4
     """
     from archspec.analysis import analyse
 
     architecture, _, _ = load(spec)
-    report = analyse(architecture, context, batch, dtype.value)
+    report = analyse(architecture, context, batch, dtype.value, source)
     if json:
         put_json(report.to_dict())
         return

@@ -78,7 +78,11 @@ def _totals(architecture: Architecture, report: Report) -> Table:
     table.add_column()
     parameters, cache, flops = report.parameters, report.cache, report.flops
     mix = ", ".join(f"{count} {kind}" for kind, count in report.layer_mix.items())
-    table.add_row("layers", f"{len(report.layers)}: {mix}")
+    table.add_row("layers", f"{len(report.layers) + len(report.encoder_layers)}: {mix}")
+    if encoder := architecture.encoder:
+        reads = f"{report.source:,} tokens" if encoder.layers else f"{report.source:,} given states"
+        schedule = f"{encoder.schedule}, " if encoder.layers else ""
+        table.add_row("encoder", f"{schedule}reads {reads}" if schedule else reads)
     table.add_row("schedule", str(architecture.schedule))
     table.add_row("parameters", f"{parameters.total:,}, {parameters.embedding:,} in embeddings")
     if parameters.active != parameters.total:
@@ -91,11 +95,14 @@ def _totals(architecture: Architecture, report: Report) -> Table:
         return table
     texts = f"{report.batch:,} x {at}" if report.batch > 1 else at
     parts = [f"{bytes_(cache.bytes_per_token)} per token"] if cache.bytes_per_token else []
+    if cache.bytes_per_source_token:
+        parts += [f"{bytes_(cache.bytes_per_source_token)} per token of the source"]
     parts += [f"{bytes_(cache.state_bytes)} fixed"] if cache.state_bytes else []
-    parts += [f"{bytes_(cache.bytes)} at {texts} ({report.dtype})"]
+    about = f" and {report.source:,} of the source" if report.source else ""
+    parts += [f"{bytes_(cache.bytes)} at {texts}{about} ({report.dtype})"]
     table.add_row("cache", ", ".join(parts))
     table.add_row(
-        "FLOPs", f"{count_(flops.prefill)} to read {at}, {count_(flops.decode)} for the next"
+        "FLOPs", f"{count_(flops.prefill)} to read {at}{about}, {count_(flops.decode)} for the next"
     )
     return table
 
@@ -103,17 +110,22 @@ def _totals(architecture: Architecture, report: Report) -> Table:
 def _layers(report: Report) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for name in ("block", "mixer", "feed-forward"):
-        table.add_column(name, overflow="fold")
-    for name in ("layers", "keeps", "parameters", "cache/token"):
+        # Of words that do not fit, those in the cells are cut before the heading.
+        table.add_column(name, overflow="fold", min_width=len(name))
+    sourced = ["/source"] if report.source else []
+    for name in ("layers", "keeps", "parameters", "cache/token", *sourced):
         table.add_column(name, justify="right", no_wrap=True)
-    times = Counter(layer.block for layer in report.layers)
-    first = {layer.block: layer for layer in reversed(report.layers)}
-    for block, count in times.items():
-        table.add_row(*_row(first[block], count))
+    for stack in (report.encoder_layers, report.layers):
+        times = Counter(layer.block for layer in stack)
+        first = {layer.block: layer for layer in reversed(stack)}
+        for block, count in times.items():
+            row = _row(first[block], count)
+            table.add_row(*row if sourced else row[:-1])
     return table
 
 
 def _row(layer: LayerReport, times: int) -> tuple[str, ...]:
+    """The last cell is what is kept of the source."""
     cache = layer.cache
     kept = [bytes_(cache.bytes_per_token)] if cache.bytes_per_token else []
     kept += [f"{bytes_(cache.state_bytes)} fixed"] if cache.state_bytes else []
@@ -125,6 +137,7 @@ def _row(layer: LayerReport, times: int) -> tuple[str, ...]:
         _kept(layer.cache),
         f"{layer.parameters:,}",
         " + ".join(kept) or "–",
+        bytes_(cache.bytes_per_source_token) if cache.bytes_per_source_token else "–",
     )
 
 

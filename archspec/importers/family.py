@@ -26,6 +26,8 @@ class Draft:
     layers: Sequence[str]
     """The kind of every layer."""
     head: Fields | None
+    encoder: Fields | None = None
+    """The stack that the layers attend to; its `layers` are the kind of every one of its own."""
     embedding: Fields = field(default_factory=dict[str, Any])
     final_norm: bool = True
     init_std: float = 0.02

@@ -18,11 +18,11 @@ LOCAL_GLOBAL = {SLIDING: "local", FULL: "global"}
 Item = TypeVar("Item")
 
 
-def count(config: Config) -> int:
+def count(config: Config, key: str = "num_hidden_layers") -> int:
     """How many layers there are; raises `ConfigError` beyond what a schedule may hold."""
-    layers = config.size("num_hidden_layers")
+    layers = config.size(key)
     if layers > MAX_LAYERS:
-        config.refuse("num_hidden_layers", f"a spec has at most {MAX_LAYERS:,} layers")
+        config.refuse(key, f"a spec has at most {MAX_LAYERS:,} layers")
     return layers
 
 

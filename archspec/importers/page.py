@@ -20,6 +20,8 @@ def page(draft: Draft, name: str, origin: str) -> str:
     if draft.embedding:
         sizes["embedding"] = draft.embedding
     ends: Fields = {"layers": _layers(compress(draft.layers))}
+    if draft.encoder:
+        ends = {"encoder": _stack(draft.encoder), **ends}
     if not draft.final_norm:
         ends["final_norm"] = False
     ends["head"] = draft.head
@@ -42,6 +44,11 @@ def _layers(order: Run) -> str | list[str]:
     text = str(order)
     one_line = len(text) + 2 <= emit.WIDTH or order.times > 1
     return text if one_line else [str(item) for item in order.items]
+
+
+def _stack(own: Fields) -> Fields:
+    """An encoder with its schedule folded."""
+    return emit.Open({**own, "layers": _layers(compress(own["layers"]))})
 
 
 def _blocks(blocks: dict[str, Fields]) -> Fields:
@@ -80,7 +87,13 @@ def changes(base: Fields, over: Fields) -> Fields:
     return out
 
 
-_USUAL: Fields = {"fraction": 1, "output_bias": False, "pairing": "half", "qkv_bias": False}
+_USUAL: Fields = {
+    "causal": True,
+    "fraction": 1,
+    "output_bias": False,
+    "pairing": "half",
+    "qkv_bias": False,
+}
 """What must be written where a field goes back to a default that is not null."""
 
 

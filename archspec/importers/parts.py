@@ -133,11 +133,13 @@ def decoder(
     final_norm: bool = True,
     context_length: int | None = None,
     checkpoint: Fields | None = None,
+    encoder: Fields | None = None,
 ) -> Draft:
     """A causal language model, or its body when that is what was published.
 
-    `head` holds the head's fields besides `tied`; `context_length` is for families whose files
-    have no `max_position_embeddings`.
+    `head` holds the head's fields besides `tied`, and that one where the file says it otherwise;
+    `context_length` is for families whose files have no `max_position_embeddings`; `encoder` is
+    the stack that its layers attend to.
     """
     checkpoint = {"prefix": "model."} if checkpoint is None else checkpoint
     head = {"tied": config.flag("tie_word_embeddings"), **(head or {})}
@@ -161,6 +163,7 @@ def decoder(
         blocks=blocks,
         layers=order,
         head=head,
+        encoder=encoder,
         final_norm=final_norm,
         init_std=config.number("initializer_range", 0.02),
         checkpoint=checkpoint,

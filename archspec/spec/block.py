@@ -86,5 +86,5 @@ class Block(Strict):
             )
         for body in self.mixer:
             if getattr(body, "source", "self") == "encoder":
-                reject("mixer", "attention to the encoder's states is `cross_attention`")
+                reject("mixer", "attention to the encoder's states stands under `cross_attention`")
         return self

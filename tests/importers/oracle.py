@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 HERE = Path(__file__).parent
 
@@ -40,6 +40,7 @@ def as_file(config: Any) -> dict[str, Any]:
 def model(config: Any) -> torch.nn.Module:
     """The model that `config` describes, on the meta device."""
     kind = AutoModel if config.model_type == "bert" else AutoModelForCausalLM
+    kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else kind
     with torch.device("meta"):
         return kind.from_config(config)
 

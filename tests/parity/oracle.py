@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from cases import CASES
 from torch import nn
-from transformers import AutoModel, AutoModelForCausalLM
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 # Its eager path adds ALiBi twice, to the scores and with the mask; the other one once.
@@ -25,13 +25,18 @@ def oracle(case: str) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def rough(
-    kind: str, options: dict[str, Any], chosen: str = "eager"
+    kind: str, options: dict[str, Any], chosen: str = "eager", auto: Any = None
 ) -> tuple[nn.Module, dict[str, Any]]:
     """A transformers model of type `kind` with weights that differ, and its config.json."""
     torch.manual_seed(0)
     config = CONFIG_MAPPING[kind](**options)
-    auto = AutoModel if kind == "bert" else AutoModelForCausalLM
-    model = auto.from_config(config, attn_implementation=chosen).eval()
+    usual = AutoModel if kind == "bert" else AutoModelForCausalLM
+    usual = AutoModelForSeq2SeqLM if config.is_encoder_decoder else usual
+    make = auto._from_config if auto else usual.from_config
+    model = make(config, attn_implementation=chosen).eval()
+    if not getattr(config, "scale_decoder_outputs", True):
+        # Published files have a head of their own; a model that is made anew ties it.
+        model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())
     stored = model.state_dict().keys()
     tensors = dict(model.named_parameters()) | {
         name: buffer for name, buffer in model.named_buffers() if name in stored

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 SAVED = [
     "afmoe",
     "bailing_hybrid@acceptance",
+    "bart-scaled",
     "cohere@acceptance",
     "dbrx",
     "ernie4_5_moe",
@@ -40,6 +41,8 @@ SAVED = [
     "qwen3_moe",
     "qwen3_next",
     "stablelm-normed",
+    "t5",
+    "t5-gated",
 ]
 
 

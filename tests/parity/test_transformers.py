@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any
 
 import pytest
 import torch
 from conftest import Builder
 from oracle import CASES, oracle
+from reading import SOURCE, Inputs, Reading
 from torch import nn
 
+import archspec
 from archspec.importers import import_config
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-class Pair:
-    """The same weights in transformers and in the built package."""
+class Pair(Reading):
+    """The same weights in transformers and in the built package, called by the same names."""
 
     def __init__(self, case: str, builder: Builder):
         self.theirs, config = oracle(case)
-        self.package: ModuleType = builder.load(import_config(config, name=case))
+        text = import_config(config, name=case)
+        super().__init__(archspec.loads(text))
+        self.package: ModuleType = builder.load(text)
         self.ours: nn.Module = self.package.Model().eval()
         self.package.load_checkpoint(self.ours, self.theirs.state_dict())
-        self.ids = torch.randint(3, 250, (2, 37), generator=torch.Generator().manual_seed(1))
+        generator = torch.Generator().manual_seed(1)
+        self.ids = torch.randint(3, 250, (2, 37), generator=generator)
+        self.read = torch.randint(3, 250, (2, SOURCE), generator=generator)
 
-    @torch.no_grad()
-    def expected(self, **inputs: Any) -> torch.Tensor:
-        out = self.theirs(self.ids, **inputs)
-        return out.last_hidden_state if "last_hidden_state" in out else out.logits
+    def source(self, batch: int) -> Inputs:
+        """Another source for each text, without the tokens that stand for padding."""
+        return {"input_ids": self.read} if self.architecture.encoder else {}
+
+    def both(self, inputs: Inputs) -> tuple[torch.Tensor, torch.Tensor]:
+        """What we and they give for `inputs`."""
+        out = self.theirs(**inputs)
+        theirs = out.last_hidden_state if "last_hidden_state" in out else out.logits
+        return self.ours(**inputs), theirs
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -39,46 +49,65 @@ def pair(request: pytest.FixtureRequest, builder: Builder) -> Pair:
 
 @torch.no_grad()
 def test_full_forward(pair: Pair) -> None:
-    torch.testing.assert_close(pair.ours(pair.ids), pair.expected(), atol=1e-4, rtol=0)
+    torch.testing.assert_close(*pair.both(pair.inputs(pair.ids)), atol=1e-4, rtol=0)
 
 
 @torch.no_grad()
 def test_prefill_and_single_tokens(pair: Pair) -> None:
     if not hasattr(pair.ours, "new_cache"):
         pytest.skip("an encoder does not decode")
-    cache = pair.ours.new_cache(2, 37)
-    parts = [pair.ours(pair.ids[:, :20], cache=cache)]
-    parts += [pair.ours(pair.ids[:, t : t + 1], cache=cache) for t in range(20, 37)]
-    torch.testing.assert_close(torch.cat(parts, 1), pair.expected(), atol=1e-3, rtol=0)
+    parts = [pair.ids[:, :20], *pair.ids[:, 20:].split(1, dim=1)]
+    _, expected = pair.both(pair.inputs(pair.ids))
+    torch.testing.assert_close(pair.in_parts(pair.ours, parts), expected, atol=1e-3, rtol=0)
 
 
 @torch.no_grad()
 def test_padding_on_the_right(pair: Pair) -> None:
     mask = torch.ones_like(pair.ids)
     mask[0, 25:] = 0
-    expected, found = pair.expected(attention_mask=mask), pair.ours(pair.ids, attention_mask=mask)
+    found, expected = pair.both(pair.inputs(pair.ids, mask))
     torch.testing.assert_close(found[mask.bool()], expected[mask.bool()], atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_padding_of_the_source(pair: Pair) -> None:
+    if not pair.architecture.encoder:
+        pytest.skip("there is no source")
+    mask = torch.ones_like(pair.read)
+    mask[1, 7:] = 0
+    inputs = pair.inputs(pair.ids) | {"attention_mask": mask}
+    found, expected = pair.both(inputs)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+    cut = inputs | {name: inputs[name][:, :7] for name in ("input_ids", "attention_mask")}
+    torch.testing.assert_close(pair.ours(**cut)[1], found[1], atol=1e-4, rtol=0)
+    cache = pair.new_cache(pair.ours, 2, 37)
+    first, *rest = pair.ids.split([20] + 17 * [1], dim=1)
+    parts = [pair.ours(**pair.inputs(first), attention_mask=mask, cache=cache)]
+    parts += [pair.ours(**pair.inputs(token, first=False), cache=cache) for token in rest]
+    torch.testing.assert_close(torch.cat(parts, 1), expected, atol=1e-3, rtol=0)
+    assert (pair.ours(**pair.inputs(pair.ids))[1] - found[1]).abs().max() > 0.01
 
 
 def test_loss(pair: Pair) -> None:
     if not hasattr(pair.ours, "new_cache"):
         pytest.skip("an encoder has no next-token loss")
-    labels = pair.ids.clone()
+    inputs, labels = pair.inputs(pair.ids), pair.ids.clone()
     labels[1, 10:20] = -100
+    # Theirs of an encoder-decoder stand beside the tokens that they follow; ours are the tokens.
+    ahead = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=-100)
     with torch.no_grad():
-        expected = pair.theirs(pair.ids, labels=labels).loss
-        found = pair.ours(pair.ids, labels=labels)
+        expected = pair.theirs(**inputs, labels=ahead if pair.architecture.encoder else labels).loss
+        found = pair.ours(**inputs, labels=labels)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 
 def test_gradients(pair: Pair) -> None:
     """The same input gives the embedding, where all gradients meet, the same gradient."""
-    weights = pair.ours.embed_tokens.weight, pair.theirs.get_input_embeddings().weight
-    target = torch.randn(pair.expected().shape, generator=torch.Generator().manual_seed(2))
-    out = pair.theirs(pair.ids)
-    theirs = out.last_hidden_state if "last_hidden_state" in out else out.logits
-    (expected,) = torch.autograd.grad((theirs * target).sum(), weights[1])
-    (found,) = torch.autograd.grad((pair.ours(pair.ids) * target).sum(), weights[0])
+    found, expected = pair.both(pair.inputs(pair.ids))
+    target = torch.randn(expected.shape, generator=torch.Generator().manual_seed(2))
+    ours, theirs = pair.ours.embed_tokens.weight, pair.theirs.get_input_embeddings().weight
+    (expected,) = torch.autograd.grad((expected * target).sum(), theirs)
+    (found,) = torch.autograd.grad((found * target).sum(), ours)
     # Float32 rounds what meets here to a share of the largest, which norms of short vectors raise.
     atol = max(1e-3, 1e-5 * expected.abs().max().item())
     torch.testing.assert_close(found, expected, atol=atol, rtol=1e-3)

@@ -6,6 +6,7 @@ from archspec.importers.families import (
     afmoe,
     bailing_hybrid,
     bamba,
+    bart,
     bert,
     bloom,
     cohere,
@@ -57,6 +58,7 @@ from archspec.importers.families import (
     smollm3,
     stablelm,
     starcoder2,
+    t5,
 )
 from archspec.importers.family import Family, Wrapper
 
@@ -64,6 +66,7 @@ _ALL: tuple[Family | Wrapper, ...] = (
     afmoe.AFMOE,
     bailing_hybrid.BAILING_HYBRID,
     bamba.BAMBA,
+    bart.BART,
     bert.BERT,
     bloom.BLOOM,
     cohere.COHERE,
@@ -129,6 +132,7 @@ _ALL: tuple[Family | Wrapper, ...] = (
     smollm3.SMOLLM3,
     stablelm.STABLELM,
     starcoder2.STARCODER2,
+    t5.T5,
 )
 
 FAMILIES: dict[str, Family | Wrapper] = {family.model_type: family for family in _ALL}

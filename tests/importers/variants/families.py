@@ -39,6 +39,22 @@ LAGUNA: dict[str, Any] = {
     "moe_router_logit_softcapping": 1.5,
     "moe_routed_scaling_factor": 1.5,
 }
+T5: dict[str, Any] = {
+    "d_kv": 12,
+    "num_heads": 4,
+    "num_layers": 3,
+    "num_decoder_layers": 2,
+    "relative_attention_num_buckets": 16,
+    "relative_attention_max_distance": 24,
+}
+BART: dict[str, Any] = {
+    "encoder_layers": 3,
+    "encoder_attention_heads": 8,
+    "encoder_ffn_dim": 96,
+    "decoder_layers": 2,
+    "decoder_attention_heads": 4,
+    "decoder_ffn_dim": 80,
+}
 
 FAMILIES = {
     "mixtral": tiny("mixtral", **TWO),
@@ -248,4 +264,18 @@ FAMILIES = {
         },
     ),
     "qwen3_5_moe_text": tiny("qwen3_5_moe_text", **TWO),
+    "t5": tiny("t5", **T5, d_ff=96),
+    "t5-gated": tiny(
+        "t5", **T5, d_ff=80, feed_forward_proj="gated-gelu", tie_word_embeddings=False
+    ),
+    "t5-gated-silu": tiny(
+        "t5", **(T5 | {"num_decoder_layers": None}), d_ff=80, feed_forward_proj="gated-silu"
+    ),
+    "bart": tiny("bart", **BART),
+    "bart-scaled": tiny(
+        "bart",
+        **(BART | {"decoder_layers": 4}),
+        scale_embedding=True,
+        activation_function="relu",
+    ),
 }

@@ -51,6 +51,11 @@ class RelativeBias(Strict):
         default=True, description="All layers of the stack have one table, or each its own."
     )
 
+    def fitting(self, causal: bool) -> range:
+        """The counts of buckets that leave near distances one each, and far ones some to share."""
+        each = 2 if causal else 4
+        return range(each, each * self.max_distance, 2)
+
     def rows(self, causal: bool) -> int:
         """How many numbers a head has."""
         return self.buckets or self.max_distance * (1 if causal else 2)

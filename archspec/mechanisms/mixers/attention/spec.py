@@ -155,10 +155,11 @@ class Attention(Mechanism):
             reject("prefix", "`alibi` looks back, and a prefix is seen both ways")
         bias = self.relative_bias
         if bias and bias.buckets is not None:
-            near = bias.buckets // (2 if self.causal else 4)
-            if bias.buckets % 2 or not 1 <= near < bias.max_distance:
-                message = f"{bias.buckets} buckets do not divide {bias.max_distance} distances"
-                reject(("relative_bias", "buckets"), message, "an even number, well below them")
+            fits = bias.fitting(self.causal)
+            if bias.buckets not in fits:
+                message = f"{bias.buckets} buckets cannot share {bias.max_distance} distances"
+                hint = f"an even number from {fits[0]} to {fits[-1]}" if fits else "more distances"
+                reject(("relative_bias", "buckets"), message, hint)
 
     def _check_source(self) -> None:
         if self.source == "self":
@@ -166,7 +167,7 @@ class Attention(Mechanism):
         own = ("window", "chunk", "prefix", "shared_keys", "keys_as_values", "rope", "alibi")
         for name in (*own, "relative_bias", "temperature", "sinks", "softcap", "select"):
             if getattr(self, name):
-                reject(name, f"`{name}` is for attention within one text: `source: self`")
+                reject(name, f"`{name}` is for attention within one text, not across two")
 
     @property
     def key_heads(self) -> int:
