@@ -13,7 +13,9 @@ from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
 from archspec.mechanisms.feedforward.inner import Inner
 from archspec.mechanisms.feedforward.moe import router as routing
 from archspec.mechanisms.feedforward.moe.router import Router
+from archspec.operators import norm_operator
 from archspec.spec.base import Factor, Size, Strict, reject
+from archspec.spec.norm import OptionalNorm
 
 
 class SharedExpert(Strict):
@@ -52,6 +54,10 @@ class MixtureOfExperts(Inner, Mechanism):
         default=True, description="down(activation(gate(x)) · up(x)) in place of two layers."
     )
     bias: bool = Field(default=False, description="The experts' linear layers have biases.")
+    norm: OptionalNorm = Field(
+        default=None,
+        description="A norm of what the experts read, in place of the block's before the mixture.",
+    )
     router: Router = Field(default=Router(), description="How experts are chosen.")
     renormalize: bool = Field(description="The weights of the chosen experts add up to one.")
     renormalize_epsilon: float = Field(
@@ -98,6 +104,10 @@ class MixtureOfExperts(Inner, Mechanism):
             up_offset=self.up_offset,
         )
 
+    def norms_itself(self) -> bool:
+        """With a norm of its own it reads x as it is, and so does its router."""
+        return self.norm is not None
+
     def title(self) -> str:
         """The name on the block."""
         return "Mixture of experts"
@@ -127,31 +137,33 @@ class MixtureOfExperts(Inner, Mechanism):
     def graph(self, hidden_size: int) -> OperatorGraph:
         """Router and experts, and the shared expert as a path of its own."""
         build = GraphBuilder(hidden_size)
-        chosen = build.add(routing.operator(self, hidden_size), INPUT)
+        chosen, x = routing.add(build, self), INPUT
+        if self.norm:
+            x = build.add(norm_operator("norm", self.norm, hidden_size), x)
         experts = Operator(
             "experts", "experts", "Experts", (hidden_size,), inside=self._expert(hidden_size)
         )
         if self.weigh == "input":
             product = Operator("weighted", "multiply", "×", (hidden_size,))
-            weighted = build.add(product, INPUT, (chosen, "weights"))
+            weighted = build.add(product, x, (chosen, "weights"))
             last = build.add(experts, weighted, (chosen, "choice"))
         else:
-            last = build.add(experts, INPUT, (chosen, "weights"))
+            last = build.add(experts, x, (chosen, "weights"))
         if self.shared:
-            path = self._shared(build, hidden_size, self.shared.gate)
+            path = self._shared(build, x, self.shared.gate)
             last = build.add(Operator("sum", "add", "+", (hidden_size,)), last, path)
             if self.shared.average:
                 last = build.add(Operator("average", "scale", "÷ 2", (hidden_size,)), last)
         return build.done(last)
 
-    def _shared(self, build: GraphBuilder, hidden_size: int, gated: bool) -> str:
-        dense = self.shared_expert()
+    def _shared(self, build: GraphBuilder, x: str, gated: bool) -> str:
+        dense, hidden_size = self.shared_expert(), build.width
         assert dense
         wide, inside = (hidden_size,), dense.graph(hidden_size)
-        path = build.add(Operator("shared", "module", "Shared expert", wide, inside=inside), INPUT)
+        path = build.add(Operator("shared", "module", "Shared expert", wide, inside=inside), x)
         if not gated:
             return path
-        gate = build.add(linear("shared_gate", "Linear gate", hidden_size, (1,)), INPUT)
+        gate = build.add(linear("shared_gate", "Linear gate", hidden_size, (1,)), x)
         share = build.add(Operator("share", "activation", "Sigmoid", (1,)), gate)
         return build.add(Operator("shared_product", "multiply", "×", wide), path, share)
 
