@@ -79,4 +79,6 @@ def test_gradients(pair: Pair) -> None:
     theirs = out.last_hidden_state if "last_hidden_state" in out else out.logits
     (expected,) = torch.autograd.grad((theirs * target).sum(), weights[1])
     (found,) = torch.autograd.grad((pair.ours(pair.ids) * target).sum(), weights[0])
-    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+    # An element is a sum of terms as large as the others are, and only as precise as they.
+    atol = 1e-3 * max(1.0, expected.abs().mean().item())
+    torch.testing.assert_close(found, expected, atol=atol, rtol=1e-3)
