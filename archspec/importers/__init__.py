@@ -80,7 +80,10 @@ def _wrapped(wrapper: Wrapper, data: dict[str, Any]) -> Draft:
             outer.refuse(key)
     outer.close(IGNORABLE | wrapper.ignored | _NOTED | frozenset(wrapper.left_out))
     draft = _drafted(wrapper.text, text, "text_config.")
+    ignore = [*draft.checkpoint.get("ignore", []), *wrapper.checkpoint.get("ignore", [])]
     draft.checkpoint = {**draft.checkpoint, **wrapper.checkpoint}
+    if ignore:
+        draft.checkpoint["ignore"] = ignore
     parts = " and ".join(wrapper.left_out.values())
     draft.notes.append(f"This is its language model; {parts} are left out.")
     return draft

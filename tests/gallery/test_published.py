@@ -18,7 +18,13 @@ UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20}
 SCALES = {"M": 1e6, "B": 1e9, "T": 1e12}
 
 # Published counts that include parts a spec leaves out, and what they hold beyond ours.
-BEYOND_OURS = {"all-minilm-l6-v2": 384 * 384 + 384}  # the pooler
+BEYOND_OURS = {
+    "all-minilm-l6-v2": 384 * 384 + 384,  # the pooler
+    "gemma-4-e2b": 168_544_256 + 307_183_904,  # the vision and the audio tower
+}
+
+# Caches that were published wrong: each spec's comment has the arithmetic.
+OURS = {"gemma-4-26b-a4b": 220, "gemma-4-e2b": 18}
 
 
 @pytest.fixture(params=GALLERY, ids=spec_id)
@@ -52,6 +58,9 @@ def test_cache_for_one_token(model: Architecture) -> None:
     if stated is None:
         pytest.skip("no cache is published")
     number, unit = stated.split()
+    if model.name in OURS:
+        assert float(number) != OURS[model.name], "the published figure is ours after all"
+        number = OURS[model.name]
     assert analyse(model).cache.bytes_per_token == float(number) * UNITS[unit]
 
 

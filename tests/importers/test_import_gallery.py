@@ -18,6 +18,8 @@ GALLERY = HERE.parents[1] / "gallery"
 MODELS = {
     "all-minilm-l6-v2": "bert",
     "gemma-3-27b": "gemma3",
+    "gemma-4-26b-a4b": "gemma4-experts",
+    "gemma-4-e2b": "gemma4",
     "gpt-oss-20b": "gpt_oss",
     "gpt2": "gpt2",
     "qwen3-0.6b": "qwen3",
@@ -26,6 +28,8 @@ COUNTS = {
     # Without the pooler, which is 147,840 of the published 22.7 million.
     "all-minilm-l6-v2": 22_565_376,
     "gemma-3-27b": 27_009_346_304,
+    "gemma-4-26b-a4b": 25_233_141_790,
+    "gemma-4-e2b": 4_628_569_379,
     "gpt-oss-20b": 20_914_757_184,
     "gpt2": 124_439_808,
     "qwen3-0.6b": 596_049_920,
@@ -48,6 +52,8 @@ def test_transformers_counts_the_same(name: str) -> None:
     options = {key: value for key, value in text.items() if key not in _LOADING}
     module = model(configuration(text["model_type"], **options))
     theirs = sum(parameter.numel() for parameter in module.parameters())
+    saved = module.state_dict().keys()
+    theirs += sum(buffer.numel() for name, buffer in module.named_buffers() if name in saved)
     pooler = sum(p.numel() for n, p in module.named_parameters() if n.startswith("pooler."))
     assert theirs - pooler == COUNTS[name]
 

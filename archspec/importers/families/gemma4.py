@@ -209,7 +209,15 @@ MULTIMODAL = Wrapper(
         "vision_config": "the vision tower and its projector",
         "audio_config": "the audio tower and its projector",
     },
-    checkpoint={"prefix": "model.language_model."},
+    checkpoint={
+        "prefix": "model.language_model.",
+        "ignore": [
+            "model.vision_tower",
+            "model.embed_vision",
+            "model.audio_tower",
+            "model.embed_audio",
+        ],
+    },
     tied=True,
     ignored=frozenset(
         {
