@@ -37,7 +37,7 @@ def text(residual: str, stream: str, norms: str = "pre") -> str:
 
 
 def by_definition(model: nn.Module, ids: Tensor, norms: str, step: object) -> Tensor:
-    """x <- (x + s N(f(N(x)))) branch by branch, then x <- s x at the end of each layer."""
+    """Branch by branch x <- x + s N(f(N(x))), and x <- s x at the end of each layer."""
     x = model.embed_tokens.weight[ids]
     for layer in model.layers:
         own = dict(layer.state_dict(keep_vars=True).items())
