@@ -65,7 +65,19 @@ def _field(key: str, value: Any, indent: int) -> Iterator[str]:
     for name, inner in fields.items():
         yield from _field(name, inner, indent + 2)
     for item in items:
-        yield f"{' ' * indent}  - {_outside(item) if isinstance(item, str) else flow(item)}"
+        yield from _item(item, indent + 2)
+
+
+def _item(item: Any, indent: int) -> Iterator[str]:
+    line = f"{' ' * indent}- {_outside(item) if isinstance(item, str) else flow(item)}"
+    if len(line) <= WIDTH or not _fields(item):
+        yield line
+        return
+    first = f"{' ' * indent}- "
+    for name, inner in _fields(item).items():
+        for part in _field(name, inner, indent + 2):
+            yield first + part[len(first) :]
+            first = " " * len(first)
 
 
 def _outside(text: str) -> str:

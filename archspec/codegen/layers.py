@@ -104,7 +104,12 @@ class LayerView:
         for update in self.updates:
             out += [f"y = self.{update.before.name}(x)"] if update.before else []
             out.append(f"x = {update.sum(self.arguments)}")
-        return out + ([f"x = {self.scale} * x"] if self.scale else [])
+        return out
+
+    @property
+    def result(self) -> str:
+        """The expression for what it returns."""
+        return f"{self.scale} * x" if self.scale else "x"
 
     @property
     def keepers(self) -> list[BranchView]:
@@ -197,7 +202,9 @@ def _factor(scale: Scale | None) -> str | None:
 
 def _stored(scale: Scale) -> Member:
     kind = "nn.Parameter" if scale.trained else "nn.Buffer"
-    return Member(scale.name or "", f"{kind}(torch.full(({scale.channels},), {scale.value!r}))")
+    count, start = scale.channels, scale.value
+    made = f"torch.ones({count})" if start == 1 else f"torch.full(({count},), {start!r})"
+    return Member(scale.name or "", f"{kind}({made})")
 
 
 def _caption(block: Block, count: int, total: int) -> str:

@@ -54,7 +54,7 @@ def _family(model_type: Any) -> Family | Wrapper:
 def _drafted(family: Family, data: dict[str, Any], path: str = "") -> Draft:
     config = Config(data, family.model_type, family.defaults, family.aliases, path)
     for key, value in {**ONLY, **family.only}.items():
-        if config.given(key) and config.value(key) != value:
+        if key not in family.reads and config.given(key) and config.value(key) != value:
             config.refuse(key)
     draft = family.describe(config)
     # Notes are made of the whole file's options alone, so inside a part these are refused.
@@ -80,7 +80,10 @@ def _wrapped(wrapper: Wrapper, data: dict[str, Any]) -> Draft:
             outer.refuse(key)
     outer.close(IGNORABLE | wrapper.ignored | _NOTED | frozenset(wrapper.left_out))
     draft = _drafted(wrapper.text, text, "text_config.")
+    ignore = [*draft.checkpoint.get("ignore", []), *wrapper.checkpoint.get("ignore", [])]
     draft.checkpoint = {**draft.checkpoint, **wrapper.checkpoint}
+    if ignore:
+        draft.checkpoint["ignore"] = ignore
     parts = " and ".join(wrapper.left_out.values())
     draft.notes.append(f"This is its language model; {parts} are left out.")
     return draft

@@ -53,6 +53,8 @@ class Family:
     """Its options that change no number of a spec."""
     only: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Its options with the one value that archspec expresses."""
+    reads: frozenset[str] = frozenset()
+    """Options that must be off in other families and that `describe` reads."""
 
 
 def close_part(part: Config, *ignored: str) -> None:

@@ -76,6 +76,8 @@ def parameters(config: Config) -> tuple[str, dict[str, Any]]:
 
 def _rotation(config: Config, given: Config, theta: float, fraction: float | None) -> Fields:
     out: Fields = {"theta": given.number("rope_theta", theta)}
+    if proportional := given.value("rope_type") == "proportional":
+        fraction = 1.0 if fraction is None else fraction
     for part in (config, given):
         if part.value("partial_rotary_factor") is None:
             continue
@@ -85,6 +87,7 @@ def _rotation(config: Config, given: Config, theta: float, fraction: float | Non
             fraction = part.number("partial_rotary_factor")
     if fraction not in (None, 1):
         out["fraction"] = fraction
+        out |= {"proportional": True} if proportional else {}
     key = "rope_type" if given.given("rope_type") else "type"
     kind = given.value(key) or "default"
     # A file may carry both spellings; `rope_type` is the one that counts.
@@ -181,6 +184,7 @@ def _original_context(config: Config, given: Config) -> int:
 
 _SCALINGS: dict[str, Callable[[Config, Config], Fields]] = {
     "default": _none,
+    "proportional": _none,
     "linear": _linear,
     "llama3": _llama3,
     "yarn": _yarn,

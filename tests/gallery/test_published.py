@@ -20,12 +20,16 @@ SCALES = {"M": 1e6, "B": 1e9, "T": 1e12}
 # Published counts of something else than the spec, and what they hold beyond ours.
 BEYOND_OURS = {
     "all-minilm-l6-v2": 384 * 384 + 384,  # the pooler
+    "gemma-4-e2b": 168_544_256 + 307_183_904,  # the vision and the audio tower
     # 49.1B in all: 48B is what is left without the embedding and the output layer.
     "kimi-linear-48b-a3b": -2 * 163_840 * 2304,
     # Stated since the model before it, which had 65,536 tokens and not 128,000; with them 8.47B.
     "lfm2.5-8b-a1b": -(128_000 - 65_536) * 2048,
     "whisper-small-text": 88_154_112,  # the audio encoder
 }
+
+# Caches that were published wrong, in their unit: each spec's comment has the arithmetic.
+OURS = {"gemma-4-26b-a4b": 220, "gemma-4-e2b": 18}
 
 # Published caches that leave out the keys by which tokens are chosen, in bytes for one token.
 INDEX_KEYS = {"deepseek-v3.2-671b": 61 * 128 * 2, "glm-5-744b": 78 * 128 * 2}
@@ -77,6 +81,9 @@ def test_cache_for_one_token(model: Architecture) -> None:
         pytest.skip("no cache is published")
     number, unit = stated.split()
     ours = analyse(model).cache.bytes_per_token - INDEX_KEYS.get(model.name, 0)
+    if model.name in OURS:
+        assert float(number) != OURS[model.name], "the published figure is ours after all"
+        number = str(OURS[model.name])
     decimals = len(number.partition(".")[2])
     assert round(ours / UNITS[unit], decimals) == float(number)
 

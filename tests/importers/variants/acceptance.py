@@ -73,6 +73,12 @@ YARN = {
     "original_max_position_embeddings": 16,
     "rope_theta": 150000.0,
 }
+GEMMA4: dict[str, Any] = {
+    "num_hidden_layers": 6,
+    "num_key_value_heads": 2,
+    "global_head_dim": 32,
+    "layer_types": ["sliding_attention", "sliding_attention", "full_attention"] * 2,
+}
 MPT: dict[str, Any] = {"n_layers": 3, "n_heads": 4, "max_seq_len": 256}
 
 GRANITE_HYBRID: dict[str, Any] = {
@@ -100,6 +106,24 @@ ACCEPTANCE = {
     "olmo3@acceptance": tiny("olmo3", num_key_value_heads=2),
     "llama4_text@acceptance": tiny("llama4_text", **LLAMA4, interleave_moe_layer_step=2),
     "llama4_text@scout": tiny("llama4_text", **LLAMA4, interleave_moe_layer_step=1),
+    "gemma4_text@acceptance": tiny(
+        "gemma4_text",
+        **GEMMA4,
+        hidden_size_per_layer_input=8,
+        vocab_size_per_layer_input=256,
+        num_kv_shared_layers=2,
+        use_double_wide_mlp=True,
+        final_logit_softcapping=30.0,
+    ),
+    "gemma4_text@moe": tiny(
+        "gemma4_text",
+        **GEMMA4,
+        num_global_key_value_heads=1,
+        attention_k_eq_v=True,
+        hidden_size_per_layer_input=0,
+        enable_moe_block=True,
+        top_k_experts=2,
+    ),
     "gpt_oss@acceptance": tiny("gpt_oss", num_key_value_heads=2, rope_parameters=YARN),
     "granitemoehybrid@acceptance": tiny("granitemoehybrid", **GRANITE_HYBRID, mamba_n_groups=2),
     "granitemoehybrid@rope": tiny(

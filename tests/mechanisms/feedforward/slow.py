@@ -11,6 +11,7 @@ from torch import Tensor
 from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
 from archspec.mechanisms.feedforward.inner import Inner
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
+from archspec.spec.norm import Norm
 
 State = dict[str, Tensor]
 
@@ -67,7 +68,8 @@ def mixture(spec: MixtureOfExperts, state: State, x: Tensor) -> Tensor:
 def route(spec: MixtureOfExperts, state: State, x: Tensor) -> dict[int, float]:
     """The chosen experts of one token and their weights."""
     router = spec.router
-    logits = state["router.weight"] @ x + state.get("router.bias", 0)
+    read = normed(router.norm, state.get("router_norm.weight"), x) * (router.scale or 1)
+    logits = state["router.weight"] @ read + state.get("router.bias", 0)
     if router.softcap:
         logits = router.softcap * torch.tanh(logits / router.softcap)
     if router.score == "sparsemixer":
@@ -85,7 +87,18 @@ def route(spec: MixtureOfExperts, state: State, x: Tensor) -> dict[int, float]:
     if spec.renormalize:
         total = max(sum(weights.values()) + spec.renormalize_epsilon, spec.renormalize_floor)
         weights = {e: w / total for e, w in weights.items()}
-    return {e: w * spec.scale for e, w in weights.items()}
+    scales = state.get("expert_scale", [1] * spec.experts)
+    return {e: w * spec.scale * float(scales[e]) for e, w in weights.items()}
+
+
+def normed(norm: Norm | None, weight: Tensor | None, x: Tensor) -> Tensor:
+    """RMSNorm by its definition, or `x` itself without one."""
+    if norm is None:
+        return x
+    rows = x / (x.square().mean() + norm.eps).sqrt()
+    if weight is None:
+        return rows
+    return rows * (weight + 1 if norm.zero_centered else weight)
 
 
 def _limited(choice: list[float], groups) -> list[float]:
@@ -111,7 +124,9 @@ def _rivals(logits: Tensor, top_k: int, reach: float) -> dict[int, float]:
 
 def _token(spec: MixtureOfExperts, state: State, x: Tensor) -> Tensor:
     out = torch.zeros_like(x)
-    for e, weight in route(spec, state, x).items():
+    chosen = route(spec, state, x)
+    x = normed(spec.norm, state.get("norm.weight"), x)
+    for e, weight in chosen.items():
         inside = x * weight if spec.weigh == "input" else x
         given = _expert(spec, state, e, inside)
         out += given if spec.weigh == "input" else given * weight

@@ -29,6 +29,16 @@ OPTIONS = [
     "router: {score: sparsemixer, jitter: 0.01}",
     "router: {score: sparsemixer, jitter: 0.3}",
     "scale: 3.0, router: {score: sparsemixer, jitter: 0.3, softcap: 1.0}",
+    "renormalize: true, router: {expert_scale: true}",
+    "scale: 2.0, router: {score: sigmoid, correction: true, expert_scale: true}",
+    # what is read
+    "norm: true",
+    "norm: {weight: false}, shared: {hidden_size: 5, gate: true}",
+    "norm: {zero_centered: true, eps: 0.01}, weigh: input",
+    "router: {norm: true}",
+    "router: {scale: 0.35}, norm: true",
+    "router: {norm: {zero_centered: true}, scale: 2.0, softcap: 1.5, bias: true}",
+    "norm: true, renormalize: true, router: {norm: true, scale: 0.35, expert_scale: true}",
     # groups
     "router: {groups: {count: 4, keep: 2, by: max}}",
     "router: {groups: {count: 4, keep: 2, by: top2}}",

@@ -40,7 +40,8 @@ class PerLayerEmbedding(Mechanism):
 
     def caption(self, hidden_size: int) -> str:
         """The widths."""
-        return f"The token's own vector for this layer: {hidden_size:,} → {self.width:,}, gated."
+        width = f"{hidden_size:,}"
+        return f"The token's own vector for this layer, gated: {width} → {self.width:,} → {width}."
 
     def norms_itself(self) -> bool:
         """It reads x as it is."""

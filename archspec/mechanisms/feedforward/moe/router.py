@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter
+from archspec.operators import norm_operator
 from archspec.spec.base import Factor, Size, Strict, reject
+from archspec.spec.norm import OptionalNorm
 
 if TYPE_CHECKING:
     from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
@@ -33,8 +35,15 @@ class Groups(Strict):
 
 
 class Router(Strict):
-    """Scores each expert for a token by a linear layer, chooses some, and weighs them."""
+    """Scores each expert for a token by a linear layer, chooses some, and weighs them.
 
+    It reads what the mixture is given, before the mixture's own `norm`.
+    """
+
+    norm: OptionalNorm = Field(default=None, description="A norm of what the router alone reads.")
+    scale: Factor | None = Field(
+        default=None, description="Multiplies what the router reads, after its norm."
+    )
     score: Score = Field(default="softmax", description="How logits become scores.")
     bias: bool = Field(default=False, description="The router's linear layer has a bias.")
     softcap: Factor | None = Field(
@@ -52,6 +61,10 @@ class Router(Strict):
         gt=0,
         lt=1,
         description="`sparsemixer`: experts within twice this share of the best one compete.",
+    )
+    expert_scale: bool = Field(
+        default=False,
+        description="A learned number for each expert multiplies its weight, at the end.",
     )
 
     @property
@@ -94,7 +107,17 @@ def _check_groups(groups: Groups, experts: int, top_k: int) -> None:
         reject("top_k", message)
 
 
-def operator(moe: MixtureOfExperts, hidden_size: int) -> Operator:
+def add(build: GraphBuilder, moe: MixtureOfExperts) -> str:
+    """Append the router of `moe` and what it does to its input; returns its name."""
+    router, width, x = moe.router, build.width, INPUT
+    if router.norm:
+        x = build.add(norm_operator("router_norm", router.norm, width), x)
+    if router.scale is not None:
+        x = build.add(Operator("router_scale", "scale", f"× {router.scale:.6g}", (width,)), x)
+    return build.add(_operator(moe, width), x)
+
+
+def _operator(moe: MixtureOfExperts, hidden_size: int) -> Operator:
     """The router of `moe`, opened where it is more than scores and a choice."""
     router, experts = moe.router, moe.experts
     own = [Parameter("weight", (experts, hidden_size))]
@@ -103,8 +126,10 @@ def operator(moe: MixtureOfExperts, hidden_size: int) -> Operator:
     flops, outside = 2 * hidden_size * experts, list[Parameter]()
     if router.correction:
         outside.append(Parameter("router_correction", (experts,), trained=False))
+    if router.expert_scale:
+        outside.append(Parameter("expert_scale", (experts,)))
     choice = f"top {moe.top_k} of {experts}"
-    if not (router.reorders or router.softcap or moe.scale != 1):
+    if not (router.reorders or router.softcap or moe.scale != 1 or router.expert_scale):
         named = [Parameter(f"router.{p.name}", p.shape) for p in own]
         detail = choice if router.score == "softmax" else f"{SCORES[router.score]}, {choice}"
         return Operator(
@@ -141,4 +166,6 @@ def _inside(
         last = build.add(Operator("renormalize", "scale", "÷ their sum", chosen), last)
     if moe.scale != 1:
         last = build.add(Operator("scale", "scale", f"× {moe.scale:g}", chosen), last)
+    if router.expert_scale:
+        last = build.add(Operator("expert_scale", "scale", "× s of the expert", chosen), last)
     return build.done(last)

@@ -13,7 +13,9 @@ from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
 from archspec.mechanisms.feedforward.inner import Inner
 from archspec.mechanisms.feedforward.moe import router as routing
 from archspec.mechanisms.feedforward.moe.router import Router
+from archspec.operators import norm_operator
 from archspec.spec.base import Factor, Size, Strict, reject
+from archspec.spec.norm import OptionalNorm
 
 
 class SharedExpert(Strict):
@@ -59,6 +61,10 @@ class MixtureOfExperts(Inner, Mechanism):
         default=True, description="down(activation(gate(x)) · up(x)) in place of two layers."
     )
     bias: bool = Field(default=False, description="The experts' linear layers have biases.")
+    norm: OptionalNorm = Field(
+        default=None,
+        description="A norm of what the experts read, in place of the block's before the mixture.",
+    )
     router: Router = Field(default=Router(), description="How experts are chosen.")
     renormalize: bool = Field(description="The weights of the chosen experts add up to one.")
     renormalize_epsilon: float = Field(
@@ -114,6 +120,10 @@ class MixtureOfExperts(Inner, Mechanism):
         """The width that experts read and give."""
         return self.latent.width if self.latent else hidden_size
 
+    def norms_itself(self) -> bool:
+        """With a norm of its own it reads x as it is, and so does its router."""
+        return self.norm is not None
+
     def title(self) -> str:
         """The name on the block."""
         return "Mixture of experts"
@@ -146,11 +156,13 @@ class MixtureOfExperts(Inner, Mechanism):
     def graph(self, hidden_size: int) -> OperatorGraph:
         """Router and experts, and the shared expert as a path of its own."""
         build = GraphBuilder(hidden_size)
-        chosen = build.add(routing.operator(self, hidden_size), INPUT)
-        inner, latent, read = self.expert_width(hidden_size), self.latent, INPUT
+        chosen, x = routing.add(build, self), INPUT
+        if self.norm:
+            x = build.add(norm_operator("norm", self.norm, hidden_size), x)
+        inner, latent, read = self.expert_width(hidden_size), self.latent, x
         if latent:
             there = linear("latent_in", "Linear to latent", hidden_size, (inner,), latent.bias)
-            read = build.add(there, INPUT)
+            read = build.add(there, x)
         experts = Operator("experts", "experts", "Experts", (inner,), inside=self._expert(inner))
         if self.weigh == "input":
             product = Operator("weighted", "multiply", "×", (inner,))
@@ -162,20 +174,20 @@ class MixtureOfExperts(Inner, Mechanism):
             back = linear("latent_out", "Linear from latent", inner, (hidden_size,), latent.bias)
             last = build.add(back, last)
         if self.shared:
-            path = self._shared(build, hidden_size, self.shared.gate)
+            path = self._shared(build, x, self.shared.gate)
             last = build.add(Operator("sum", "add", "+", (hidden_size,)), last, path)
             if self.shared.average:
                 last = build.add(Operator("average", "scale", "÷ 2", (hidden_size,)), last)
         return build.done(last)
 
-    def _shared(self, build: GraphBuilder, hidden_size: int, gated: bool) -> str:
-        dense = self.shared_expert()
+    def _shared(self, build: GraphBuilder, x: str, gated: bool) -> str:
+        dense, hidden_size = self.shared_expert(), build.width
         assert dense
         wide, inside = (hidden_size,), dense.graph(hidden_size)
-        path = build.add(Operator("shared", "module", "Shared expert", wide, inside=inside), INPUT)
+        path = build.add(Operator("shared", "module", "Shared expert", wide, inside=inside), x)
         if not gated:
             return path
-        gate = build.add(linear("shared_gate", "Linear gate", hidden_size, (1,)), INPUT)
+        gate = build.add(linear("shared_gate", "Linear gate", hidden_size, (1,)), x)
         share = build.add(Operator("share", "activation", "Sigmoid", (1,)), gate)
         return build.add(Operator("shared_product", "multiply", "×", wide), path, share)
 

@@ -32,8 +32,9 @@ class RouterView:
     """The stages of a router, each a template, and the numbers they name."""
 
     stages: tuple[str, ...]
-    bias: bool
-    correction: bool
+    reads: str
+    """The expression for what its linear layer reads, from `tokens`."""
+
     softcap: float | None
     score_chosen: str
     """The expression that scores the logits of the chosen experts."""
@@ -63,14 +64,19 @@ class ExpertsView:
     experts_caption: str
     width: int
     expert_width: int
-    latent_bias: bool | None
     """Whether the layers to the experts' width and back have biases, where there are any."""
 
     hidden_size: int
     experts: int
     top_k: int
     router: RouterView
+    members: dict[str, str]
+    """What it is made of, in order: names and the expressions that make them."""
+
     inner: InnerView
+    norm: bool
+    """The experts read what its own norm gives."""
+
     bias: bool
     pairs: str
     """How many pairs of token and expert there are: `2·N`."""
@@ -86,7 +92,6 @@ class ExpertsView:
     result: str
     """The expression for the output; with a shared expert, of `routed` and `shared`."""
 
-    shared_gate: bool
     cache: None = None
     arguments: str = ""
 
@@ -105,12 +110,13 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
         experts_caption=f"their weights stacked: {narrow:,} → {inside:,} → {narrow:,}",
         width=width,
         expert_width=narrow,
-        latent_bias=mechanism.latent.bias if mechanism.latent else None,
         hidden_size=inside,
         experts=mechanism.experts,
         top_k=mechanism.top_k,
         router=_router(mechanism),
         inner=inner_view(mechanism),
+        members=_members(mechanism, site, name.format("Experts"), beside),
+        norm=mechanism.norm is not None,
         bias=mechanism.bias,
         pairs="N" if mechanism.top_k == 1 else f"{mechanism.top_k}·N",
         token="order" if mechanism.top_k == 1 else f"order // {mechanism.top_k}",
@@ -118,7 +124,6 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
         shared=beside,
         routed=_routed(mechanism),
         result=_result(mechanism),
-        shared_gate=bool(mechanism.shared and mechanism.shared.gate),
     )
 
 
@@ -133,6 +138,32 @@ def _routed(mechanism: MixtureOfExperts) -> str:
     return "self.latent_out(self.experts(self.latent_in(tokens), weights, chosen))"
 
 
+def _members(
+    mechanism: MixtureOfExperts, site: Site, experts: str, shared: dense.DenseView | None
+) -> dict[str, str]:
+    width, count, router = site.hidden_size, mechanism.experts, mechanism.router
+    out: dict[str, str] = {}
+    if mechanism.norm:
+        out["norm"] = site.norm(mechanism.norm, width)
+    if router.norm:
+        out["router_norm"] = site.norm(router.norm, width)
+    out["router"] = f"nn.Linear({width}, {count}, bias={router.bias})"
+    if router.correction:
+        out["router_correction"] = f"nn.Buffer(torch.zeros({count}, dtype=torch.float32))"
+    if router.expert_scale:
+        out["expert_scale"] = f"nn.Parameter(torch.ones({count}))"
+    if mechanism.latent:
+        inner, bias = mechanism.latent.width, mechanism.latent.bias
+        out["latent_in"] = f"nn.Linear({width}, {inner}, bias={bias})"
+        out["latent_out"] = f"nn.Linear({inner}, {width}, bias={bias})"
+    out["experts"] = f"{experts}()"
+    if shared:
+        out["shared"] = f"{shared.class_name}()"
+    if mechanism.shared and mechanism.shared.gate:
+        out["shared_gate"] = f"nn.Linear({width}, 1, bias=False)"
+    return out
+
+
 def _result(mechanism: MixtureOfExperts) -> str:
     if not mechanism.shared:
         return _routed(mechanism)
@@ -140,13 +171,17 @@ def _result(mechanism: MixtureOfExperts) -> str:
     return f"(({total}) / 2)" if mechanism.shared.average else f"({total})"
 
 
+def _reads(router: Router) -> str:
+    normed = "self.router_norm(tokens)" if router.norm else "tokens"
+    return normed if router.scale is None else f"{router.scale!r} * {normed}"
+
+
 def _router(mechanism: MixtureOfExperts) -> RouterView:
     router, limit = mechanism.router, mechanism.router.limit
     score = SCORES.get(router.score, "")
     return RouterView(
         stages=tuple(STAGES.format(name) for name in _stages(mechanism)),
-        bias=router.bias,
-        correction=router.correction,
+        reads=_reads(router),
         softcap=router.softcap,
         score_chosen=score.format(x="top"),
         score_all=score.format(x="logits"),
@@ -172,6 +207,7 @@ def _stages(mechanism: MixtureOfExperts) -> list[str]:
         **_choice(router, of_logits=sums_to_one or not softmax),
         "renormalize": mechanism.renormalize and not sums_to_one,
         "scale": mechanism.scale != 1,
+        "expert_scale": router.expert_scale,
     }
     return [name for name, wanted in stages.items() if wanted]
 

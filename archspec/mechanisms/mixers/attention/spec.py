@@ -278,7 +278,10 @@ class Attention(Mechanism):
             sees = "all earlier tokens"
         heads = f"{_count(self.heads, 'head')} of width {self.head_dim}"
         if self.key_heads < self.heads:
-            heads += f" share {_count(self.key_heads, 'key-value head')}"
+            noun = "borrowed key-value head" if self.shared_keys else "key-value head"
+            heads += f" share {_count(self.key_heads, noun)}"
+        elif self.shared_keys:
+            heads += " with borrowed keys and values"
         return f"Attends to {sees}: {heads}."
 
     def graph(self, hidden_size: int) -> OperatorGraph:

@@ -1,0 +1,92 @@
+# Built by archspec 0.1.0 from layer-vectors.yaml; edit the spec and build again.
+"""Softmax attention over queries, keys and values that are ready.
+
+Shapes: B sequences, H query heads that share K key-value heads, T new tokens at positions
+`start` and on, S keys up to the last of them, D numbers in a head.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def visible(
+    queries: range, keys: range, padding: Tensor | None, window: int | None, device: torch.device
+) -> Tensor:
+    """Which keys each query sees, (T, S) or (B, 1, T, S): earlier ones, in the window, real ones.
+
+    A token always sees itself, so that no row is empty.
+    """
+    query = torch.arange(queries.start, queries.stop, device=device)[:, None]
+    key = torch.arange(keys.start, keys.stop, device=device)
+    mask = key <= query
+    if window is not None:
+        mask = mask & (query - key < window)
+    if padding is not None:
+        mask = (mask & padding[:, None, None, keys.start : keys.stop]) | (query == key)
+    return mask
+
+
+def softmax_values(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+    """softmax(q kᵀ · scale) v for several tokens; without a mask each sees those before it."""
+    return F.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, is_causal=mask is None, scale=scale, enable_gqa=True
+    )
+
+
+def one_token(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+    """The same for one new token: the heads of a group become the rows of one product."""
+    grouped = q.view(q.shape[0], k.shape[1], -1, q.shape[3])  # (B, K, H / K, D)
+    out = F.scaled_dot_product_attention(grouped, k, v, attn_mask=mask, scale=scale)
+    return out.view(*q.shape[:3], -1)
+
+
+def attend_sliding(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    start: int,
+    padding: Tensor | None,
+    window: int,
+    scale: float,
+) -> Tensor:
+    """Each token sees the last `window`: (B, H, T, D), (B, K, S, D) twice → (B, H, T, D).
+
+    The queries go in blocks of one window, and each block meets only the keys it can see: the
+    cost grows with T · window, and no mask is larger than window × 2 window.
+    """
+    tokens, end = q.shape[2], start + q.shape[2]
+    if tokens == 1:
+        mask = None
+        if padding is not None:  # the rolling cache holds the token at position p in slot p % size
+            slots = torch.arange(k.shape[2], device=q.device)
+            position = start - (start - slots) % window
+            mask = (padding[:, position] | (position == start))[:, None, None]
+        return one_token(q, k, v, mask, scale)
+    first_key = end - k.shape[2]  # the position that k and v start at
+    blocks: list[Tensor] = []
+    for first in range(start, end, window):
+        queries = range(first, min(first + window, end))
+        keys = range(max(first_key, first - window + 1), queries.stop)
+        mask = None
+        if len(keys) > len(queries) or padding is not None:
+            mask = visible(queries, keys, padding, window, q.device)
+        rows = slice(queries.start - start, queries.stop - start)
+        columns = slice(keys.start - first_key, keys.stop - first_key)
+        block = softmax_values(q[:, :, rows], k[:, :, columns], v[:, :, columns], mask, scale)
+        blocks.append(block)
+    return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=2)
+
+
+def attend_causal(
+    q: Tensor, k: Tensor, v: Tensor, start: int, padding: Tensor | None, scale: float
+) -> Tensor:
+    """Each token sees all before it: (B, H, T, D), (B, K, S, D) twice → (B, H, T, D)."""
+    tokens, keys = q.shape[2], k.shape[2]
+    mask = None
+    if padding is not None or (start > 0 and tokens > 1):
+        mask = visible(range(start, keys), range(keys), padding, None, q.device)
+    attend = one_token if tokens == 1 else softmax_values
+    return attend(q, k, v, mask, scale)

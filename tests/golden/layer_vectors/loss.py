@@ -1,0 +1,64 @@
+# Built by archspec 0.1.0 from layer-vectors.yaml; edit the spec and build again.
+"""The loss, computed 4096 tokens at a time so that the logits are never stored whole."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def next_token_loss(x: Tensor, weight: Tensor, bias: Tensor | None, labels: Tensor) -> Tensor:
+    """Mean cross-entropy of each next token; x (B, T, C), weight (V, C), labels (B, T)."""
+    hidden = x[:, :-1].flatten(0, 1)  # (N, C)
+    return LinearCrossEntropy.apply(hidden, weight, bias, labels[:, 1:].flatten())
+
+
+class LinearCrossEntropy(torch.autograd.Function):
+    """Cross-entropy of x weightᵀ + bias, with its gradients computed in the same pass.
+
+    The forward pass goes over 4096 rows at a time: their logits give the loss and at once the
+    gradients, so that neither the logits nor their gradients are ever held for all tokens.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor) -> Tensor:
+        count = (target != -100).sum().clamp(min=1)
+        total = x.new_zeros((), dtype=torch.float32)
+        needs = ctx.needs_input_grad[:3]
+        grad_x = torch.zeros_like(x) if needs[0] else None
+        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if needs[1] else None
+        grad_bias = None
+        if bias is not None and needs[2]:
+            grad_bias = torch.zeros_like(bias, dtype=torch.float32)
+        for first in range(0, x.shape[0], 4096):
+            rows = slice(first, first + 4096)
+            labels = target[rows]
+            logits = F.linear(x[rows], weight, bias).float()  # (4096, V)
+            bent = torch.tanh(logits / 30.0)
+            logits = 30.0 * bent
+            total += F.cross_entropy(logits, labels, ignore_index=-100, reduction="sum")
+            if not any(needs):
+                continue
+            # d loss / d logits = softmax(logits) − one-hot(label), for rows that have a label.
+            grad = logits.softmax(dim=-1)
+            grad.scatter_add_(1, labels.clamp(min=0)[:, None], -torch.ones_like(grad[:, :1]))
+            grad.mul_(((labels != -100) / count)[:, None])
+            grad.mul_(1.0 - bent.square())  # through the soft cap
+            small = grad.to(x.dtype)
+            if grad_x is not None:
+                grad_x[rows] = small @ weight
+            if grad_weight is not None:
+                grad_weight += small.t() @ x[rows]
+            if grad_bias is not None:
+                grad_bias += grad.sum(dim=0)
+        ctx.save_for_backward(grad_x, grad_weight, grad_bias)
+        ctx.dtype = weight.dtype
+        return total / count
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, *grad_outputs: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+        (grad_loss,) = grad_outputs
+        grads = [g if g is None else (g * grad_loss).to(ctx.dtype) for g in ctx.saved_tensors]
+        return (*grads, None)

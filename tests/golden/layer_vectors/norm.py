@@ -1,0 +1,26 @@
+# Built by archspec 0.1.0 from layer-vectors.yaml; edit the spec and build again.
+"""The norms of layer-vectors that PyTorch lacks, or computes slowly on a CPU."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class RMSNorm(nn.Module):
+    """x / sqrt(mean(x²) + eps) · weight."""
+
+    def __init__(self, width: int, eps: float):
+        super().__init__()
+        self.eps = eps
+        self.floor = torch.tensor(eps, dtype=torch.float32, device="cpu")  # as addcmul takes it
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.is_cpu and x.dtype == torch.float32:
+            # There F.rms_norm is a chain of a dozen small operators; these five say the same.
+            norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # (…, 1)
+            scale = torch.addcmul(self.floor, norm, norm, value=1 / x.shape[-1]).rsqrt()
+            return x * scale * self.weight
+        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)

@@ -1,0 +1,41 @@
+# Built by archspec 0.1.0 from layer-vectors.yaml; edit the spec and build again.
+"""What every layer needs to know about the tokens at hand."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .rotary import Rotary, near_rotary, whole_rotary
+
+
+class Step(NamedTuple):
+    """B sequences, each with T new tokens after `start` that were read before."""
+
+    start: int
+    padding: Tensor | None  # (B, start + T), True for a real token; None when all are
+    shared: dict[str, tuple[Tensor, ...]]  # for later layers, by name
+    near_rotary: Rotary  # (1 or B, 1, T, 32) twice
+    whole_rotary: Rotary  # (1 or B, 1, T, 64) twice
+
+
+def make_step(
+    start: int,
+    tokens: int,
+    padding: Tensor | None,
+    like: Tensor,
+) -> Step:
+    """The step for `tokens` new tokens, computed in the type and on the device of `like`."""
+    if padding is None:
+        positions = torch.arange(start, start + tokens, device=like.device)[None]
+    else:  # among the real tokens of each text
+        positions = (padding.cumsum(dim=1) - 1).clamp(min=0)[:, start:]
+    return Step(
+        start=start,
+        padding=padding,
+        shared={},
+        near_rotary=near_rotary(positions, like.dtype),
+        whole_rotary=whole_rotary(positions, like.dtype),
+    )
