@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from archspec.block import Block
 from archspec.draw import chips, diagram, metrics, shapes
 from archspec.draw.curves import polyline
+from archspec.draw.feeds import FEEDS, feeds
 from archspec.draw.flow import Flow, Size, arrange
 from archspec.draw.plain import differs, module_differs
 from archspec.draw.scene import Box, Curve, Scene, Text
@@ -28,12 +29,22 @@ class Anchor:
 
 
 @dataclass(frozen=True)
+class Reader:
+    """The left end of a mechanism's box, which reads `feed` beside the stream."""
+
+    feed: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
 class Part:
     """A painted block whose trunk enters at (0, 0) and leaves at (0, height)."""
 
     scene: Scene
     height: float
     anchors: tuple[Anchor, ...] = ()
+    readers: tuple[Reader, ...] = ()
 
 
 def wiring(graph: OperatorGraph) -> object:
@@ -60,9 +71,9 @@ def flow(graph: OperatorGraph) -> Flow:
 
 def paint(
     scene: Scene, graph: OperatorGraph, laid: Flow, x: float, y: float
-) -> dict[str, tuple[float, float]]:
-    """Paint operators with modules closed; gives back the right ends of the modules."""
-    ends: dict[str, tuple[float, float]] = {}
+) -> dict[str, tuple[float, float, float]]:
+    """Paint operators with modules closed; gives back (left end, right end, y) of the modules."""
+    ends: dict[str, tuple[float, float, float]] = {}
     diagram.wires(scene, graph, laid, x, y)
     for spot in laid.spots:
         if spot.h == 0:
@@ -75,7 +86,7 @@ def paint(
         size, brief = Size(spot.w, spot.h, spot.round), operator.kind == "norm"
         shapes.draw(scene, operator, *at, size, accent, brief)
         if module:
-            ends[operator.name] = (at[0] + spot.w / 2, at[1])
+            ends[operator.name] = (at[0] - spot.w / 2, at[0] + spot.w / 2, at[1])
     return ends
 
 
@@ -93,11 +104,11 @@ def full(
     _cluster(scene, block, kind, height, half, layers)
     ends = paint(scene, graph, laid, -laid.entry, 0)
     scene.add(Curve(polyline([(0, laid.height), (0, height)])))
-    modules = [o.name for o in graph.operators if o.kind == "module"]
-    pairs = zip(modules, block.branches, strict=True)
-    new = ((name, branch.body) for name, branch in pairs if branch.body not in known)
-    anchors = tuple(Anchor(body, *ends[name]) for name, body in new)
-    return Part(scene, height, anchors)
+    modules = [o for o in graph.operators if o.kind == "module"]
+    pairs = [(ends[o.name], b.body) for o, b in zip(modules, block.branches, strict=True)]
+    anchors = tuple(Anchor(body, *end[1:]) for end, body in pairs if body not in known)
+    readers = [r for o in modules for r in _readers(o, ends[o.name][0], ends[o.name][2])]
+    return Part(scene, height, anchors, tuple(readers))
 
 
 def compact(
@@ -117,6 +128,7 @@ def compact(
     note = f"wired like {chips.letter(like)}"
     scene.add(Text(half - 8, 10, note, 8, ink="muted", align="right"))
     anchors: list[Anchor] = []
+    readers: list[Reader] = []
     below = 0.0
     for operator, branch in zip(modules, block.branches, strict=True):
         centre = y + _ROW / 2
@@ -129,10 +141,11 @@ def compact(
             accent = module_differs(operator.inside)
             shapes.draw(scene, operator, 0, centre, size, accent)
             anchors.append(Anchor(branch.body, size.w / 2, centre))
+        readers += _readers(operator, -size.w / 2, centre)
         below = y + _ROW
         y += _ROW + _GAP
     scene.add(Curve(polyline([(0, below), (0, height)])))
-    return Part(scene, height, tuple(anchors))
+    return Part(scene, height, tuple(anchors), tuple(readers))
 
 
 def again(block: Block, kind: int, half: float) -> Part:
@@ -145,6 +158,12 @@ def again(block: Block, kind: int, half: float) -> Part:
     name = metrics.clip(block.name, 2 * half - 60, shapes.LABEL, True)
     scene.add(Text(-half + 28, height / 2, name, shapes.LABEL, True))
     return Part(scene, height)
+
+
+def _readers(module: Operator, x: float, y: float) -> list[Reader]:
+    """A box's left end for each thing it reads that a line of the tower brings."""
+    inside = module.inside
+    return [Reader(feed, x, y) for feed in FEEDS if inside and feed in feeds(inside)]
 
 
 def half_width(graphs: Sequence[OperatorGraph], names: Sequence[str]) -> float:
