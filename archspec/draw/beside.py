@@ -41,9 +41,8 @@ def further(
     `tokens` is where those leave the trunk, None in another tower. Gives back the left end.
     """
     title = further_title(own.tokens)
-    small = metrics.clip(
-        f"a layer {own.block.name}{' each' * (own.tokens > 1)}", 150, shapes.DETAIL
-    )
+    small = f"{'each ' * (own.tokens > 1)}a {own.block.name} layer"
+    small = metrics.clip(small, 150, shapes.DETAIL)
     wide, y = _width(title, small), lm_head.y
     into = lm_head.x - lm_head.w / 2
     x = into - 30 - wide / 2

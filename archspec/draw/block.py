@@ -17,6 +17,7 @@ from archspec.mechanisms.base import Mechanism
 
 WIDEST = 146.0
 _SIDE, _HEAD, _ROW, _GAP = 18.0, 10.0, 28.0, 15.0
+_JOG, _STRAIGHT = 14.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,16 @@ def full(
 ) -> Part:
     """Every operator of the block, in a cluster `half` wide on either side of the trunk."""
     laid = flow(graph)
-    scene, height = Scene(), laid.height + _HEAD
+    aside = laid.entry - laid.exit
+    # Branches side by side may begin beside the trunk.
+    low = _JOG if abs(aside) > _STRAIGHT else 0.0
+    scene, height = Scene(), low + laid.height + _HEAD
     _cluster(scene, block, kind, height, half, layers)
-    ends = paint(scene, graph, laid, -laid.entry, 0)
-    scene.add(Curve(polyline([(0, laid.height), (0, height)])))
+    if low:
+        corners = [(0.0, 0.0), (0.0, low / 2), (aside, low / 2), (aside, low)]
+        scene.add(Curve(polyline(corners)))
+    ends = paint(scene, graph, laid, -(laid.exit if low else laid.entry), low)
+    scene.add(Curve(polyline([(0, low + laid.height), (0, height)])))
     modules = [o for o in graph.operators if o.kind == "module"]
     pairs = [(ends[o.name], b.body) for o, b in zip(modules, block.branches, strict=True)]
     anchors = tuple(Anchor(body, *end[1:]) for end, body in pairs if body not in known)
@@ -172,7 +179,9 @@ def half_width(graphs: Sequence[OperatorGraph], names: Sequence[str]) -> float:
     reach += [min(112.0, metrics.width(name, shapes.LABEL, True) + 16) for name in names]
     for graph in graphs:
         laid = flow(graph)
-        reach += [laid.entry, laid.width - laid.entry]
+        straight = abs(laid.entry - laid.exit) <= _STRAIGHT
+        middle = laid.entry if straight else laid.exit
+        reach += [middle, laid.width - middle]
     return max(reach) + _SIDE
 
 

@@ -12,7 +12,8 @@ STATES, VECTOR = "source", "vector"
 FEEDS = (STATES, VECTOR)
 """The `shared` operators of a mechanism that a line leads to, by name."""
 MARKS = {STATES: "S", VECTOR: "V"}
-"""How a line goes on in a tower that another one was cut from."""
+"""How a line goes on in a tower that was cut from another one."""
+ROUND = 9.0
 
 
 def feeds(graph: OperatorGraph) -> set[str]:
@@ -27,10 +28,13 @@ def lead(scene: Scene, start: Point, x: float, ends: Iterable[Point], pen: float
         scene.add(Curve(polyline(corners), pen=pen, arrow=True))
 
 
-def mark(scene: Scene, feed: str, x: float, y: float) -> None:
-    """Paint the circle where a line goes on."""
-    scene.add(Box(x, y, 18, 18, "circle", "strong", "strong"))
+def resume(scene: Scene, feed: str, x: float, ends: list[Point]) -> None:
+    """Paint a lettered circle level with the lowest of `ends`, and lines from it to each."""
+    y = ends[0][1]
+    scene.add(Box(x, y, 2 * ROUND, 2 * ROUND, "circle", "strong", "strong"))
     scene.add(Text(x, y, MARKS[feed], 10, True, "strong.ink", "center"))
+    lead(scene, (x + ROUND, y), x + ROUND, ends[:1])
+    lead(scene, (x, y + ROUND), x, ends[1:])
 
 
 def clear(wish: float, reach: float, low: float, high: float, taken: Iterable[float]) -> float:

@@ -49,7 +49,7 @@ def notes(tower: Tower) -> list[Note]:
 def paint(scene: Scene, tower: Tower) -> tuple[float, float]:
     """Paint the notes on the right of the tower; gives back their right end and highest top."""
     tops = _settle(notes(tower), tower)
-    highest = furthest = 0.0
+    highest, furthest = 0.0, tower.right
     for note, top in tops:
         # A wide embedding pushes its own note aside, not the others.
         edge = max(tower.right, note.x)

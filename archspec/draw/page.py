@@ -13,7 +13,8 @@ from archspec.draw.scene import Box, Scene, Text
 from archspec.draw.subjects import subjects
 
 _MARGIN, _COLUMN, _STACK = 36.0, 22.0, 18.0
-_ASPECT = 1.15
+_ASPECT, _WIDER = 1.15, 1.5
+"""The best width over height; two stacks side by side make a wider page."""
 _LEAST = 760.0
 
 
@@ -91,9 +92,11 @@ def _body(architecture: Architecture) -> tuple[Scene, float, float]:
     """Tower, notes and insets, from the origin upwards."""
     scene, wide, height = trunk.paint(architecture)
     panels = insets(architecture)
+    two = architecture.encoder is not None and architecture.encoder.layers
+    best_aspect = _WIDER if two else _ASPECT
     best = min(
         (_columns(panels, count) for count in range(1, min(6, len(panels)) + 1)),
-        key=lambda columns: _cost(columns, wide, height),
+        key=lambda columns: _cost(columns, wide, height, best_aspect),
     )
     best = [_aligned(column, architecture) for column in best]
     tall = max([height, *(_tall(column) for column in best)])
@@ -147,10 +150,10 @@ def _fill(panels: list[Inset], height: float) -> list[list[Inset]]:
     return columns
 
 
-def _cost(columns: list[list[Inset]], trunk: float, height: float) -> float:
+def _cost(columns: list[list[Inset]], trunk: float, height: float, aspect: float) -> float:
     """How far the page is from its best proportions."""
     wide = trunk + sum(max(p.width for p in column) + _COLUMN for column in columns)
     tall = max([height, *(_tall(column) for column in columns)]) + 230
     room = (wide - trunk) * (tall - 230)
     empty = 1 - sum(p.width * p.height for column in columns for p in column) / room
-    return abs(log(max(wide, _LEAST) / tall / _ASPECT)) + empty / 2
+    return abs(log(max(wide, _LEAST) / tall / aspect)) + empty / 2

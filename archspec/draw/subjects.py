@@ -45,10 +45,7 @@ def layer_vectors(architecture: Architecture) -> Subject | None:
     kinds = [
         kind
         for kind, block in enumerate(architecture.blocks)
-        if any(
-            VECTOR in feeds(branch.body.graph(architecture.hidden_size))
-            for branch in block.branches
-        )
+        if any(VECTOR in feeds(b.body.graph(architecture.hidden_size)) for b in block.branches)
     ]
     return Subject(VECTORS, _by_token(graph), (said, facts.weighs(graph, "in all")), kinds)
 

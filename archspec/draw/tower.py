@@ -20,14 +20,16 @@ _GUTTER, _BETWEEN, _PAD = 50.0, 16.0, 11.0
 class Tower:
     """`items` of a stack's schedule painted around x = 0, and where notes belong.
 
-    `number` is its place among the towers that a long schedule is cut into, `last` whether it is
-    the last of them, and `offset` where the numbers at the cuts begin.
+    `counted` says that they are in order; else they are kinds. `number` is its place among the
+    towers that a long schedule is cut into, `last` whether it is the last of them, and `offset`
+    where the numbers at the cuts begin.
     """
 
     architecture: Architecture
     course: Course
     ledger: Ledger
     items: tuple[str | Run, ...]
+    counted: bool = True
     number: int = 0
     last: bool = True
     offset: int = 0
@@ -43,19 +45,16 @@ class Tower:
     def __post_init__(self) -> None:
         """Paint from the bottom to the top."""
         self._half = self.ledger.half
-        self._counted = bool(self.items)
         self._behind = Scene()
         self._tokens: Point | None = None
-        # A schedule too irregular for the tower leaves the order to the ribbon.
-        items = self.items or tuple(block.name for block in self.course.stack.blocks)
-        deep = max((depth(item) for item in items), default=0)
+        deep = max((depth(item) for item in self.items), default=0)
         self._gutter = -self._half - _GUTTER * (deep + 1)
         self._lane: Point | None = None
         y = self._connector(self.number, 9.0) + 9 if self.number else self._embedding()
-        for item in items:
+        for item in self.items:
             y = self._item(item, self._wire(y))
             self.stops.append(y)
-        if not self._counted:
+        if not self.counted:
             self._unordered()
         y = self._output(y) if self.last else self._connector(self.number + 1, self._wire(y) + 9)
         self.left = min(self.left, self._gutter)
@@ -149,7 +148,7 @@ class Tower:
             self.anchors.append(Anchor(anchor.mechanism, anchor.x, y + anchor.y))
         for reader in part.readers:
             self.readers.append(Reader(reader.feed, reader.x, y + reader.y))
-        if self._counted:
+        if self.counted:
             self._times(times, -self._half, y, y + part.height)
         return y + part.height
 
@@ -178,9 +177,10 @@ class Tower:
         if not ends:
             return
         if self._lane is None:
-            self._lane = (self._gutter - 16, ends[0][1])
-            feeds.mark(self.scene, feeds.VECTOR, *self._lane)
-            self.left = min(self.left, self._lane[0] - 9)
+            lane = self._gutter - 16
+            feeds.resume(self.scene, feeds.VECTOR, lane, ends)
+            self.left = min(self.left, lane - feeds.ROUND)
+            return
         feeds.lead(self.scene, self._lane, self._lane[0], ends)
 
     def _wire(self, y: float) -> float:

@@ -30,10 +30,12 @@ def towers(architecture: Architecture) -> list[Tower]:
 def _cut(architecture: Architecture, course: Course, ledger: Ledger, offset: int) -> list[Tower]:
     """A stack's tower, cut between segments into several where it would be taller than a page."""
     items = course.stack.schedule.items
-    if segments(course.stack.schedule) > _MOST:
-        items = ()
+    counted = segments(course.stack.schedule) <= _MOST
+    if not counted:
+        # Too irregular for the tower, which leaves the order to the ribbon.
+        items = tuple(block.name for block in course.stack.blocks)
     before = ledger.copy()
-    whole = Tower(architecture, course, ledger, items, offset=offset)
+    whole = Tower(architecture, course, ledger, items, counted, offset=offset)
     if whole.top <= _TALLEST or len(items) < 2:
         return [whole]
     parts = ceil(whole.top / _TALLEST)
@@ -45,7 +47,7 @@ def _cut(architecture: Architecture, course: Course, ledger: Ledger, offset: int
     ledger.seen, ledger.known = before.seen, before.known
     last = len(groups) - 1
     return [
-        Tower(architecture, course, ledger, tuple(group), n, n == last, offset)
+        Tower(architecture, course, ledger, tuple(group), counted, n, n == last, offset)
         for n, group in enumerate(groups)
     ]
 
@@ -89,9 +91,8 @@ def _bring(scene: Scene, tower: Tower, ends: list[Point], x: float, states: Poin
     y = ends[0][1]
     if tower.number:
         lane = tower.left - 16
-        feeds.lead(tower.scene, (lane, y), lane, ends)
-        feeds.mark(tower.scene, feeds.STATES, lane, y)
-        return lane - 9
+        feeds.resume(tower.scene, feeds.STATES, lane, ends)
+        return lane - feeds.ROUND
     lane = tower.left - 10
     middle = lane - _ROOM
     probe = beside.states(Scene(), 0, 0, encoder.context_length)
