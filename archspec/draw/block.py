@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from archspec.block import Block
 from archspec.draw import chips, diagram, metrics, shapes
 from archspec.draw.curves import polyline
+from archspec.draw.feeds import FEEDS, feeds
 from archspec.draw.flow import Flow, Size, arrange
 from archspec.draw.plain import differs, module_differs
 from archspec.draw.scene import Box, Curve, Scene, Text
@@ -16,6 +17,7 @@ from archspec.mechanisms.base import Mechanism
 
 WIDEST = 146.0
 _SIDE, _HEAD, _ROW, _GAP = 18.0, 10.0, 28.0, 15.0
+_JOG, _STRAIGHT = 14.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,22 @@ class Anchor:
 
 
 @dataclass(frozen=True)
+class Reader:
+    """The left end of a mechanism's box, which reads `feed` beside the stream."""
+
+    feed: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
 class Part:
     """A painted block whose trunk enters at (0, 0) and leaves at (0, height)."""
 
     scene: Scene
     height: float
     anchors: tuple[Anchor, ...] = ()
+    readers: tuple[Reader, ...] = ()
 
 
 def wiring(graph: OperatorGraph) -> object:
@@ -60,9 +72,9 @@ def flow(graph: OperatorGraph) -> Flow:
 
 def paint(
     scene: Scene, graph: OperatorGraph, laid: Flow, x: float, y: float
-) -> dict[str, tuple[float, float]]:
-    """Paint operators with modules closed; gives back the right ends of the modules."""
-    ends: dict[str, tuple[float, float]] = {}
+) -> dict[str, tuple[float, float, float]]:
+    """Paint operators with modules closed; gives back (left end, right end, y) of the modules."""
+    ends: dict[str, tuple[float, float, float]] = {}
     diagram.wires(scene, graph, laid, x, y)
     for spot in laid.spots:
         if spot.h == 0:
@@ -75,7 +87,7 @@ def paint(
         size, brief = Size(spot.w, spot.h, spot.round), operator.kind == "norm"
         shapes.draw(scene, operator, *at, size, accent, brief)
         if module:
-            ends[operator.name] = (at[0] + spot.w / 2, at[1])
+            ends[operator.name] = (at[0] - spot.w / 2, at[0] + spot.w / 2, at[1])
     return ends
 
 
@@ -89,15 +101,21 @@ def full(
 ) -> Part:
     """Every operator of the block, in a cluster `half` wide on either side of the trunk."""
     laid = flow(graph)
-    scene, height = Scene(), laid.height + _HEAD
+    aside = laid.entry - laid.exit
+    # Branches side by side may begin beside the trunk.
+    low = _JOG if abs(aside) > _STRAIGHT else 0.0
+    scene, height = Scene(), low + laid.height + _HEAD
     _cluster(scene, block, kind, height, half, layers)
-    ends = paint(scene, graph, laid, -laid.entry, 0)
-    scene.add(Curve(polyline([(0, laid.height), (0, height)])))
-    modules = [o.name for o in graph.operators if o.kind == "module"]
-    pairs = zip(modules, block.branches, strict=True)
-    new = ((name, branch.body) for name, branch in pairs if branch.body not in known)
-    anchors = tuple(Anchor(body, *ends[name]) for name, body in new)
-    return Part(scene, height, anchors)
+    if low:
+        corners = [(0.0, 0.0), (0.0, low / 2), (aside, low / 2), (aside, low)]
+        scene.add(Curve(polyline(corners)))
+    ends = paint(scene, graph, laid, -(laid.exit if low else laid.entry), low)
+    scene.add(Curve(polyline([(0, low + laid.height), (0, height)])))
+    modules = [o for o in graph.operators if o.kind == "module"]
+    pairs = [(ends[o.name], b.body) for o, b in zip(modules, block.branches, strict=True)]
+    anchors = tuple(Anchor(body, *end[1:]) for end, body in pairs if body not in known)
+    readers = [r for o in modules for r in _readers(o, ends[o.name][0], ends[o.name][2])]
+    return Part(scene, height, anchors, tuple(readers))
 
 
 def compact(
@@ -117,6 +135,7 @@ def compact(
     note = f"wired like {chips.letter(like)}"
     scene.add(Text(half - 8, 10, note, 8, ink="muted", align="right"))
     anchors: list[Anchor] = []
+    readers: list[Reader] = []
     below = 0.0
     for operator, branch in zip(modules, block.branches, strict=True):
         centre = y + _ROW / 2
@@ -129,10 +148,11 @@ def compact(
             accent = module_differs(operator.inside)
             shapes.draw(scene, operator, 0, centre, size, accent)
             anchors.append(Anchor(branch.body, size.w / 2, centre))
+        readers += _readers(operator, -size.w / 2, centre)
         below = y + _ROW
         y += _ROW + _GAP
     scene.add(Curve(polyline([(0, below), (0, height)])))
-    return Part(scene, height, tuple(anchors))
+    return Part(scene, height, tuple(anchors), tuple(readers))
 
 
 def again(block: Block, kind: int, half: float) -> Part:
@@ -147,13 +167,21 @@ def again(block: Block, kind: int, half: float) -> Part:
     return Part(scene, height)
 
 
+def _readers(module: Operator, x: float, y: float) -> list[Reader]:
+    """A box's left end for each thing it reads that a line of the tower brings."""
+    inside = module.inside
+    return [Reader(feed, x, y) for feed in FEEDS if inside and feed in feeds(inside)]
+
+
 def half_width(graphs: Sequence[OperatorGraph], names: Sequence[str]) -> float:
     """Half the width of clusters around all of `graphs`, the trunk in the middle."""
     reach = [WIDEST / 2 + 14]
     reach += [min(112.0, metrics.width(name, shapes.LABEL, True) + 16) for name in names]
     for graph in graphs:
         laid = flow(graph)
-        reach += [laid.entry, laid.width - laid.entry]
+        straight = abs(laid.entry - laid.exit) <= _STRAIGHT
+        middle = laid.entry if straight else laid.exit
+        reach += [middle, laid.width - middle]
     return max(reach) + _SIDE
 
 

@@ -21,9 +21,25 @@ def colour(kind: int) -> str:
     return f"kind{kind % KINDS}"
 
 
+def swatch(
+    scene: Scene, kind: int, x: float, y: float, w: float, h: float, pen: float, tip: str = ""
+) -> None:
+    """Paint a box of the kind's colour; where colours repeat they are paler, with bands."""
+    own, turn = colour(kind), kind // KINDS
+    if not turn:
+        scene.add(Box(x, y, w, h, "box", own, own, pen, tip=tip))
+        return
+    scene.add(Box(x, y, w, h, "box", f"{own}.pale", own, pen, tip=tip))
+    band = h * 0.17
+    # A band below, above, or both: what a letter too thin to read would have said.
+    ends = ((-1,), (1,), (-1, 1))[(turn - 1) % 3]
+    for end in ends:
+        scene.add(Box(x, y + end * (h - band) / 2, w, band, "box", own, own, 0, tip=tip))
+
+
 def draw(scene: Scene, kind: int, x: float, y: float, tip: str = "", side: float = SIDE) -> None:
     """Paint the chip of `kind` around (x, y)."""
-    scene.add(Box(x, y, side, side, "box", colour(kind), colour(kind), 0.5, tip=tip))
+    swatch(scene, kind, x, y, side, side, 0.5, tip)
     size = side * (0.66 if kind < 26 else 0.5)
     scene.add(Text(x, y, letter(kind), size, True, "on.kind", "center", tip))
 

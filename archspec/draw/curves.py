@@ -22,18 +22,23 @@ def polyline(points: list[Point], radius: float = RADIUS) -> tuple[Point, ...]:
     return tuple(out + _straight(out[-1], points[-1]))
 
 
-def brace(x: float, low: float, high: float, width: float = 8.0) -> tuple[Point, ...]:
-    """A curly brace that opens to the right, its ends at `x` and its tip at x − width."""
-    middle, half = (low + high) / 2, width / 2
-    spine, bend = x - half, min(width, (high - low) / 4)
-    top = [
-        (x, high),
-        *((x - half * 0.9, high), (spine, high - bend * 0.3), (spine, high - bend)),
-        *_straight((spine, high - bend), (spine, middle + bend)),
-        *((spine, middle + bend * 0.4), (x - width * 0.9, middle), (x - width, middle)),
+def brace(x: float, low: float, high: float, tip: float, width: float = 8.0) -> tuple[Point, ...]:
+    """A curly brace that opens to the right: ends at `x`, its tip at (x − width, `tip`)."""
+    top, bottom = _half_brace(x, high, tip, width), _half_brace(x, low, tip, width)
+    return tuple(top + bottom[-2::-1])
+
+
+def _half_brace(x: float, end: float, tip: float, width: float) -> list[Point]:
+    """From an end of the brace to its tip, which lies above or below."""
+    half = width / 2
+    spine, bend = x - half, min(width, abs(end - tip) / 2)
+    bend = bend if end > tip else -bend
+    return [
+        (x, end),
+        *((x - half * 0.9, end), (spine, end - bend * 0.3), (spine, end - bend)),
+        *_straight((spine, end - bend), (spine, tip + bend)),
+        *((spine, tip + bend * 0.4), (x - width * 0.9, tip), (x - width, tip)),
     ]
-    bottom = [(px, 2 * middle - py) for px, py in reversed(top)]
-    return tuple(top + bottom[1:])
 
 
 def _without_repeats(points: list[Point]) -> list[Point]:

@@ -34,13 +34,18 @@ def paint(scene: Scene, graph: OperatorGraph, flow: Flow, x: float, y: float) ->
 
 def wires(scene: Scene, graph: OperatorGraph, flow: Flow, x: float, y: float) -> None:
     """Paint the lines of a flow, with the names of their values."""
+    # A value that arrives twice has one line, with both names.
+    names: dict[tuple[float, float], list[str]] = {}
+    for wire in flow.wires:
+        if wire.edge.label:
+            names.setdefault(wire.label, []).append(wire.edge.label)
     for wire in flow.wires:
         corners = [(x + a, y + b) for a, b in wire.corners]
         target = flow[wire.edge.target]
         scene.add(Curve(polyline(corners), arrow=target.h > 0))
-        if wire.edge.label:
+        if label := ", ".join(names.pop(wire.label, [])):
             at = (x + wire.label[0], y + wire.label[1])
-            scene.add(Text(*at, wire.edge.label, shapes.DETAIL, True, "muted"))
+            scene.add(Text(*at, label, shapes.DETAIL, True, "muted"))
 
 
 def _size(graph: OperatorGraph, operator: Operator) -> Size:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from archspec.architecture import Architecture
 from archspec.block import Block
+from archspec.graph import OperatorGraph
 from archspec.mechanisms.base import Mechanism, State
 
 BYTES = 2
@@ -34,7 +35,9 @@ def facts(architecture: Architecture) -> list[Fact]:
         Fact("Layers", _layers(architecture), _kinds(architecture), "layers"),
         Fact("Hidden size", f"{architecture.hidden_size:,}", "numbers per token", "hidden_size"),
         Fact("Vocabulary", f"{architecture.vocab_size:,}", _head(architecture), "vocab_size"),
-        Fact("Context", f"{architecture.context_length:,}", "tokens", "context_length"),
+        Fact(
+            "Context", f"{architecture.context_length:,}", _source(architecture), "context_length"
+        ),
     ]
     if architecture.is_causal:
         note = "per token, bf16"
@@ -43,6 +46,10 @@ def facts(architecture: Architecture) -> list[Fact]:
             note += f", and {amount(fixed)} fixed"
         path = "sum over layers of what a mixer keeps"
         out.append(Fact("Cache", amount(cache_per_token(architecture)), note, path))
+    if architecture.encoder:
+        size, note = amount(cache_per_source(architecture)), "per source token, bf16"
+        path = "sum over layers of what cross-attention keeps"
+        out.append(Fact("Cache of the source", size, note, path))
     return out
 
 
@@ -60,11 +67,16 @@ def cache_per_token(architecture: Architecture) -> int:
     return BYTES * sum(state.per_token for state in _states(architecture))
 
 
-def weighs(mechanism: Mechanism, hidden_size: int) -> str:
-    """Its parameters in one layer, as a sentence."""
-    own = list(mechanism.graph(hidden_size).parameters())
+def cache_per_source(architecture: Architecture) -> int:
+    """Bytes that one more token of the encoder's text adds to the cache in bf16."""
+    return BYTES * sum(state.per_source for state in _states(architecture))
+
+
+def weighs(graph: OperatorGraph, where: str = "in each layer") -> str:
+    """The parameters of a graph and `where` they are, as a sentence."""
+    own = list(graph.parameters())
     total, active = sum(p.size for p in own), sum(p.size * p.active for p in own)
-    text = f"{total:,} parameters in each layer"
+    text = f"{total:,} parameters {where}"
     return f"{text}, {round(active):,} of them active." if active < total else f"{text}."
 
 
@@ -109,6 +121,12 @@ def count(architecture: Architecture, block: Block) -> int:
     return sum(layer.block is block or layer.block == block for layer in architecture.all_layers)
 
 
+def uses(architecture: Architecture, block: Block) -> int:
+    """How often `block` is used: in layers, or else in the modules for further tokens."""
+    further = architecture.further
+    return count(architecture, block) or (further.tokens if further else 0)
+
+
 def compact(number: int) -> str:
     """Three or four digits and a unit: `268.1M`."""
     for unit, size in (("T", 10**12), ("B", 10**9), ("M", 10**6)):
@@ -137,8 +155,15 @@ def _layers(architecture: Architecture) -> str:
 
 
 def _kinds(architecture: Architecture) -> str:
-    kinds = len(architecture.blocks)
+    if architecture.encoder and architecture.encoder.layers:
+        return "encoder + decoder"
+    kinds = len(architecture.stack.blocks)
     return "all alike" if kinds == 1 else f"of {kinds} kinds"
+
+
+def _source(architecture: Architecture) -> str:
+    encoder = architecture.encoder
+    return f"tokens, source {encoder.context_length:,}" if encoder else "tokens"
 
 
 def _head(architecture: Architecture) -> str:

@@ -1,11 +1,11 @@
-"""The inset of one mechanism: its operators, its mask, and a sentence with its numbers."""
+"""An inset: a graph of operators, its masks, and sentences with its numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from archspec.draw import chips, diagram, facts, metrics, prose, thumbnail
+from archspec.draw import chips, diagram, metrics, prose, thumbnail
 from archspec.draw.plain import differs
 from archspec.draw.scene import Box, Scene, Text
 from archspec.graph import Operator, OperatorGraph
@@ -16,37 +16,40 @@ _LEAST = 264.0
 
 
 @dataclass(frozen=True)
+class Subject:
+    """What an inset shows: a mechanism, or a graph beside the layers; `kinds` use it."""
+
+    title: str
+    graph: OperatorGraph
+    sentences: tuple[str, ...]
+    kinds: Sequence[int] = ()
+    mechanism: Mechanism | None = None
+
+
+@dataclass(frozen=True)
 class Inset:
     """A painted panel with its lower left corner at the origin."""
 
-    mechanism: Mechanism
-    kinds: Sequence[int]
+    subject: Subject
     scene: Scene
     width: float
     height: float
 
 
-def inset(
-    mechanism: Mechanism,
-    kinds: Sequence[int],
-    hidden_size: int,
-    context: int,
-    least: float = _LEAST,
-) -> Inset:
-    """The panel of `mechanism`, which the block kinds `kinds` use, at least `least` wide."""
-    graph = mechanism.graph(hidden_size)
+def inset(subject: Subject, context: int, least: float = _LEAST) -> Inset:
+    """The panel of `subject`, at least `least` wide; masks are drawn for texts of `context`."""
+    graph, kinds, title = subject.graph, subject.kinds, subject.title
     flow = diagram.layout(graph)
     shown = kinds[:8]
     chips_width = len(shown) * (chips.SIDE + 3) + (14 if len(kinds) > len(shown) else 0)
-    title = mechanism.title()
     title_width = metrics.width(title, _TITLE, True)
     width = max(least, flow.width + 2 * _PAD, title_width + chips_width + 2 * _PAD + 12)
     masked = [o for o in graph.operators if o.mask is not None]
-    caption = facts.weighs(mechanism, hidden_size)
     seen = "; ".join(dict.fromkeys(o.mask.caption() for o in masked if o.mask))
     beside = thumbnail.SIDE + 12 if masked else 0.0
     room = width - 2 * _PAD - beside
-    text = [*prose.lines(_sentence(seen), room, _SIZE), *prose.lines(caption, room, _SIZE)]
+    sentences = (_sentence(seen), *subject.sentences)
+    text = [line for said in sentences for line in prose.lines(said, room, _SIZE)]
     tall = len(text) * _SIZE * prose.LEADING
     foot = max(tall, len(masked) * (thumbnail.SIDE + 8) - 8 if masked else 0.0)
     height = _PAD + foot + 12 + flow.height + 10 + 18 + _PAD
@@ -65,7 +68,7 @@ def inset(
     diagram.paint(scene, graph, flow, (width - flow.width) / 2, bottom)
     _foot(scene, masked, graph, context, foot)
     prose.draw(scene, _PAD + beside, _PAD + foot / 2 + tall / 2, text, _SIZE)
-    return Inset(mechanism, kinds, scene, width, height)
+    return Inset(subject, scene, width, height)
 
 
 def _sentence(words: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.architecture import Architecture
 from archspec.draw import facts, prose
 from archspec.draw.curves import polyline
 from archspec.draw.scene import Curve, Scene
@@ -34,7 +33,7 @@ def notes(tower: Tower) -> list[Note]:
     architecture = tower.architecture
     out: list[Note] = []
     if not tower.number:
-        out.append(Note(*tower.entrance, prose.lines(_embedding(architecture), WIDTH, _SIZE)))
+        out.append(Note(*tower.entrance, _entrance(tower)))
     for anchor in tower.anchors:
         body = anchor.mechanism
         sentences = (
@@ -50,7 +49,7 @@ def notes(tower: Tower) -> list[Note]:
 def paint(scene: Scene, tower: Tower) -> tuple[float, float]:
     """Paint the notes on the right of the tower; gives back their right end and highest top."""
     tops = _settle(notes(tower), tower)
-    highest = furthest = 0.0
+    highest, furthest = 0.0, tower.right
     for note, top in tops:
         # A wide embedding pushes its own note aside, not the others.
         edge = max(tower.right, note.x)
@@ -90,9 +89,19 @@ def _settle(found: list[Note], tower: Tower) -> list[tuple[Note, float]]:
     return out
 
 
-def _embedding(architecture: Architecture) -> str:
+def _entrance(tower: Tower) -> list[str]:
+    """What stands before the layers."""
+    architecture, course = tower.architecture, tower.course
     width, rows = architecture.hidden_size, architecture.vocab_size
-    return (
-        f"A vocabulary of {rows:,} tokens, hidden size {width:,}; "
-        f"texts of up to {architecture.context_length:,} tokens."
-    )
+    length = course.stack.context_length
+    said = [
+        f"The same token vectors; sources of up to {length:,} tokens."
+        if course.encodes
+        else f"A vocabulary of {rows:,} tokens, hidden size {width:,}; "
+        f"texts of up to {length:,} tokens."
+    ]
+    if course.vectors and architecture.layer_vectors_graph:
+        layers, wide = course.vectors
+        weight = facts.weighs(architecture.layer_vectors_graph, "in all")
+        said.append(f"A vector of width {wide:,} for each of {layers:,} layers: {weight}")
+    return [line for sentence in said for line in prose.lines(sentence, WIDTH, _SIZE)]

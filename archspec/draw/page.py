@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from math import log
 
 from archspec.architecture import Architecture
-from archspec.draw import metrics, notes, ribbon
+from archspec.draw import metrics, ribbon, trunk
 from archspec.draw.facts import facts
 from archspec.draw.inset import Inset, inset
 from archspec.draw.scene import Box, Scene, Text
-from archspec.draw.tower import towers
+from archspec.draw.subjects import subjects
 
 _MARGIN, _COLUMN, _STACK = 36.0, 22.0, 18.0
-_ASPECT = 1.15
+_ASPECT, _WIDER = 1.15, 1.5
+"""The best width over height; two stacks side by side make a wider page."""
 _LEAST = 760.0
 
 
@@ -42,20 +43,8 @@ def page(architecture: Architecture) -> Page:
 
 
 def insets(architecture: Architecture) -> list[Inset]:
-    """One panel for each distinct mechanism, mixers first."""
-    users = {
-        mechanism: [
-            kind
-            for kind, block in enumerate(architecture.blocks)
-            if any(branch.body == mechanism for branch in block.branches)
-        ]
-        for mechanism in architecture.mechanisms
-    }
-    panels = [
-        inset(m, kinds, architecture.hidden_size, architecture.context_length)
-        for m, kinds in users.items()
-    ]
-    return sorted(panels, key=lambda panel: panel.mechanism.mask() is None)
+    """One panel for each distinct mechanism, mixers first, and what stands beside the layers."""
+    return [inset(subject, architecture.context_length) for subject in subjects(architecture)]
 
 
 def _heading(scene: Scene, architecture: Architecture, width: float) -> float:
@@ -101,17 +90,19 @@ def _tiles(scene: Scene, architecture: Architecture, width: float, top: float) -
 
 def _body(architecture: Architecture) -> tuple[Scene, float, float]:
     """Tower, notes and insets, from the origin upwards."""
-    scene, trunk, height = _towers(architecture)
+    scene, wide, height = trunk.paint(architecture)
     panels = insets(architecture)
+    two = architecture.encoder is not None and architecture.encoder.layers
+    best_aspect = _WIDER if two else _ASPECT
     best = min(
         (_columns(panels, count) for count in range(1, min(6, len(panels)) + 1)),
-        key=lambda columns: _cost(columns, trunk, height),
+        key=lambda columns: _cost(columns, wide, height, best_aspect),
     )
     best = [_aligned(column, architecture) for column in best]
     tall = max([height, *(_tall(column) for column in best)])
     whole = Scene()
     whole.place(scene, 0, (tall - height) / 2)
-    x = trunk + _COLUMN
+    x = wide + _COLUMN
     for column in best:
         spare = (tall - _tall(column)) / len(column)
         gap = _STACK + min(36.0, spare)
@@ -125,24 +116,12 @@ def _body(architecture: Architecture) -> tuple[Scene, float, float]:
     return whole, x - _COLUMN, tall
 
 
-def _towers(architecture: Architecture) -> tuple[Scene, float, float]:
-    """The towers side by side with their notes, their width and height."""
-    scene, x, height = Scene(), 0.0, 0.0
-    for tower in towers(architecture):
-        right, highest = notes.paint(tower.scene, tower)
-        scene.place(tower.scene, x - tower.left, 0)
-        x += right - tower.left + _COLUMN
-        height = max(height, tower.top, highest)
-    return scene, x - _COLUMN, height
-
-
 def _aligned(column: list[Inset], architecture: Architecture) -> list[Inset]:
     """The panels of a column at the width of the widest."""
     wide = max(panel.width for panel in column)
-    hidden, context = architecture.hidden_size, architecture.context_length
+    context = architecture.context_length
     return [
-        panel if panel.width == wide else inset(panel.mechanism, panel.kinds, hidden, context, wide)
-        for panel in column
+        panel if panel.width == wide else inset(panel.subject, context, wide) for panel in column
     ]
 
 
@@ -171,10 +150,10 @@ def _fill(panels: list[Inset], height: float) -> list[list[Inset]]:
     return columns
 
 
-def _cost(columns: list[list[Inset]], trunk: float, height: float) -> float:
+def _cost(columns: list[list[Inset]], trunk: float, height: float, aspect: float) -> float:
     """How far the page is from its best proportions."""
     wide = trunk + sum(max(p.width for p in column) + _COLUMN for column in columns)
     tall = max([height, *(_tall(column) for column in columns)]) + 230
     room = (wide - trunk) * (tall - 230)
     empty = 1 - sum(p.width * p.height for column in columns for p in column) / room
-    return abs(log(max(wide, _LEAST) / tall / _ASPECT)) + empty / 2
+    return abs(log(max(wide, _LEAST) / tall / aspect)) + empty / 2

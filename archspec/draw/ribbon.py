@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil
 
 from archspec.architecture import Architecture
@@ -9,49 +11,108 @@ from archspec.draw import chips, facts, metrics
 from archspec.draw.scene import Box, Scene, Text
 from archspec.draw.shapes import LABEL
 from archspec.graph import Operator
+from archspec.stack import Layer
 
 _TALL, _ROW, _LEAST, _MOST = 20.0, 36.0, 13.0, 110.0
 _FEW, _THIN, _LETTERED = 200, 4.5, 8.0
+_LABELS, _APART = 62.0, 9.0
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A layer as the ribbon shows it: its kind, what is below it, what hovering shows."""
+
+    kind: int
+    number: str
+    tip: str
+    further: bool = False
 
 
 def paint(scene: Scene, architecture: Architecture, width: float, top: float) -> float:
     """Paint legend and cells from `top` downwards; gives back where they end."""
     y = _legend(scene, architecture, width, top)
-    layers = architecture.layers
+    stacks = _stacks(architecture)
+    titled = len(stacks) > 1
+    label = _LABELS if titled else 0.0
+    apart = _APART if architecture.further else 0.0
+    room, most = width - label - apart, max(len(cells) for _, cells in stacks)
     # Very deep models get cells too thin for a letter, and fewer numbers below.
-    least = _LEAST if len(layers) <= _FEW else _THIN
-    rows = ceil(len(layers) * least / width)
-    each = ceil(len(layers) / rows)
-    cell = min(_MOST, width / each)
-    step = 5 * ceil(26 / (5 * cell))
+    least = _LEAST if most <= _FEW else _THIN
+    each = ceil(most / ceil(most * least / room))
+    cell = min(_MOST, room / each)
+    for title, cells in stacks:
+        rows = ceil(len(cells) / each)
+        if titled:
+            scene.add(Text(0, y - _TALL / 2, title, LABEL, True))
+        for row in range(rows):
+            some = cells[row * each : (row + 1) * each]
+            _row(scene, some, label, y - row * _ROW - _TALL / 2, cell, row == rows - 1)
+        y -= rows * _ROW
+    return y
+
+
+def _stacks(architecture: Architecture) -> list[tuple[str, list[_Cell]]]:
+    """The cells of each stack that has layers, under its name."""
     names = {block.name: n for n, block in enumerate(architecture.blocks)}
-    for layer in layers:
-        row, at = divmod(layer.index, each)
-        x, middle = (at + 0.5) * cell, y - row * _ROW - _TALL / 2
-        kind = names[layer.block.name]
-        colour = chips.colour(kind)
-        tip = f"layer {layer.index}: {layer.block.name}"
-        scene.add(
-            Box(x, middle, cell - min(1.6, cell / 4), _TALL, "box", colour, colour, 0.4, tip=tip)
-        )
+
+    def cells(layers: Sequence[Layer], of: str) -> list[_Cell]:
+        return [
+            _Cell(
+                names[layer.block.name],
+                str(layer.index),
+                f"{of}layer {layer.index}: {layer.block.name}",
+            )
+            for layer in layers
+        ]
+
+    own, further = cells(architecture.layers, ""), architecture.further
+    if further:
+        name = further.block.name
+        own += [
+            _Cell(names[name], f"+{ahead}", f"further token {ahead}: {name}", True)
+            for ahead in range(1, further.tokens + 1)
+        ]
+    encoder = architecture.encoder
+    if not encoder or not encoder.layers:
+        return [("", own)]
+    return [("Encoder", cells(encoder.layers, "encoder ")), ("Decoder", own)]
+
+
+def _row(
+    scene: Scene, cells: Sequence[_Cell], left: float, middle: float, cell: float, last: bool
+) -> None:
+    """Cells side by side; the modules for further tokens stand apart from the layers."""
+    step = 5 * ceil(26 / (5 * cell))
+    end = sum(not one.further for one in cells) - 1
+    for at, one in enumerate(cells):
+        x = left + (at + 0.5) * cell + (_APART if one.further else 0.0)
+        wide = cell - min(1.6, cell / 4)
+        if one.further:
+            own = chips.colour(one.kind)
+            box = Box(x, middle, wide, _TALL, "box", f"{own}.pale", own, 1.0, "dashed", one.tip)
+            scene.add(box)
+        else:
+            chips.swatch(scene, one.kind, x, middle, wide, _TALL, 0.4, one.tip)
         if cell >= _LETTERED:
-            letter = chips.letter(kind)
+            letter = chips.letter(one.kind)
             size = min(9.0, 9.0 * (cell - 3) / metrics.width(letter, 9.0, True))
-            scene.add(Text(x, middle, letter, size, True, "on.kind", "center", tip))
-        if at % step == 0 or (layer is layers[-1] and at % step * cell > 20):
+            scene.add(Text(x, middle, letter, size, True, "on.kind", "center", one.tip))
+        final = last and at == end and at % step * cell > 20
+        if at % step == 0 or final or (one.further and cell > 16):
             below = middle - _TALL / 2 - 7
-            scene.add(Text(x, below, str(layer.index), 7.5, ink="muted", align="center"))
-    return y - rows * _ROW
+            scene.add(Text(x, below, one.number, 7.5, ink="muted", align="center"))
 
 
 def _legend(scene: Scene, architecture: Architecture, width: float, top: float) -> float:
     """Each kind's chip, name and mechanisms, as many to a line as fit."""
     x, y = 0.0, top - chips.SIDE / 2
     for kind, block in enumerate(architecture.blocks):
-        count = facts.count(architecture, block)
+        count = facts.uses(architecture, block)
         name = metrics.clip(block.name, width / 3, LABEL, True)
-        modules = block.graph(architecture.hidden_size).operators
-        what = f"{count:,} × {' → '.join(_what(o) for o in modules if o.kind == 'module')}"
+        modules = [o for o in block.graph(architecture.hidden_size).operators if o.inside]
+        names = iter([_what(module) for module in modules])
+        updates = (" + ".join(next(names) for _ in update.branches) for update in block.updates)
+        what = f"{count:,} × {' → '.join(updates)}"
         what = metrics.clip(what, width / 2, 9.5)
         label, body = Text(0, y, name, LABEL, True), Text(0, y, what, 9.5, ink="muted")
         wide = chips.SIDE + 5 + label.width + 9 + body.width

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from archspec.draw import metrics
 from archspec.draw.flow import Size
 from archspec.draw.scene import Box, Scene, Shape, Stroke, Text
-from archspec.graph import Operator
+from archspec.graph import Operator, Parameter
 
 LABEL, DETAIL = 10.5, 8.5
 _WIDEST = 210.0
@@ -52,13 +52,33 @@ def detail(operator: Operator) -> str:
     parts: list[str] = []
     if operator.kind in ("linear", "sink"):
         parts.append(shape_text(operator.shape))
-    if operator.kind == "embedding":
+    if operator.kind == "embedding" and operator.parameters:
         parts.append(shape_text(operator.parameters[0].shape))
+    if operator.kind == "positions":
+        parts.append("computed")
+    if operator.kind == "scale" and operator.parameters:
+        parts.append(_stored(operator.parameters[0]))
     if operator.detail:
         parts.append(operator.detail)
     if any(p.name.endswith("bias") for p in operator.parameters) and operator.kind != "norm":
         parts.append("bias")
     return " · ".join(parts)
+
+
+def _stored(factor: Parameter) -> str:
+    """What is particular about a factor that a checkpoint holds."""
+    if not factor.trained:
+        return "stored, not trained"
+    return "learned for each channel" if factor.size > 1 else "learned"
+
+
+def look(operator: Operator) -> Look:
+    """Its shape and colours, before any accent."""
+    if operator.kind == "module" and looks_across(operator):
+        return LOOKS["attention"]
+    if operator.kind == "embedding" and not operator.parameters:
+        return Look("box", "weight", "dashed")
+    return LOOKS.get(operator.kind, PLAIN)
 
 
 def is_sign(operator: Operator) -> bool:
@@ -98,29 +118,27 @@ def draw(
     if operator.kind in ("input", "output"):
         scene.add(Text(x, y, _port(operator), DETAIL, ink="muted", align="center"))
         return
-    look = LOOKS.get(operator.kind, PLAIN)
-    if operator.kind == "module" and looks_across(operator):
-        look = LOOKS["attention"]
-    shape: Shape = "circle" if size.round else look.shape
+    style = look(operator)
+    shape: Shape = "circle" if size.round else style.shape
     line, pen = ("accent", 1.8) if accent else ("wire", 0.9)
     tip = _tip(operator)
-    fill = "box" if size.round else look.fill
-    scene.add(Box(x, y, size.w, size.h, shape, fill, line, pen, look.stroke, tip))
+    fill = "box" if size.round else style.fill
+    scene.add(Box(x, y, size.w, size.h, shape, fill, line, pen, style.stroke, tip))
     small, room = "" if brief else detail(operator), size.w - 12
     up = 6.5 if small and not size.round else 0.0
     bold = operator.kind in ("module", "attention", "recurrence", "router")
     label = operator.label if size.round else metrics.clip(operator.label, room, LABEL, bold)
-    scene.add(Text(x, y + up, label, LABEL, bold, look.ink, "center", tip))
+    scene.add(Text(x, y + up, label, LABEL, bold, style.ink, "center", tip))
     if small and not size.round:
-        strong = look.fill == "strong"
-        ink = ("strong.accent" if strong else "accent") if accent else look.ink
+        strong = style.fill == "strong"
+        ink = ("strong.accent" if strong else "accent") if accent else style.ink
         ink = "muted" if ink == "ink" else ink
         text = metrics.clip(small, room, DETAIL)
         scene.add(Text(x, y - 7.5, text, DETAIL, ink=ink, align="center", tip=tip))
 
 
 def _port(operator: Operator) -> str:
-    return f"{operator.label}  {shape_text(operator.shape)}"
+    return f"{operator.label}  {shape_text(operator.shape)}".rstrip()
 
 
 def _tip(operator: Operator) -> str:

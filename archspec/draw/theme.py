@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 KINDS = 7
-"""How many block kinds have a colour of their own; further ones repeat, told apart by letter."""
+"""How many block kinds have a colour of their own; further ones repeat it, paler and banded."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ def _theme(name: str, base: dict[str, str], kinds: list[str], tint: float) -> Th
         colours[f"kind{number}"] = colour
         colours[f"kind{number}.tint"] = _mix(colour, base["paper"], tint)
         colours[f"kind{number}.edge"] = _mix(colour, base["paper"], 0.55)
+        # On white in either theme: what stands on it is dark.
+        colours[f"kind{number}.pale"] = _mix(colour, "#ffffff", 0.4)
     return Theme(name, MappingProxyType(colours))
 
 

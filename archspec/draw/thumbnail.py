@@ -11,6 +11,10 @@ from archspec.mask import Mask
 CELLS = 12
 CELL = 5.0
 SIDE = CELLS * CELL
+PREFIX = CELLS // 3
+"""How many tokens of the grid are the prefix, where a mask has one."""
+OTHER = 8
+"""How many queries are drawn where the keys are those of another text."""
 
 
 def scaled(mask: Mask, context: int) -> Mask:
@@ -29,7 +33,7 @@ def spans(mask: Mask) -> list[tuple[int, int, int]]:
     for query in range(CELLS):
         start: int | None = None
         for key in range(CELLS + 1):
-            seen = key < CELLS and mask.allows(query, key)
+            seen = key < CELLS and mask.allows(query, key, PREFIX)
             if seen and start is None:
                 start = key
             elif not seen and start is not None:
@@ -40,6 +44,9 @@ def spans(mask: Mask) -> list[tuple[int, int, int]]:
 
 def draw(scene: Scene, mask: Mask, context: int, left: float, top: float, accent: bool) -> None:
     """Paint the grid: queries downwards, keys to the right."""
+    if mask.source:
+        _other(scene, mask, left, top, accent)
+        return
     centre = (left + SIDE / 2, top - SIDE / 2)
     scene.add(Box(*centre, SIDE, SIDE, "box", "box", "box", 0.1, tip=mask.caption()))
     for query, key, count in spans(scaled(mask, context)):
@@ -51,3 +58,12 @@ def draw(scene: Scene, mask: Mask, context: int, left: float, top: float, accent
         down = [(left + i * CELL, top), (left + i * CELL, top - SIDE)]
         scene.add(*(Curve(polyline(line), "panel", 0.8) for line in (across, down)))
     scene.add(Box(*centre, SIDE, SIDE, "box", "none", "rule", 0.8))
+
+
+def _other(scene: Scene, mask: Mask, left: float, top: float, accent: bool) -> None:
+    """Every query sees all of another text: a column for each of its tokens, no diagonal."""
+    tall, colour = OTHER * CELL, "accent" if accent else "muted"
+    middle = top - SIDE / 2
+    for key in range(CELLS):
+        x = left + (key + 0.5) * CELL
+        scene.add(Box(x, middle, CELL - 1.4, tall, "box", colour, colour, 0.1, tip=mask.caption()))

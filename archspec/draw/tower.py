@@ -1,53 +1,41 @@
-"""The tower: tokens, embedding, the segments of the schedule with their repeats, output."""
+"""A tower: tokens, embedding, the segments of a stack with their repeats, output."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import ceil
 
 from archspec.architecture import Architecture
+from archspec.draw import beside, feeds, metrics
 from archspec.draw import block as blocks
-from archspec.draw import facts, metrics
-from archspec.draw.block import Anchor, Part
+from archspec.draw.block import Anchor, Reader
+from archspec.draw.course import Course, Ledger, depth
 from archspec.draw.curves import brace, polyline
-from archspec.draw.scene import Box, Curve, Scene, Text
-from archspec.graph import OperatorGraph
-from archspec.mechanisms.base import Mechanism
+from archspec.draw.scene import Box, Curve, Point, Scene, Text
 from archspec.schedule import Run
 
 _GUTTER, _BETWEEN, _PAD = 50.0, 16.0, 11.0
-_TALLEST = 1150.0
-_MOST = 14
-"""A taller tower is cut; with more segments it shows kinds and leaves their order to the ribbon."""
-
-
-class Ledger:
-    """What towers share: layouts by block, and which blocks and mechanisms were shown."""
-
-    def __init__(self, architecture: Architecture) -> None:
-        """Nothing is shown yet."""
-        self.graphs = {b.name: b.graph(architecture.hidden_size) for b in architecture.blocks}
-        self.kinds = {block.name: n for n, block in enumerate(architecture.blocks)}
-        self.half = blocks.half_width(list(self.graphs.values()), list(self.graphs))
-        self.seen: dict[str, object] = {}
-        self.known: list[Mechanism] = []
 
 
 @dataclass
 class Tower:
-    """`items` of the schedule painted around x = 0, and where notes belong.
+    """`items` of a stack's schedule painted around x = 0, and where notes belong.
 
-    `number` is its place among the towers that a long schedule is cut into, and `last` whether
-    it is the last of them.
+    `counted` says that they are in order; else they are kinds. `number` is its place among the
+    towers that a long schedule is cut into, `last` whether it is the last of them, and `offset`
+    where the numbers at the cuts begin.
     """
 
     architecture: Architecture
+    course: Course
     ledger: Ledger
     items: tuple[str | Run, ...]
+    counted: bool = True
     number: int = 0
     last: bool = True
+    offset: int = 0
     scene: Scene = field(default_factory=Scene)
     anchors: list[Anchor] = field(default_factory=list[Anchor])
+    readers: list[Reader] = field(default_factory=list[Reader])
     stops: list[float] = field(default_factory=list[float])
     left: float = 0.0
     right: float = 0.0
@@ -57,48 +45,75 @@ class Tower:
     def __post_init__(self) -> None:
         """Paint from the bottom to the top."""
         self._half = self.ledger.half
-        self._counted = bool(self.items)
         self._behind = Scene()
+        self._tokens: Point | None = None
+        deep = max((depth(item) for item in self.items), default=0)
+        self._gutter = -self._half - _GUTTER * (deep + 1)
+        self._lane: Point | None = None
         y = self._connector(self.number, 9.0) + 9 if self.number else self._embedding()
-        # A schedule too irregular for the tower leaves the order to the ribbon.
-        items = self.items or tuple(block.name for block in self.architecture.blocks)
-        for item in items:
+        for item in self.items:
             y = self._item(item, self._wire(y))
             self.stops.append(y)
-        if not self._counted:
-            middle, edge = (self.stops[-1] + self.stops[0]) / 2, -self._half - 8
-            for line, up in (("order as", 6), ("in ribbon", -6)):
-                self.scene.add(Text(edge, middle + up, line, 9, ink="muted", align="right"))
+        if not self.counted:
+            self._unordered()
         y = self._output(y) if self.last else self._connector(self.number + 1, self._wire(y) + 9)
-        depth = max((_height(item) for item in items), default=0)
-        self.left = min(self.left, -self._half - _GUTTER * (depth + 1))
-        self.right = max(self.right, self._half + 8 * depth)
+        self.left = min(self.left, self._gutter)
+        self.right = max(self.right, self._half + 8 * deep)
+        self._vectors()
         self.scene.items = self._behind.items + self.scene.items
         self.top = y + (0 if self.last else 9)
+
+    def reading(self, feed: str) -> list[Point]:
+        """The left ends of the boxes that read `feed`, from the bottom to the top."""
+        return [(reader.x, reader.y) for reader in self.readers if reader.feed == feed]
 
     def _connector(self, number: int, y: float) -> float:
         """A numbered circle where a tower goes on in the next one."""
         self.scene.add(Box(0, y, 18, 18, "circle", "strong", "strong"))
-        self.scene.add(Text(0, y, str(number), 10, True, "strong.ink", "center"))
+        self.scene.add(Text(0, y, str(self.offset + number), 10, True, "strong.ink", "center"))
         return y
 
     def _embedding(self) -> float:
-        graph = self.architecture.embedding_graph
+        graph, base = self.course.before, 0.0
         laid = blocks.flow(graph)
         x = laid.entry - laid.exit
-        self.scene.add(Text(x, 7, "token ids", 10, ink="muted", align="center"))
-        blocks.paint(self.scene, graph, laid, -laid.exit, 16)
+        if self.course.title:
+            self.scene.add(Text(x, 8, self.course.title, 12.5, True, align="center"))
+            base = 20.0
+        self.scene.add(Text(x, base + 7, "token ids", 10, ink="muted", align="center"))
+        low = base + 16
+        blocks.paint(self.scene, graph, laid, -laid.exit, low)
         spot = laid["embed_tokens"]
         right = laid.width - laid.exit
-        self.entrance = (right, 16 + spot.y)
+        self.entrance = (right, low + spot.y)
         self.left = min(0.0, -laid.exit)
-        return 16 + laid.height
+        y = low + laid.height
+        scaled = [s for s in laid.spots if s.operator.name == "scale"]
+        tokens = (scaled or [spot])[0]
+        self._tokens = (tokens.x - laid.exit, low + tokens.y + tokens.h / 2 + 6)
+        if self.course.vectors:
+            edge = min(self._gutter - 8, -laid.exit - 20)
+            self._lane = beside.vectors(self.scene, self.course.vectors, edge, y, (x, base + 7))
+            self.left = min(self.left, 2 * self._lane[0] - edge)
+            self.scene.add(Curve(polyline([(0, y), (0, y + beside.TALL)])))
+            y += beside.TALL
+        return y
 
     def _output(self, y: float) -> float:
-        graph: OperatorGraph = self.architecture.head_graph
-        laid = blocks.flow(graph)
-        blocks.paint(self.scene, graph, laid, -laid.entry, y)
-        y += laid.height
+        graph = self.course.behind
+        if graph:
+            laid = blocks.flow(graph)
+            blocks.paint(self.scene, graph, laid, -laid.entry, y)
+            if self.course.further:
+                start = self._tokens if not self.number else None
+                lm_head = replace(laid["lm_head"], x=laid["lm_head"].x - laid.entry)
+                lm_head = replace(lm_head, y=lm_head.y + y)
+                edge = min(self.left, self._gutter)
+                left = beside.further(self.scene, self.course.further, lm_head, edge, start)
+                self.left = min(self.left, left)
+            y += laid.height
+        if self.course.encodes:
+            return y
         self.scene.add(Curve(polyline([(0, y - 1), (0, y + 12)]), arrow=True))
         head = self.architecture.head
         width = self.architecture.vocab_size if head else self.architecture.hidden_size
@@ -118,7 +133,7 @@ class Tower:
             y = self._item(inner, self._wire(y))
         self.scene.add(Curve(polyline([(0, y), (0, y + _PAD)])))
         y += _PAD
-        level = _height(item)
+        level = depth(item)
         left, right = -self._half - _GUTTER * level, self._half + 8 * level
         middle, width = (left + right) / 2, right - left
         frame = Box(middle, (bottom + y) / 2, width, y - bottom, "round", "none", "muted", 0.9)
@@ -127,70 +142,47 @@ class Tower:
         return y
 
     def _block(self, name: str, times: int, y: float) -> float:
-        part = self._part(name)
+        part = self.ledger.part(name)
         self.scene.place(part.scene, 0, y)
         for anchor in part.anchors:
             self.anchors.append(Anchor(anchor.mechanism, anchor.x, y + anchor.y))
-        if self._counted:
+        for reader in part.readers:
+            self.readers.append(Reader(reader.feed, reader.x, y + reader.y))
+        if self.counted:
             self._times(times, -self._half, y, y + part.height)
         return y + part.height
-
-    def _part(self, name: str) -> Part:
-        architecture, ledger = self.architecture, self.ledger
-        kind, graph = ledger.kinds[name], ledger.graphs[name]
-        block = architecture.blocks[kind]
-        if name in ledger.seen:
-            return blocks.again(block, kind, self._half)
-        wiring = blocks.wiring(graph)
-        like = next((k for k, seen in ledger.seen.items() if seen == wiring), None)
-        ledger.seen[name] = wiring
-        number = facts.count(architecture, block)
-        layers = f"{number:,} layer" + ("" if number == 1 else "s")
-        known = tuple(ledger.known)
-        ledger.known += [branch.body for branch in block.branches]
-        if like is None or len(block.branches) < 2:
-            return blocks.full(block, kind, graph, self._half, layers, known)
-        return blocks.compact(block, kind, graph, self._half, layers, known, ledger.kinds[like])
 
     def _times(self, times: int, left: float, low: float, high: float) -> None:
         text, size = f"{times:,} ×", 14.0 if times > 1 else 10.0
         x = left - 5
+        at = feeds.clear((low + high) / 2, size, low, high, [r.y for r in self.readers])
         if times > 1 and high - low > 40:
-            self.scene.add(Curve(brace(x, low + 3, high - 3), "ink", 1.2))
+            self.scene.add(Curve(brace(x, low + 3, high - 3, at), "ink", 1.2))
             x -= 10
         ink = "ink" if times > 1 else "muted"
         fit = min(size, size * (_GUTTER - 18) / metrics.width(text, size, True))
-        self.scene.add(Text(x - 2, (low + high) / 2, text, fit, True, ink, "right"))
+        self.scene.add(Text(x - 2, at, text, fit, True, ink, "right"))
+
+    def _unordered(self) -> None:
+        """Say that the tower shows the kinds of layer, not their order."""
+        low, high = self.stops[0], self.stops[-1]
+        edge, lines = -self._half - 8, [r.y for r in self.readers]
+        middle = feeds.clear((low + high) / 2, 16, 0, high + 99, lines)
+        for line, up in (("order as", 6), ("in ribbon", -6)):
+            self.scene.add(Text(edge, middle + up, line, 9, ink="muted", align="right"))
+
+    def _vectors(self) -> None:
+        """The lines that bring the vectors for each layer."""
+        ends = self.reading(feeds.VECTOR)
+        if not ends:
+            return
+        if self._lane is None:
+            lane = self._gutter - 16
+            feeds.resume(self.scene, feeds.VECTOR, lane, ends)
+            self.left = min(self.left, lane - feeds.ROUND)
+            return
+        feeds.lead(self.scene, self._lane, self._lane[0], ends)
 
     def _wire(self, y: float) -> float:
         self.scene.add(Curve(polyline([(0, y), (0, y + _BETWEEN)]), arrow=True))
         return y + _BETWEEN
-
-
-def towers(architecture: Architecture) -> list[Tower]:
-    """The tower, cut between segments into several where it would be taller than a page."""
-    items = architecture.schedule.items
-    if _segments(architecture.schedule) > _MOST:
-        items = ()
-    whole = Tower(architecture, Ledger(architecture), items)
-    if whole.top <= _TALLEST or len(items) < 2:
-        return [whole]
-    parts = ceil(whole.top / _TALLEST)
-    groups: list[list[str | Run]] = [[]]
-    for item, stop in zip(items, whole.stops, strict=True):
-        if groups[-1] and stop > len(groups) * (whole.top / parts) * 1.04:
-            groups.append([])
-        groups[-1].append(item)
-    ledger, last = Ledger(architecture), len(groups) - 1
-    return [Tower(architecture, ledger, tuple(g), n, n == last) for n, g in enumerate(groups)]
-
-
-def _height(item: str | Run) -> int:
-    """How deep frames nest in an item of the schedule."""
-    if isinstance(item, str) or (len(item.items) == 1 and isinstance(item.items[0], str)):
-        return 0
-    return 1 + max(_height(inner) for inner in item.items)
-
-
-def _segments(item: str | Run) -> int:
-    return 1 if isinstance(item, str) else sum(_segments(inner) for inner in item.items)

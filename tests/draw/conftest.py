@@ -11,11 +11,21 @@ from archspec.architecture import Architecture
 from archspec.draw.page import Page, page
 
 ROOT = Path(__file__).parent.parent.parent
-SPECS = sorted((Path(__file__).parent / "specs").glob("*.yaml"))
-SPECS += sorted((ROOT / "gallery").glob("*.yaml"))
+EXAMPLES = ("encoder-decoder", "given-states", "looking-ahead", "half-sandwich", "shared-keys")
+MECHANISMS = ("mixers/attention", "embeddings/per_layer", "feedforward/dense")
+SPECS = [
+    *sorted((Path(__file__).parent / "specs").glob("*.yaml")),
+    *sorted((ROOT / "gallery").glob("*.yaml")),
+    *(ROOT / f"examples/{name}.yaml" for name in EXAMPLES),
+    *(ROOT / f"archspec/mechanisms/{name}/example.yaml" for name in MECHANISMS),
+]
 
 
-@pytest.fixture(scope="session", params=SPECS, ids=lambda path: path.stem)
+def _name(path: Path) -> str:
+    return path.parent.name if path.stem == "example" else path.stem
+
+
+@pytest.fixture(scope="session", params=SPECS, ids=_name)
 def drawn(request: pytest.FixtureRequest) -> tuple[Architecture, Page]:
     """An architecture and its page."""
     architecture = archspec.load(request.param)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from itertools import combinations
+from math import dist
 
 from archspec.architecture import Architecture
+from archspec.draw import chips
 from archspec.draw import page as pages
+from archspec.draw.feeds import FEEDS, feeds
 from archspec.draw.page import Page
-from archspec.draw.scene import Box, Curve, Text
+from archspec.draw.scene import Box, Curve, Scene, Text
+from archspec.draw.theme import KINDS
 
 Rectangle = tuple[float, float, float, float]
 Drawn = tuple[Architecture, Page]
@@ -81,19 +85,63 @@ def test_page_is_neither_a_ribbon_nor_a_column(drawn: Drawn) -> None:
 
 def test_every_distinct_mechanism_has_its_inset(drawn: Drawn) -> None:
     architecture, _ = drawn
-    shown = [panel.mechanism for panel in pages.insets(architecture)]
+    shown = [panel.subject.mechanism for panel in pages.insets(architecture)]
+    shown = [mechanism for mechanism in shown if mechanism]
     assert sorted(map(repr, shown)) == sorted(map(repr, architecture.mechanisms))
+
+
+def test_what_stands_beside_the_layers_has_its_inset(drawn: Drawn) -> None:
+    architecture, _ = drawn
+    beside = [p.subject.title for p in pages.insets(architecture) if not p.subject.mechanism]
+    graphs = (architecture.layer_vectors_graph, architecture.further)
+    assert len(beside) == sum(graph is not None for graph in graphs)
 
 
 def test_an_inset_names_every_operator(drawn: Drawn) -> None:
     architecture, _ = drawn
     for panel in pages.insets(architecture):
         texts = {text.text.removesuffix("…") for text in panel.scene.texts()}
-        for operator in panel.mechanism.graph(architecture.hidden_size).operators:
+        for operator in panel.subject.graph.operators:
             assert any(operator.label.startswith(t) or t.startswith(operator.label) for t in texts)
 
 
 def test_the_ribbon_has_a_cell_for_each_layer(drawn: Drawn) -> None:
     architecture, page = drawn
-    tips = [box.tip for box in page.scene.boxes() if box.tip.startswith("layer ")]
-    assert tips == [f"layer {layer.index}: {layer.block.name}" for layer in architecture.layers]
+    tips = [box.tip for box in page.scene.boxes() if " " in box.tip and ": " in box.tip]
+    encoder, further = architecture.encoder, architecture.further
+    read = encoder.layers if encoder else ()
+    expected = [f"encoder layer {layer.index}: {layer.block.name}" for layer in read]
+    expected += [f"layer {layer.index}: {layer.block.name}" for layer in architecture.layers]
+    if further:
+        ahead = range(1, further.tokens + 1)
+        expected += [f"further token {n}: {further.block.name}" for n in ahead]
+    # A cell whose colour repeats has bands, with the same words.
+    found = [
+        tip for tip in dict.fromkeys(tips) if tip.split()[0] in ("encoder", "layer", "further")
+    ]
+    assert found == expected
+
+
+def test_a_line_leads_to_every_box_that_reads_beside_the_stream(drawn: Drawn) -> None:
+    architecture, page = drawn
+    scene = page.scene
+    heads = [i.points[-1] for i in scene.items if isinstance(i, Curve) and i.arrow]
+    centred = [text for text in scene.texts() if text.align == "center"]
+    for mechanism in architecture.mechanisms:
+        if not feeds(mechanism.graph(architecture.hidden_size)) & set(FEEDS):
+            continue
+        labels = {(t.x, t.y) for t in centred if t.text == mechanism.title()}
+        boxes = [box for box in scene.boxes() if (box.x, box.y) in labels]
+        assert boxes
+        for box in boxes:
+            end = (box.x - box.w / 2, box.y)
+            assert any(dist(end, head) < 0.01 for head in heads), box
+
+
+def test_colours_that_repeat_look_different() -> None:
+    looks: list[list[Box]] = []
+    for kind in range(3 * KINDS):
+        scene = Scene()
+        chips.swatch(scene, kind, 0, 0, 13, 13, 0.5)
+        looks.append(scene.boxes())
+    assert all(one != other for one, other in combinations(looks, 2))

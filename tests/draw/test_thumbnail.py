@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from archspec.draw.scene import Scene
-from archspec.draw.thumbnail import CELL, CELLS, SIDE, draw, scaled
+from archspec.draw.thumbnail import CELL, CELLS, OTHER, PREFIX, SIDE, draw, scaled
 from archspec.mask import Mask
 
-MASKS = [Mask(), Mask(causal=False), Mask(window=512), Mask(window=30_000), Mask(window=1)]
+MASKS = [
+    *(Mask(), Mask(causal=False), Mask(window=512), Mask(window=30_000), Mask(window=1)),
+    *(Mask(prefix=True), Mask(window=512, prefix=True), Mask(chunk=4096, prefix=True)),
+]
 
 
 @pytest.mark.parametrize("mask", MASKS, ids=Mask.caption)
@@ -22,7 +25,7 @@ def test_cells_equal_the_predicate(mask: Mask) -> None:
             first = round((box.x - box.w / 2) / CELL)
             filled |= {(query, first + n) for n in range(round(box.w / CELL))}
     shown = scaled(mask, 32_768)
-    cells = {(q, k) for q in range(CELLS) for k in range(CELLS) if shown.allows(q, k)}
+    cells = {(q, k) for q in range(CELLS) for k in range(CELLS) if shown.allows(q, k, PREFIX)}
     assert filled == cells
 
 
@@ -33,3 +36,18 @@ def test_a_window_stays_legible() -> None:
 def test_kinds_of_mask_look_different() -> None:
     shown = [scaled(mask, 32_768) for mask in (Mask(), Mask(causal=False), Mask(window=512))]
     assert len(set(shown)) == 3
+
+
+def test_a_prefix_is_seen_both_ways() -> None:
+    assert Mask(prefix=True).caption() == "causal, prefix both ways"
+    assert PREFIX * 3 == CELLS
+    assert all(Mask(prefix=True).allows(q, k, PREFIX) for q in range(PREFIX) for k in range(PREFIX))
+
+
+def test_another_text_is_a_full_rectangle_of_columns() -> None:
+    scene = Scene()
+    draw(scene, Mask(causal=False, source=True), 32_768, 0, SIDE, accent=False)
+    boxes = scene.boxes()
+    assert len(boxes) == CELLS and {box.h for box in boxes} == {OTHER * CELL}
+    assert min(box.x - box.w / 2 for box in boxes) >= 0
+    assert max(box.x + box.w / 2 for box in boxes) <= SIDE
