@@ -96,7 +96,6 @@ FALCON_H1 = Family(
         "rms_norm_eps": 1e-5,
         "mamba_d_ssm": 1024,
         "mamba_n_heads": 128,
-        "mamba_d_head": "auto",
         "mamba_n_groups": 1,
         "mamba_d_state": 256,
         "mamba_d_conv": 4,
