@@ -89,11 +89,13 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
         files[beside.FILE] = _render(template(kind, "module.py.jinja"), seen)
         purposes[beside.FILE] = beside.PURPOSE
         for shared in beside.SHARED:
-            sharing = [m for other in kinds if _names(other, shared) for m in kinds[other]]
-            users = shared.users(sharing)
+            sharing = [other for other in kinds if _names(other, shared)]
+            users = shared.users([m for other in sharing for m in kinds[other]])
             if not users:
                 continue
-            seen = context | {"modules": users} | beside.shared(users)
+            # One that several mechanisms share sees what their views have in common.
+            alike = all(view_module(other).shared == beside.shared for other in sharing)
+            seen = context | {"modules": users} | beside.shared(users if alike else modules)
             files[shared.path] = _render(template(kind, shared.template), seen)
             purposes[shared.path] = shared.purpose
         if check := beside.CHECK:
