@@ -65,19 +65,21 @@ def _field(key: str, value: Any, indent: int) -> Iterator[str]:
     for name, inner in fields.items():
         yield from _field(name, inner, indent + 2)
     for item in items:
-        yield from _item(item, indent + 2)
+        yield from _item(item, indent)
 
 
 def _item(item: Any, indent: int) -> Iterator[str]:
-    line = f"{' ' * indent}- {_outside(item) if isinstance(item, str) else flow(item)}"
-    if len(line) <= WIDTH or not _fields(item):
+    """An item of a list on one line, or a field to a line where that would be too long."""
+    head, fields = f"{' ' * indent}  - ", _fields(item)
+    line = head + (_outside(item) if isinstance(item, str) else flow(item))
+    if len(line) <= WIDTH or not fields:
         yield line
         return
-    first = f"{' ' * indent}- "
-    for name, inner in _fields(item).items():
-        for part in _field(name, inner, indent + 2):
-            yield first + part[len(first) :]
-            first = " " * len(first)
+    first, *rest = (
+        line for name, inner in fields.items() for line in _field(name, inner, indent + 4)
+    )
+    yield head + first[len(head) :]
+    yield from rest
 
 
 def _outside(text: str) -> str:

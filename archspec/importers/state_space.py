@@ -42,20 +42,29 @@ class Keys:
     conv: str = "mamba_d_conv"
     conv_bias: str = "mamba_conv_bias"
     bias: str = "mamba_proj_bias"
+    output_bias: str = ""
+    """That of the output layer, where it has one of its own."""
     activation: str = "hidden_act"
 
 
 def mamba2(
-    config: Config, keys: Keys, *, expand: str | None = None, least: float = 0.0, most: float = 0.0
+    config: Config,
+    keys: Keys,
+    *,
+    expand: str | None = None,
+    inner: int | None = None,
+    least: float = 0.0,
+    most: float = 0.0,
 ) -> Fields:
     """A Mamba-2 mixer with its gated norm.
 
-    `expand` is the key of the inner width beside the model's, where the family has both that and
-    the heads; Δ is at least `least`, and at most `most` unless that is 0.
+    `expand` is the key of the inner width beside the model's, or `inner` that width, where the
+    family has both it and the heads; Δ is at least `least`, and at most `most` unless that is 0.
     """
     _silu(config, keys.activation)
     heads = config.size(keys.heads)
-    inner = config.size(expand) * config.size("hidden_size") if expand else None
+    if expand:
+        inner = config.size(expand) * config.size("hidden_size")
     if config.value(keys.head_dim) in (None, "auto") and inner:
         head_dim = inner // heads
     else:
@@ -66,7 +75,7 @@ def mamba2(
     out["state_dim"] = config.size(keys.state_dim)
     if (groups := config.size(keys.groups)) != 1:
         out["groups"] = groups
-    out |= _ends(config, keys.conv, keys.conv_bias, keys.bias)
+    out |= _ends(config, keys.conv, keys.conv_bias, keys.bias, keys.output_bias)
     out |= {"dt_min": least} if least else {}
     out |= {"dt_max": most} if most else {}
     return out | {"norm": True}
@@ -113,10 +122,11 @@ def _is_number(item: Any) -> bool:
     return isinstance(item, (int, float)) and not isinstance(item, bool)
 
 
-def _ends(config: Config, conv: str, conv_bias: str, bias: str) -> Fields:
+def _ends(config: Config, conv: str, conv_bias: str, bias: str, last: str = "") -> Fields:
     out: Fields = {"conv": config.size(conv)}
     out |= {"conv_bias": True} if config.flag(conv_bias) else {}
-    return out | ({"input_bias": True, "output_bias": True} if config.flag(bias) else {})
+    out |= {"input_bias": True} if config.flag(bias) else {}
+    return out | ({"output_bias": True} if config.flag(last or bias) else {})
 
 
 def _silu(config: Config, key: str) -> None:

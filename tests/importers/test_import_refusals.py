@@ -59,7 +59,7 @@ def test_an_unknown_type_suggests_the_near_ones(model_type: str, near: str) -> N
 
 
 def test_an_unknown_type_unlike_any_lists_them() -> None:
-    assert "known are afmoe, bamba, bert" in refusal({"model_type": "zzzz"})
+    assert "known are afmoe, bailing_hybrid, bamba, bert" in refusal({"model_type": "zzzz"})
 
 
 @pytest.mark.parametrize("config", [{}, {"model_type": None}, {"model_type": ["llama"]}])
@@ -192,6 +192,11 @@ OPTIONS: dict[str, tuple[str, dict[str, Any], str]] = {
     "jamba-offset": ("jamba", {"attn_layer_offset": 8}, "`attn_layer_offset` is 8"),
     "bamba-layer": ("bamba", {"attn_layer_indices": [32]}, "`attn_layer_indices` is [32]"),
     "bamba-rotary": ("bamba", {"attn_rotary_emb": 128}, "`attn_rotary_emb` is 128"),
+    "falcon_h1-width": ("falcon_h1", {"mamba_d_head": 7}, "`mamba_n_heads` is 128"),
+    "falcon_h1-parts": ("falcon_h1", {"ssm_multipliers": [1, 2]}, "expected 5 positive numbers"),
+    "falcon_h1-gate": ("falcon_h1", {"mlp_multipliers": [-1, 1]}, "expected 2 positive numbers"),
+    "falcon_h1-keys": ("falcon_h1", {"key_multiplier": 0}, "`key_multiplier` is 0"),
+    "falcon_h1-no-mlp": ("falcon_h1", {"mamba_use_mlp": False}, "`mamba_use_mlp` is false"),
     "granite-positions": (
         "granitemoehybrid",
         {"position_embedding_type": "alibi"},

@@ -19,6 +19,19 @@ NEMOTRON: dict[str, Any] = {
     "moe_shared_expert_intermediate_size": 48,
     "routed_scaling_factor": 1.5,
 }
+FALCON: dict[str, Any] = {
+    **TWO,
+    "mamba_d_ssm": 128,
+    "embedding_multiplier": 2.5,
+    "lm_head_multiplier": 0.5,
+    "key_multiplier": 0.7,
+    "attention_in_multiplier": 1.25,
+    "attention_out_multiplier": 0.8,
+    "ssm_in_multiplier": 1.5,
+    "ssm_out_multiplier": 0.6,
+    "mlp_multipliers": [0.9, 0.4],
+    "ssm_multipliers": [0.35, 0.25, 1.4, 0.5, 2.0],
+}
 SINGLE = ["linear_attention", "moe", "linear_attention", "full_attention", "mlp", "moe"]
 
 HYBRIDS = {
@@ -67,6 +80,27 @@ HYBRIDS = {
         mamba_proj_bias=True,
         mamba_d_head="auto",
     ),
+    "falcon_h1": tiny("falcon_h1", **FALCON, mamba_rms_norm=True, mamba_n_groups=2),
+    "falcon_h1-ungated": tiny(
+        "falcon_h1",
+        **FALCON,
+        attention_bias=True,
+        mlp_bias=True,
+        mamba_proj_bias=True,
+        time_step_limit=(0.0, 0.5),
+        tie_word_embeddings=True,
+    ),
+    "falcon_h1-gate-first": tiny(
+        "falcon_h1",
+        **FALCON | {"mamba_d_ssm": None, "ssm_multipliers": [1.0, 0.5, 0.5, 0.5, 1.0]},
+        mamba_rms_norm=True,
+        mamba_norm_before_gate=False,
+        mamba_n_groups=4,
+        mamba_d_head="auto",
+        mamba_conv_bias=False,
+        projectors_bias=True,
+    ),
+    "falcon_h1-plain": tiny("falcon_h1", **TWO, mamba_d_ssm=128, num_hidden_layers=2),
     "nemotron_h": tiny("nemotron_h", **NEMOTRON, layers_block_type=SINGLE),
     "nemotron_h-latent": tiny(
         "nemotron_h",

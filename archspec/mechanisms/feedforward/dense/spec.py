@@ -6,11 +6,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.graph import INPUT, GraphBuilder, OperatorGraph, linear
+from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, linear
 from archspec.mechanisms.base import Mechanism
 from archspec.mechanisms.feedforward.inner import Inner
 from archspec.spec.activation import CAPTIONS, GATED_CAPTIONS
-from archspec.spec.base import Size
+from archspec.spec.base import Factor, Size, reject
 
 
 class DenseFeedForward(Inner, Mechanism):
@@ -21,11 +21,16 @@ class DenseFeedForward(Inner, Mechanism):
 
     type: Literal["dense"]
     hidden_size: Size = Field(description="Width between the linear layers.")
+    gate_scale: Factor | None = Field(
+        default=None, description="Multiplies the gate before all that follows it."
+    )
     bias: bool = Field(default=False, description="The linear layers have biases.")
 
     @model_validator(mode="after")
     def _check(self) -> DenseFeedForward:
         self.check_inner()
+        if self.gate_scale is not None and not self.gated:
+            reject("gate_scale", "without `gated` there is no gate to multiply")
         return self
 
     def title(self) -> str:
@@ -53,6 +58,9 @@ class DenseFeedForward(Inner, Mechanism):
             return build.add(linear(name, label, hidden_size, (wide,), self.bias), INPUT)
 
         gate = widen("gate_proj", "Linear gate") if self.gated else None
+        if gate and self.gate_scale is not None:
+            label = f"× {self.gate_scale:.4g}"
+            gate = build.add(Operator("gate_scale", "scale", label, (wide,)), gate)
         up = widen("up_proj", "Linear up")
         inner = self.add_inner(build, up, gate, wide)
         down = linear("down_proj", "Linear down", wide, (hidden_size,), self.bias)

@@ -26,6 +26,9 @@ class DenseView:
     width: int
     hidden_size: int
     bias: bool
+    gate: str
+    """The expression for the gate, a factor with it."""
+
     inner: InnerView
     cache: None = None
     arguments: str = ""
@@ -33,12 +36,14 @@ class DenseView:
 
 def view(mechanism: DenseFeedForward, site: Site) -> DenseView:
     """Numbers for one feed-forward."""
+    factor = mechanism.gate_scale
     return DenseView(
         site.class_name,
         mechanism.caption(site.hidden_size),
         site.hidden_size,
         mechanism.hidden_size,
         mechanism.bias,
+        "self.gate_proj(x)" if factor is None else f"{factor!r} * self.gate_proj(x)",
         inner_view(mechanism),
     )
 

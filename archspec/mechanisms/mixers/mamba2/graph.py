@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
+from archspec.mechanisms.mixers.mamba2.parts import PartScales
 from archspec.operators import convolution, norm_operator
 
 if TYPE_CHECKING:
@@ -20,9 +21,11 @@ def mamba2_graph(m: Mamba2, hidden_size: int) -> OperatorGraph:
     build = GraphBuilder(hidden_size)
     parts = (m.inner + m.channels + m.heads,)
     first = build.add(linear("in_proj", "Linear in", hidden_size, parts, m.input_bias), INPUT)
-    mixed = build.add(convolution("conv1d", m.channels, m.conv, m.conv_bias), (first, "x, B, C"))
+    scales = m.part_scales or PartScales()
+    part = _scaled(build, "conv_scale", (first, "x, B, C"), channels, scales.convolved)
+    mixed = build.add(convolution("conv1d", m.channels, m.conv, m.conv_bias), part)
     mixed = build.add(Operator("conv_activation", "activation", "SiLU", channels), mixed)
-    step = build.add(_step(m), (first, "Δ"))
+    step = build.add(_step(m), _scaled(build, "dt_scale", (first, "Δ"), (m.heads,), (scales.dt,)))
     recurrence = Operator(
         "recurrence",
         "recurrence",
@@ -37,7 +40,8 @@ def mamba2_graph(m: Mamba2, hidden_size: int) -> OperatorGraph:
         weight = Operator("skip", "scale", "× D", heads, (Parameter("D", (m.heads,)),))
         skip = build.add(weight, (mixed, "x"))
         last = build.add(Operator("skip_sum", "add", "+", heads), last, skip)
-    gate = build.add(Operator("gate", "activation", "SiLU", inner), (first, "z"))
+    part = _scaled(build, "gate_scale", (first, "z"), inner, (scales.gate,))
+    gate = build.add(Operator("gate", "activation", "SiLU", inner), part)
     product = Operator("gated", "multiply", "×", inner)
     if m.norm and m.norm.before_gate:
         last = build.add(norm_operator("norm", m.norm, m.inner, inner), last)
@@ -49,6 +53,22 @@ def mamba2_graph(m: Mamba2, hidden_size: int) -> OperatorGraph:
     return build.done(
         build.add(linear("out_proj", "Linear out", m.inner, (hidden_size,), m.output_bias), last)
     )
+
+
+def _scaled(
+    build: GraphBuilder,
+    name: str,
+    part: tuple[str, str],
+    shape: tuple[int, ...],
+    factors: tuple[float, ...],
+) -> str | tuple[str, str]:
+    """`part` of the projection times its factors: one, or those of the values in its label."""
+    if set(factors) == {1.0}:
+        return part
+    if len(set(factors)) == 1:
+        factors = factors[:1]
+    label = "× " + ", ".join(f"{factor:.4g}" for factor in factors)
+    return build.add(Operator(name, "scale", label, shape), part)
 
 
 def _step(m: Mamba2) -> Operator:

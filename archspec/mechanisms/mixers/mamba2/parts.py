@@ -1,4 +1,4 @@
-"""The norm beside the gate."""
+"""The factors of what is projected, and the norm beside the gate."""
 
 from __future__ import annotations
 
@@ -6,8 +6,23 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from archspec.spec.base import reject, true_is_default
+from archspec.spec.base import Factor, Strict, reject, true_is_default
 from archspec.spec.norm import Norm
+
+
+class PartScales(Strict):
+    """A factor for each part of what the input layer gives, its bias with it."""
+
+    gate: Factor = Field(default=1.0, description="Multiplies z, which becomes the gate.")
+    input: Factor = Field(default=1.0, description="Multiplies u, what the heads write.")
+    b: Factor = Field(default=1.0, description="Multiplies B, by which a head writes.")
+    c: Factor = Field(default=1.0, description="Multiplies C, by which a head reads.")
+    dt: Factor = Field(default=1.0, description="Multiplies d, from which the step of time comes.")
+
+    @property
+    def convolved(self) -> tuple[float, float, float]:
+        """Those of what the convolution runs over: u, B and C."""
+        return self.input, self.b, self.c
 
 
 class GatedNorm(Norm):

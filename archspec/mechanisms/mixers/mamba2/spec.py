@@ -9,14 +9,15 @@ from pydantic import Field, model_validator
 from archspec.graph import OperatorGraph
 from archspec.mechanisms.base import Mechanism, State
 from archspec.mechanisms.mixers.mamba2.graph import mamba2_graph
-from archspec.mechanisms.mixers.mamba2.parts import OptionalGatedNorm
+from archspec.mechanisms.mixers.mamba2.parts import OptionalGatedNorm, PartScales
 from archspec.spec.base import Factor, Size, reject
 
 
 class Mamba2(Mechanism):
     """A matrix for each head that decays with every token and takes up what the token writes.
 
-    The stages, in order: project → conv → SiLU → recurrence → skip → gate and norm → output.
+    The stages, in order: project → scale → conv → SiLU → recurrence → skip → gate and norm →
+    output.
     """
 
     attribute: ClassVar[str] = "mamba"
@@ -42,6 +43,9 @@ class Mamba2(Mechanism):
     )
     norm: OptionalGatedNorm = Field(
         default=None, description="RMSNorm over each group of the output, beside the gate."
+    )
+    part_scales: PartScales | None = Field(
+        default=None, description="A factor for each part of what the input layer gives."
     )
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.codegen.site import Check, SharedFile, Site
-from archspec.mechanisms.mixers.mamba2.parts import GatedNorm
+from archspec.mechanisms.mixers.mamba2.parts import GatedNorm, PartScales
 from archspec.mechanisms.mixers.mamba2.spec import Mamba2
 
 FILE = "mamba2.py"
@@ -39,6 +39,21 @@ class Mamba2View:
     conv_bias: bool
     input_bias: bool
     output_bias: bool
+    split: str
+    """The names of the parts of the projection: `z, mixed, dt`."""
+
+    widths: str
+    """Their widths."""
+
+    scaled: str | None
+    """The expression for what the convolution reads, where it is scaled."""
+
+    dt: str
+    """The expression for Δ before its bias: `dt.to(exact)`."""
+
+    gate: str
+    """The expression for z inside the gate: `z.to(exact)`."""
+
     bounds: str
     """What bounds Δ: `.clamp(min=0.001)`, or nothing."""
 
@@ -78,6 +93,14 @@ class Mamba2View:
 def view(mechanism: Mamba2, site: Site) -> Mamba2View:
     """Decide names and numbers for one mixer."""
     m = mechanism
+    scales = m.part_scales or PartScales()
+    names, scaled = _convolved(scales)
+    vectors = m.groups * m.state_dim
+    widths = [
+        m.inner,
+        *((m.channels,) if len(names) == 1 else (m.inner, vectors, vectors)),
+        m.heads,
+    ]
     return Mamba2View(
         class_name=site.class_name,
         caption=m.caption(site.hidden_size),
@@ -90,6 +113,11 @@ def view(mechanism: Mamba2, site: Site) -> Mamba2View:
         conv_bias=m.conv_bias,
         input_bias=m.input_bias,
         output_bias=m.output_bias,
+        split=", ".join(["z", *names, "dt"]),
+        widths=", ".join(str(width) for width in widths),
+        scaled=scaled,
+        dt=_times(scales.dt, "dt.to(exact)"),
+        gate=_times(scales.gate, "z.to(exact)"),
         bounds=_bounds(m),
         skip=m.skip,
         norm=_norm(m, m.norm) if m.norm else None,
@@ -109,6 +137,20 @@ def shared(views: list[Mamba2View]) -> dict[str, Any]:
         "norm_plain": None in kinds,
         "norm_center": "1.0 + weight" in kinds,
     }
+
+
+def _convolved(scales: PartScales) -> tuple[list[str], str | None]:
+    """What the convolution reads as parts of the projection, and the expression that scales it."""
+    factors = scales.convolved
+    if len(set(factors)) == 1:
+        return ["mixed"], None if factors[0] == 1 else _times(factors[0], "mixed")
+    names = ["u", "b", "c"]
+    parts = [_times(factor, name) for factor, name in zip(factors, names, strict=True)]
+    return names, f"torch.cat(({', '.join(parts)}), dim=-1)"
+
+
+def _times(factor: float, value: str) -> str:
+    return value if factor == 1 else f"{factor!r} * {value}"
 
 
 def _bounds(m: Mamba2) -> str:
