@@ -15,8 +15,9 @@ class ShortConv(nn.Module):
 
     def __init__(self, channels: int, width: int, bias: bool):
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(channels, 1, width))
+        self.weight = nn.Parameter(torch.empty(channels, 1, width))
         self.bias = nn.Parameter(torch.zeros(channels)) if bias else None
+        nn.init.uniform_(self.weight, -(width**-0.5), width**-0.5)
 
     def forward(self, x: Tensor, step: Step, tail: Tensor | None) -> Tensor:
         """(B, T, C) → (B, T, C).

@@ -128,7 +128,11 @@ class Model(nn.Module):
     @torch.no_grad()
     def initialise(self) -> None:
         """Draw fresh weights: matrices normal with standard deviation 0.02, biases zero."""
+        # These keep what their modules made of them.
+        kept = ("dt_bias", "k_conv1d.weight", "q_conv1d.weight", "v_conv1d.weight")
         for name, parameter in self.named_parameters():
+            if name.endswith(kept):
+                continue
             if name.endswith("bias"):
                 parameter.zero_()
             elif parameter.ndim > 1:

@@ -86,4 +86,5 @@ def _fading(a: LinearAttention) -> str:
         return "no decay"
     if a.decay.type == "learned":
         return f"decay by {a.decay.per}"
-    return "a fixed decay for each head"
+    slower = ", slower with depth" if a.reads_depth() else ""
+    return f"a fixed decay for each head{slower}"

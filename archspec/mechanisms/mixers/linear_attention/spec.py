@@ -14,6 +14,7 @@ from archspec.mechanisms.mixers.linear_attention.parts import (
     ElementActivation,
     OptionalOutputGate,
     OptionalOutputNorm,
+    SlopesDecay,
 )
 from archspec.spec.base import Factor, Size, reject
 from archspec.spec.norm import OptionalHeadNorm
@@ -91,6 +92,17 @@ class LinearAttention(Mechanism):
         """A matrix for each head."""
         return State(exact=self.heads * self.key_dim * self.value_width)
 
+    def reads_depth(self) -> bool:
+        """Where its slopes fall from layer to layer."""
+        return isinstance(self.decay, SlopesDecay) and self.decay.fall > 0
+
+    def too_deep(self, index: int) -> tuple[str, str] | None:
+        """Where a slope would no longer be positive."""
+        if not isinstance(self.decay, SlopesDecay) or (left := self.decay.at(index)) > 0:
+            return None
+        message = f"layer {index} would have slopes times {left:.6g}, which must stay positive"
+        return "decay.fall", message
+
     def title(self) -> str:
         """By how the state fades."""
         names = {"slopes": "Lightning attention", "retention": "Retention"}
@@ -109,6 +121,8 @@ class LinearAttention(Mechanism):
             fades = "fades at a rate of its own"
             if self.decay.type == "learned":
                 fades = f"fades as each token says, by {self.decay.per}"
+        if self.reads_depth():
+            fades += ", more slowly with depth"
         size = f"{self.key_dim} × {self.value_width}"
         return f"{heads} a state of {size}{' each' if self.heads > 1 else ''}, which {fades}."
 

@@ -7,7 +7,11 @@ from typing import Any
 
 from archspec.codegen.site import Check, SharedFile, Site, Submodule
 from archspec.mechanisms.mixers.linear_attention.functions import Recurrence, recurrence
-from archspec.mechanisms.mixers.linear_attention.parts import LearnedDecay, RetentionDecay
+from archspec.mechanisms.mixers.linear_attention.parts import (
+    LearnedDecay,
+    RetentionDecay,
+    SlopesDecay,
+)
 from archspec.mechanisms.mixers.linear_attention.spec import LinearAttention
 
 FILE = "linear_attention.py"
@@ -53,6 +57,7 @@ class LinearAttentionView:
     scale: str
     decay: str
     fixed: bool
+    reads_depth: bool
     parts: int
     gate: str | None
     cache: str | None
@@ -126,6 +131,7 @@ def view(mechanism: LinearAttention, site: Site) -> LinearAttentionView:
         scale="" if scale == 1 else f" * {scale!r}",
         decay=_decay(a),
         fixed=a.decay is not None and not isinstance(a.decay, LearnedDecay),
+        reads_depth=a.reads_depth(),
         parts=(a.output_norm.parts(a.heads) if a.output_norm else None) or 1,
         gate={"sigmoid": "torch.sigmoid", "silu": "F.silu"}[a.gate.activation] if a.gate else None,
         cache="StateCache" if site.decodes else None,
@@ -150,6 +156,9 @@ def _modules(a: LinearAttention, site: Site) -> list[Submodule]:
         width = a.heads * a.key_dim if a.qk_norm.scope == "width" else a.key_dim
         each = a.heads if a.qk_norm.scope == "each_head" and a.qk_norm.weight else None
         found += [Submodule(f"{n}_norm", site.norm(a.qk_norm, width, each)) for n in "qk"]
+    if isinstance(a.decay, SlopesDecay) and a.decay.fall:
+        made = f"{a.decay.factor!r} - {a.decay.fall!r} * index  # of the slopes in this layer"
+        found.append(Submodule("factor", made))
     if isinstance(a.decay, LearnedDecay):
         found += _decay_modules(a, a.decay, site.hidden_size)
     if a.output_norm:
@@ -211,6 +220,8 @@ def _decay(a: LinearAttention) -> str:
     if isinstance(a.decay, RetentionDecay):
         return f"torch.log1p(-(2.0 ** (-{a.decay.first!r} - head)))"
     slope = f"2.0 ** (-{a.decay.max_exponent / a.heads!r} * (head + 1))"
+    if a.decay.fall:
+        return f"-self.factor * {slope}"
     return f"-{slope}" if a.decay.factor == 1 else f"-{a.decay.factor!r} * {slope}"
 
 
