@@ -86,5 +86,4 @@ def _fading(a: LinearAttention) -> str:
         return "no decay"
     if a.decay.type == "learned":
         return f"decay by {a.decay.per}"
-    slower = ", slower with depth" if a.reads_depth() else ""
-    return f"a fixed decay for each head{slower}"
+    return "decays slower with depth" if a.reads_depth() else "a fixed decay for each head"
