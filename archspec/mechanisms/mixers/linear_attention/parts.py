@@ -95,19 +95,3 @@ OptionalOutputNorm = Annotated[
     BeforeValidator(true_is_default, json_schema_input_type=bool | OutputNorm | None),
 ]
 """A norm, `true` for the model's own over each head, or `false` for none."""
-
-
-class OutputGate(Strict):
-    """What is read from the state, after its norm, is multiplied by a function of the input."""
-
-    activation: Literal["sigmoid", "silu"] = Field(
-        default="sigmoid", description="Applied to the gate's linear layer."
-    )
-    bias: bool = Field(default=False, description="The gate's linear layer has a bias.")
-
-
-OptionalOutputGate = Annotated[
-    OutputGate | None,
-    BeforeValidator(true_is_default, json_schema_input_type=bool | OutputGate | None),
-]
-"""A gate for every number, `true` for a sigmoid, or `false` for none."""

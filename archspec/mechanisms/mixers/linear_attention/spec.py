@@ -8,11 +8,11 @@ from pydantic import Field, model_validator
 
 from archspec.graph import OperatorGraph
 from archspec.mechanisms.base import Mechanism, State
+from archspec.mechanisms.mixers.gate import OutputGate
 from archspec.mechanisms.mixers.linear_attention.graph import linear_attention_graph
 from archspec.mechanisms.mixers.linear_attention.parts import (
     Decay,
     ElementActivation,
-    OptionalOutputGate,
     OptionalOutputNorm,
     SlopesDecay,
 )
@@ -53,7 +53,7 @@ class LinearAttention(Mechanism):
     output_norm: OptionalOutputNorm = Field(
         default=None, description="A norm of what is read from the state."
     )
-    gate: OptionalOutputGate = Field(default=None, description="A gate on what is read.")
+    gate: OutputGate | None = Field(default=None, description="A gate on what is read.")
 
     @model_validator(mode="after")
     def _check(self) -> LinearAttention:
