@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from archspec.architecture import Architecture
 from archspec.errors import Diagnostic, Mark
 from archspec.expand import Expanded
-from archspec.source import Document, Map
+from archspec.source import Document, Items, Map
 from archspec.spec.embedding import Embedding
 from archspec.spec.model import ModelSpec
 from archspec.wording import meant
@@ -20,6 +21,7 @@ def across(spec: ModelSpec, expanded: Expanded, document: Document) -> list[Diag
         *_encoder(spec, expanded, document.data),
         *_per_layer(spec, expanded, document.data),
         *_further(spec, document.data),
+        *_depths(spec, expanded),
     ]
 
 
@@ -154,6 +156,24 @@ def _further(spec: ModelSpec, data: Map) -> Iterator[Diagnostic]:
         yield Diagnostic(message, path, _at(data, path))
 
 
+def _depths(spec: ModelSpec, expanded: Expanded) -> Iterator[Diagnostic]:
+    """What a mechanism says of the deepest layer that it stands in."""
+    further = [spec.further.block] * spec.further.tokens if spec.further else []
+    deepest: dict[str, int] = {}
+    for names in (expanded.encoder_layers, (*expanded.layers, *further)):
+        for index, name in enumerate(names):
+            deepest[name] = max(index, deepest.get(name, 0))
+    for name in deepest.keys() & spec.blocks.keys():
+        block = spec.blocks[name]
+        for place, bodies in (("mixer", block.mixer), ("feedforward", block.feedforward)):
+            for number, body in enumerate(bodies):
+                if problem := body.too_deep(deepest[name]):
+                    field, message = problem
+                    item = f".{number}" if len(bodies) > 1 else ""
+                    path = f"blocks.{name}.{place}{item}.{field}"
+                    yield Diagnostic(message, path, _at(expanded.data, path))
+
+
 def references(architecture: Architecture, document: Document) -> list[Diagnostic]:
     """What a layer takes from an earlier one must have been given by then."""
     found: dict[str, Diagnostic] = {}
@@ -192,11 +212,14 @@ def references(architecture: Architecture, document: Document) -> list[Diagnosti
 
 def _at(data: Map, path: str) -> Mark | None:
     """Where `path` was written, or the nearest of what holds it."""
-    here, mark = data, data.mark
+    here: Any = data
+    mark = data.mark
     for part in path.split("."):
-        if part not in here:
+        if isinstance(here, Items) and part.isdecimal():
+            here, mark = here[int(part)], here.items_at[int(part)]
+        elif isinstance(here, Map) and part in here:
+            mark = here.keys_at[part] if isinstance(here[part], Map) else here.values_at[part]
+            here = here[part]
+        else:
             break
-        mark = here.values_at[part]
-        if isinstance(here[part], Map):
-            here, mark = here[part], here.keys_at[part]
     return mark

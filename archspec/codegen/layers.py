@@ -26,6 +26,9 @@ class BranchView:
     name: str
     class_name: str
     arguments: str
+    reads_depth: bool
+    """It is made with the index of its layer."""
+
     cache: str | None
     kept_of: str
     """Whose length the cache has room for."""
@@ -86,13 +89,19 @@ class LayerView:
         return [branch for update in self.updates for branch in update.branches]
 
     @property
+    def reads_depth(self) -> bool:
+        """It is made with its index in the stack."""
+        return any(branch.reads_depth for branch in self.branches)
+
+    @property
     def members(self) -> list[Member]:
         """Everything it is made of, in order of computation."""
         found: list[Member | None] = []
         for update in self.updates:
             found.append(update.before)
             for branch in update.branches:
-                body = Member(branch.name, f"{branch.class_name}()")
+                index = "index" if branch.reads_depth else ""
+                body = Member(branch.name, f"{branch.class_name}({index})")
                 found += [branch.before, body, branch.inside]
             found += [update.inside, update.after]
         return [*(member for member in found if member), *self.stored]
@@ -131,7 +140,7 @@ class LayerView:
     @property
     def unpacked(self) -> str | None:
         """The statement that takes a cache of several apart."""
-        if len(self.keepers) < 2:
+        if len(self.keepers) < 2 or not self.decodes:
             return None
         names = ", ".join(f"{branch.name}_cache" for branch in self.keepers)
         nothing = ", ".join(["None"] * len(self.keepers))
@@ -139,9 +148,10 @@ class LayerView:
 
     def arguments(self, branch: BranchView) -> str:
         """What a branch is called with after x."""
-        if len(self.keepers) < 2 or not branch.cache:
+        if not branch.cache or (self.decodes and len(self.keepers) < 2):
             return branch.arguments
-        return branch.arguments.removesuffix(", cache") + f", {branch.name}_cache"
+        own = f"{branch.name}_cache" if self.decodes else "None"
+        return f"{branch.arguments.removesuffix(', cache')}, {own}"
 
 
 @dataclass(frozen=True)
@@ -182,6 +192,7 @@ class Layers:
             branch.name,
             module.class_name,
             module.arguments,
+            body.reads_depth(),
             module.cache,
             "source_length" if body.state().per_source else "max_length",
             self._member(branch.before),

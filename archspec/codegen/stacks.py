@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archspec.schedule import Run
@@ -130,6 +131,25 @@ def python_schedule(run: Run, names: dict[str, str]) -> str:
         parts.append(f"{item.times} * ({inner})" if " + " in inner else f"{item.times} * {inner}")
     flush()
     return " + ".join(parts)
+
+
+def layer_made(kind: str, index: str, classes: Sequence[str], deep: Sequence[str]) -> str:
+    """The expression for a layer of `kind`, one of `classes`; the `deep` ones take `index`."""
+    among = [name for name in classes if name in deep]
+    if not among:
+        return f"{kind}()"
+    if len(among) == len(classes):
+        return f"{kind}({index})"
+    kinds = among[0] if len(among) == 1 else f"({', '.join(among)})"
+    return f"{kind}({index}) if issubclass({kind}, {kinds}) else {kind}()"
+
+
+def layers_made(schedule: str, classes: Sequence[str], deep: Sequence[str]) -> str:
+    """What goes through `schedule`, one of `classes` after the other, and makes its layers."""
+    made = layer_made("layer", "index", classes, deep)
+    enumerated = made != "layer()"
+    source = f"index, layer in enumerate({schedule})" if enumerated else f"layer in {schedule}"
+    return f"{made} for {source}"
 
 
 def _sinusoids(own: SinusoidalPositions, width: int, name: str) -> Sinusoids:

@@ -15,7 +15,13 @@ from archspec.codegen.layers import Layers, LayerView
 from archspec.codegen.names import layer_names, mechanism_names, package_name
 from archspec.codegen.rotary import RotaryView, rotary_views
 from archspec.codegen.site import ModuleView, Site, template, view_module
-from archspec.codegen.stacks import EmbeddingView, embedding_view, python_schedule
+from archspec.codegen.stacks import (
+    EmbeddingView,
+    embedding_view,
+    layer_made,
+    layers_made,
+    python_schedule,
+)
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.norm import Norm
 from archspec.stack import Stack
@@ -78,6 +84,7 @@ class PackageView:
             "caption": text,
             "written": str(own.schedule),
             "schedule": python_schedule(own.schedule, self._classes),
+            "made": self._made("ENCODER_LAYERS", own),
             "embedding": self._embedding(own, "encoder_sinusoids"),
             "norm": self._norm(own.final_norm),
             "common": own.common,
@@ -87,6 +94,33 @@ class PackageView:
     @property
     def _classes(self) -> dict[str, str]:
         return {layer.block: layer.class_name for layer in self.layers}
+
+    @cached_property
+    def _deep(self) -> list[str]:
+        """The classes of layers that are made with their index."""
+        return [layer.class_name for layer in self.layers if layer.reads_depth]
+
+    def _made(self, schedule: str, stack: Stack) -> str:
+        kinds = [self._classes[block.name] for block in stack.blocks]
+        return layers_made(schedule, kinds, self._deep)
+
+    def _checked(self, layers: list[LayerView]) -> str:
+        """How the selftest makes a layer of the class `kind`."""
+        return layer_made("kind", "0", [layer.class_name for layer in layers], self._deep)
+
+    def _further(self) -> dict[str, Any]:
+        own, count = self.architecture.further, len(self.architecture.layers)
+        if own is None:
+            return {"further": None}
+        deep = self._classes[own.block.name] in self._deep
+        made = f"FurtherToken({count} + i) for i in" if deep else "FurtherToken() for _ in"
+        return {
+            "further": own,
+            "further_norm": self._norm(own.norm),
+            "further_layer": self._classes[own.block.name],
+            "further_reads_depth": deep,
+            "further_made": f"{made} range({own.tokens})",
+        }
 
     def _embedding(self, stack: Stack, name: str) -> EmbeddingView:
         own, vectors = stack.embedding, stack.embedding.per_layer
@@ -134,6 +168,8 @@ class PackageView:
         common = dict.fromkeys((*a.stack.common, *(encoder["common"] if encoder else ())))
         own_common = {p.name for p in a.stack.common}
         their_common = {p.name for p in encoder["common"]} if encoder else own_common
+        decoding = [layer for layer in layers if layer.alone and layer.decodes]
+        reading = [layer for layer in layers if layer.alone and not layer.decodes]
         made = {
             "header": f"# Built by archspec {self.version} from {self.spec_name}; "
             "edit the spec and build again.",
@@ -169,9 +205,7 @@ class PackageView:
             "vectors": embedding.vectors,
             "prefixes": any(mask.prefix for mask in masks),
             "final_norm": self._norm(a.final_norm),
-            "further": a.further,
-            "further_norm": self._norm(a.further.norm) if a.further else None,
-            "further_layer": self._classes[a.further.block.name] if a.further else None,
+            **self._further(),
             "head": head,
             "head_bias": bias,
             "head_weight": "self.lm_head.weight"
@@ -188,14 +222,17 @@ class PackageView:
             "step_positions": any(e.reads_positions for e in embeddings)
             or any(mechanism.reads_positions() for mechanism in a.mechanisms),
             "layer_classes": layers,
-            "decoding_layers": [layer for layer in layers if layer.alone and layer.decodes],
-            "reading_layers": [layer for layer in layers if layer.alone and not layer.decodes],
+            "decoding_layers": decoding,
+            "decoding_made": self._checked(decoding),
+            "reading_layers": reading,
+            "reading_made": self._checked(reading),
             "layers_cache": bool(caches),
             "caches": caches,
             "cache_templates": [places[cache] for cache in caches],
             "layer_caches": sorted(kept, key=lambda name: (name == "None", name)),
             "several_caches": any(len(layer.keepers) > 1 for layer in layers),
             "schedule": python_schedule(a.schedule, self._classes),
+            "layers_made": self._made("LAYERS", a.stack),
             "caption": _caption(a),
             "model_caption": _model_caption(a),
             "rows": max(16, min(4096, LOSS_NUMBERS // a.vocab_size)),

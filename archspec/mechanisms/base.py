@@ -100,6 +100,14 @@ class Mechanism(Strict):
         """Whether it counts positions itself, beside any rotation."""
         return False
 
+    def reads_depth(self) -> bool:
+        """Whether its numbers follow from its layer's index, counted from 0 in its stack."""
+        return False
+
+    def too_deep(self, index: int) -> tuple[str, str] | None:
+        """The field by which it cannot stand in layer `index`, and why; None where it can."""
+        return None
+
     def gives(self) -> str | None:
         """The name of what later layers may take from it, where there is such a thing."""
         return None

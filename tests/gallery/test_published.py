@@ -30,6 +30,8 @@ BEYOND_OURS = {
 
 # Caches that were published wrong, in their unit: each spec's comment has the arithmetic.
 OURS = {"gemma-4-26b-a4b": 220, "gemma-4-e2b": 18}
+# Published in whole trillions; ours is 1.012T.
+ROUNDED = {"ling-2.5-1t"}
 
 # Published caches that leave out the keys by which tokens are chosen, in bytes for one token.
 INDEX_KEYS = {"deepseek-v3.2-671b": 61 * 128 * 2, "glm-5-744b": 78 * 128 * 2}
@@ -54,7 +56,8 @@ def test_parameters_are_the_published_count_within_a_hundredth(model: Architectu
     assert stated, "a gallery spec says how many parameters were published"
     number, unit = re.match(r"([\d.]+)([MBT])", stated).groups()  # type: ignore[union-attr]
     total = analyse(model).parameters.total + BEYOND_OURS.get(model.name, 0)
-    assert total / SCALES[unit] == pytest.approx(float(number), rel=0.01)
+    close = 0.02 if model.name in ROUNDED else 0.01
+    assert total / SCALES[unit] == pytest.approx(float(number), rel=close)
 
 
 def test_active_parameters_are_the_published_count_within_a_fiftieth(model: Architecture) -> None:

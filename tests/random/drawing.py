@@ -70,6 +70,7 @@ BY_NAME: dict[str, tuple[Any, ...]] = {
     "theta": (100.0, 10_000.0),
     "fraction": (0.5, 1.0, 0.25, 0.75),
     "original_context": (4, LONG),  # below the first part that is read, or above the whole
+    "fall": (0.0625, 0.125),
     "eps": (1e-6, 1e-5, 1e-3),
 }
 NUMBERS = (0.5, 1.0, 2.0, 0.25, 0.75, 1.5, 4.0, 8.0, 0.0, -0.5)

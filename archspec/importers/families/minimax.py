@@ -26,12 +26,8 @@ def _describe(config: Config) -> Draft:
     kinds = layers.kinds(
         config, lambda index: _LINEAR if index % 2 else layers.FULL, (layers.FULL, _LINEAR)
     )
-    order = [f"lightning_{i}" if kind == _LINEAR else "full" for i, kind in enumerate(kinds)]
-    blocks: dict[str, Fields] = {}
-    for index, (name, kind) in enumerate(zip(order, kinds, strict=True)):
-        if name not in blocks:
-            factor = 1 - index / (count - 1 + _BEYOND) + _BEYOND
-            blocks[name] = _block(config, kind, factor)
+    order = ["lightning" if kind == _LINEAR else "full" for kind in kinds]
+    blocks = {name: _block(config, kind, count) for name, kind in zip(order, kinds, strict=True)}
     after = "post_feedforward_layernorm"
     steps = {f"layers.{i + 1}.input_layernorm": f"layers.{i}.{after}" for i in range(count - 1)}
     norms = {"layers.0.input_layernorm": "embed_norm", **steps}
@@ -64,18 +60,21 @@ _QKV = [f"self_attn.{name}_proj" for name in "qkv"]
 _WORKED_OUT = ("slope_rate", "query_decay", "key_decay", "diagonal_decay")
 
 
-def _block(config: Config, kind: str, factor: float) -> Fields:
+def _block(config: Config, kind: str, count: int) -> Fields:
     mixture = experts(
         config, count="num_local_experts", width="intermediate_size", renormalize=True
     )
     full = attention(config, window=layers.window(config), rope=rope(config, 1e6))
+    decay: Fields = {"type": "slopes", "factor": 1 + _BEYOND}
+    if count > 1:
+        decay["fall"] = 1 / (count - 1 + _BEYOND)
     lightning: Fields = {
         "type": "linear_attention",
         "heads": config.size("num_attention_heads"),
         "key_dim": head_width(config),
         "activation": activation(config),
         "scale": 1,
-        "decay": {"type": "slopes", "factor": factor},
+        "decay": decay,
         "output_norm": {"scope": "width", "eps": 1e-6},
         "gate": {"activation": "sigmoid"},
     }

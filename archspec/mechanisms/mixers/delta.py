@@ -9,26 +9,17 @@ for the token's key, and corrects that towards the token's value (arXiv 2406.064
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Literal
 
 from pydantic import Field
 
 from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
 from archspec.mechanisms.base import Mechanism, State
+from archspec.mechanisms.mixers.gate import LABELS, OutputGate
 from archspec.operators import norm_operator
-from archspec.spec.base import Size, Strict
+from archspec.spec.base import Size
 from archspec.spec.norm import Norm, OptionalNorm
 
 PLAIN_NORM = Norm(type="rmsnorm", weight=True, zero_centered=False)
-
-
-class OutputGate(Strict):
-    """What the heads give is multiplied by a function of the layer's input."""
-
-    activation: Literal["silu", "sigmoid"] = Field(description="Applied to the gate.")
-    rank: Size | None = Field(
-        default=None, description="The gate goes through so few numbers; straight when left out."
-    )
 
 
 class DeltaMixer(Mechanism):
@@ -150,9 +141,8 @@ def _stream(build: GraphBuilder, mixer: DeltaMixer, name: str, hidden_size: int)
 def _gate(
     build: GraphBuilder, gate: OutputGate, hidden_size: int, shape: tuple[int, ...], last: str
 ) -> str:
-    side = add_projection(build, "g", "Linear gate", hidden_size, shape, gate.rank)
-    label = {"silu": "SiLU", "sigmoid": "σ"}[gate.activation]
-    side = build.add(Operator("gate", "activation", label, shape), side)
+    side = add_projection(build, "g", "Linear gate", hidden_size, shape, gate.rank, gate.bias)
+    side = build.add(Operator("gate", "activation", LABELS[gate.activation], shape), side)
     return build.add(Operator("gated", "multiply", "×", shape), last, side)
 
 
@@ -163,9 +153,10 @@ def add_projection(
     hidden_size: int,
     shape: tuple[int, ...],
     rank: int | None,
+    bias: bool = False,
 ) -> str:
     """A linear map of the input, or two of them through `rank` numbers; returns the last."""
     if rank is None:
-        return build.add(linear(f"{name}_proj", label, hidden_size, shape), INPUT)
+        return build.add(linear(f"{name}_proj", label, hidden_size, shape, bias), INPUT)
     down = build.add(linear(f"{name}_a_proj", f"{label} a", hidden_size, (rank,)), INPUT)
-    return build.add(linear(f"{name}_b_proj", f"{label} b", rank, shape), down)
+    return build.add(linear(f"{name}_b_proj", f"{label} b", rank, shape, bias), down)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from archspec.codegen.site import SharedFile, Site
 from archspec.mechanisms.mixers.delta import DeltaMixer
+from archspec.mechanisms.mixers.gate import FUNCTIONS
 
 CONV = SharedFile("conv.py", "templates/package/conv.py.jinja", "short convolutions over time")
 CACHES = {
@@ -106,7 +107,7 @@ def delta_view(
     modules = _streams_modules(mixer, size)
     modules += [linear("b_proj", size, mixer.memories, 1), *decay_modules]
     if gate:
-        modules += projection("g", size, mixer.memories, mixer.value_dim, gate.rank)
+        modules += projection("g", size, mixer.memories, mixer.value_dim, gate.rank, gate.bias)
     if mixer.output_norm:
         modules.append(Submodule("o_norm", site.norm(mixer.output_norm, mixer.value_dim)))
     width = product(mixer.memories, mixer.value_dim)
@@ -132,9 +133,9 @@ def delta_view(
     )
 
 
-def linear(name: str, inputs: int, heads: int, width: int) -> Submodule:
+def linear(name: str, inputs: int, heads: int, width: int, bias: bool = False) -> Submodule:
     """A linear map to heads of a width."""
-    return Submodule(name, f"nn.Linear({inputs}, {product(heads, width)}, bias=False)")
+    return Submodule(name, f"nn.Linear({inputs}, {product(heads, width)}, bias={bias})")
 
 
 def fresh_rates(heads: int) -> Submodule:
@@ -143,11 +144,14 @@ def fresh_rates(heads: int) -> Submodule:
     return Submodule("A_log", f"{made}  # decay 0.001 to 1.6")
 
 
-def projection(name: str, inputs: int, heads: int, width: int, rank: int | None) -> list[Submodule]:
+def projection(
+    name: str, inputs: int, heads: int, width: int, rank: int | None, bias: bool = False
+) -> list[Submodule]:
     """A linear map, or two through `rank` numbers."""
     if rank is None:
-        return [linear(f"{name}_proj", inputs, heads, width)]
-    return [linear(f"{name}_a_proj", inputs, 1, rank), linear(f"{name}_b_proj", rank, heads, width)]
+        return [linear(f"{name}_proj", inputs, heads, width, bias)]
+    last = linear(f"{name}_b_proj", rank, heads, width, bias)
+    return [linear(f"{name}_a_proj", inputs, 1, rank), last]
 
 
 def projected(name: str, rank: int | None) -> str:
@@ -180,5 +184,4 @@ def _gate(mixer: DeltaMixer) -> str | None:
     gate = mixer.output_gate
     if gate is None:
         return None
-    function = {"silu": "F.silu", "sigmoid": "torch.sigmoid"}[gate.activation]
-    return f"{function}({projected('g', gate.rank)})"
+    return f"{FUNCTIONS[gate.activation]}({projected('g', gate.rank)})"

@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from archspec.graph import INPUT, GraphBuilder, Operator, Parameter, linear
-from archspec.mechanisms.mixers.delta import DeltaMixer, OutputGate
+from archspec.mechanisms.mixers.delta import DeltaMixer
+from archspec.mechanisms.mixers.gate import OutputGate
 from archspec.spec.base import Size, reject
 
 

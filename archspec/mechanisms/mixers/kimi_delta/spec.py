@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from archspec.graph import GraphBuilder, Operator, Parameter
-from archspec.mechanisms.mixers.delta import DeltaMixer, OutputGate, add_projection
+from archspec.mechanisms.mixers.delta import DeltaMixer, add_projection
+from archspec.mechanisms.mixers.gate import OutputGate
 from archspec.spec.base import Size
 
 

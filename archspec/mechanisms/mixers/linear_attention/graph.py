@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, linear
+from archspec.mechanisms.mixers.gate import LABELS
 from archspec.operators import norm_operator
 from archspec.spec.activation import CAPTIONS
 
@@ -35,9 +36,12 @@ def linear_attention_graph(a: LinearAttention, hidden_size: int) -> OperatorGrap
         each = a.output_norm.parts(a.heads) if a.output_norm.weight else None
         last = build.add(norm_operator("o_norm", a.output_norm, width, out, each), last)
     if a.gate:
-        gate = build.add(linear("gate_proj", "Linear gate", hidden_size, out, a.gate.bias), INPUT)
-        label = {"sigmoid": "σ", "silu": "SiLU"}[a.gate.activation]
-        gate = build.add(Operator("gate", "activation", label, out), gate)
+        gate, inputs, name = INPUT, hidden_size, "gate_proj"
+        if a.gate.rank:
+            gate = build.add(linear("gate_down", "Linear", hidden_size, (a.gate.rank,)), gate)
+            inputs, name = a.gate.rank, "gate_up"
+        gate = build.add(linear(name, "Linear gate", inputs, out, a.gate.bias), gate)
+        gate = build.add(Operator("gate", "activation", LABELS[a.gate.activation], out), gate)
         last = build.add(Operator("gated", "multiply", "×", out), last, gate)
     back = linear("o_proj", "Linear o", a.output_width, (hidden_size,), a.output_bias)
     return build.done(build.add(back, last))
@@ -86,4 +90,4 @@ def _fading(a: LinearAttention) -> str:
         return "no decay"
     if a.decay.type == "learned":
         return f"decay by {a.decay.per}"
-    return "a fixed decay for each head"
+    return "decays slower with depth" if a.reads_depth() else "a fixed decay for each head"

@@ -25,15 +25,22 @@ ElementActivation = Literal[
 
 
 class SlopesDecay(Strict):
-    """Head h of H keeps exp(−factor · 2^(−max_exponent · (h + 1) / H)) of its state, h from 0.
+    """Head h of H keeps exp(−f · 2^(−max_exponent · (h + 1) / H)) of its state, h from 0.
 
-    Lightning attention (arXiv 2405.17383, section 3.3) lowers `factor` from layer to layer, so
-    that later layers remember for longer.
+    In layer l of its stack, counted from 0, f is factor − fall · l. Lightning attention (arXiv
+    2405.17383, section 3.3) lowers it from layer to layer, so that later layers remember longer.
     """
 
     type: Literal["slopes"]
     max_exponent: Factor = Field(default=8.0, description="The exponent of the flattest slope.")
-    factor: Factor = Field(default=1.0, description="Multiplies every slope of the layer.")
+    factor: Factor = Field(default=1.0, description="Multiplies every slope of the first layer.")
+    fall: float = Field(
+        default=0.0, ge=0, le=1e9, description="What the factor loses with each layer."
+    )
+
+    def at(self, index: int) -> float:
+        """What multiplies the slopes of layer `index`."""
+        return self.factor - self.fall * index
 
 
 class RetentionDecay(Strict):
@@ -88,19 +95,3 @@ OptionalOutputNorm = Annotated[
     BeforeValidator(true_is_default, json_schema_input_type=bool | OutputNorm | None),
 ]
 """A norm, `true` for the model's own over each head, or `false` for none."""
-
-
-class OutputGate(Strict):
-    """What is read from the state, after its norm, is multiplied by a function of the input."""
-
-    activation: Literal["sigmoid", "silu"] = Field(
-        default="sigmoid", description="Applied to the gate's linear layer."
-    )
-    bias: bool = Field(default=False, description="The gate's linear layer has a bias.")
-
-
-OptionalOutputGate = Annotated[
-    OutputGate | None,
-    BeforeValidator(true_is_default, json_schema_input_type=bool | OutputGate | None),
-]
-"""A gate for every number, `true` for a sigmoid, or `false` for none."""

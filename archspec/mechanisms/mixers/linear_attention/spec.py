@@ -8,12 +8,13 @@ from pydantic import Field, model_validator
 
 from archspec.graph import OperatorGraph
 from archspec.mechanisms.base import Mechanism, State
+from archspec.mechanisms.mixers.gate import OutputGate
 from archspec.mechanisms.mixers.linear_attention.graph import linear_attention_graph
 from archspec.mechanisms.mixers.linear_attention.parts import (
     Decay,
     ElementActivation,
-    OptionalOutputGate,
     OptionalOutputNorm,
+    SlopesDecay,
 )
 from archspec.spec.base import Factor, Size, reject
 from archspec.spec.norm import OptionalHeadNorm
@@ -52,7 +53,7 @@ class LinearAttention(Mechanism):
     output_norm: OptionalOutputNorm = Field(
         default=None, description="A norm of what is read from the state."
     )
-    gate: OptionalOutputGate = Field(default=None, description="A gate on what is read.")
+    gate: OutputGate | None = Field(default=None, description="A gate on what is read.")
 
     @model_validator(mode="after")
     def _check(self) -> LinearAttention:
@@ -91,6 +92,17 @@ class LinearAttention(Mechanism):
         """A matrix for each head."""
         return State(exact=self.heads * self.key_dim * self.value_width)
 
+    def reads_depth(self) -> bool:
+        """Where its slopes fall from layer to layer."""
+        return isinstance(self.decay, SlopesDecay) and self.decay.fall > 0
+
+    def too_deep(self, index: int) -> tuple[str, str] | None:
+        """Where a slope would no longer be positive."""
+        if not isinstance(self.decay, SlopesDecay) or (left := self.decay.at(index)) > 0:
+            return None
+        message = f"layer {index} would have slopes times {left:.6g}, which must stay positive"
+        return "decay.fall", message
+
     def title(self) -> str:
         """By how the state fades."""
         names = {"slopes": "Lightning attention", "retention": "Retention"}
@@ -109,6 +121,8 @@ class LinearAttention(Mechanism):
             fades = "fades at a rate of its own"
             if self.decay.type == "learned":
                 fades = f"fades as each token says, by {self.decay.per}"
+        if self.reads_depth():
+            fades += ", more slowly with depth"
         size = f"{self.key_dim} × {self.value_width}"
         return f"{heads} a state of {size}{' each' if self.heads > 1 else ''}, which {fades}."
 

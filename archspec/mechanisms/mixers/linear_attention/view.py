@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.codegen.site import Check, SharedFile, Site, Submodule
+from archspec.mechanisms.mixers.gate import FUNCTIONS, OutputGate
 from archspec.mechanisms.mixers.linear_attention.functions import Recurrence, recurrence
-from archspec.mechanisms.mixers.linear_attention.parts import LearnedDecay, RetentionDecay
+from archspec.mechanisms.mixers.linear_attention.parts import (
+    LearnedDecay,
+    RetentionDecay,
+    SlopesDecay,
+)
 from archspec.mechanisms.mixers.linear_attention.spec import LinearAttention
 
 FILE = "linear_attention.py"
@@ -53,6 +58,7 @@ class LinearAttentionView:
     scale: str
     decay: str
     fixed: bool
+    reads_depth: bool
     parts: int
     gate: str | None
     cache: str | None
@@ -126,8 +132,9 @@ def view(mechanism: LinearAttention, site: Site) -> LinearAttentionView:
         scale="" if scale == 1 else f" * {scale!r}",
         decay=_decay(a),
         fixed=a.decay is not None and not isinstance(a.decay, LearnedDecay),
+        reads_depth=a.reads_depth(),
         parts=(a.output_norm.parts(a.heads) if a.output_norm else None) or 1,
-        gate={"sigmoid": "torch.sigmoid", "silu": "F.silu"}[a.gate.activation] if a.gate else None,
+        gate=_gate(a),
         cache="StateCache" if site.decodes else None,
         function=recurrence(a),
     )
@@ -150,8 +157,13 @@ def _modules(a: LinearAttention, site: Site) -> list[Submodule]:
         width = a.heads * a.key_dim if a.qk_norm.scope == "width" else a.key_dim
         each = a.heads if a.qk_norm.scope == "each_head" and a.qk_norm.weight else None
         found += [Submodule(f"{n}_norm", site.norm(a.qk_norm, width, each)) for n in "qk"]
+    if isinstance(a.decay, SlopesDecay) and a.decay.fall:
+        made = f"{a.decay.factor!r} - {a.decay.fall!r} * index  # of the slopes in this layer"
+        found.append(Submodule("factor", made))
     if isinstance(a.decay, LearnedDecay):
-        found += _decay_modules(a, a.decay, site.hidden_size)
+        channels = a.decay.per == "channel"
+        out = _product(a.heads, a.key_dim) if channels else str(a.heads)
+        found += _map("decay", a.decay, site.hidden_size, out)
     if a.output_norm:
         parts = a.output_norm.parts(a.heads)
         whole = a.value_width if a.output_norm.scope == "head" else a.output_width
@@ -160,19 +172,22 @@ def _modules(a: LinearAttention, site: Site) -> list[Submodule]:
         )
         found.append(Submodule("o_norm", norm))
     if a.gate:
-        width = _product(a.heads, a.value_width)
-        linear = f"nn.Linear({site.hidden_size}, {width}, bias={a.gate.bias})"
-        found.append(Submodule("gate_proj", linear))
+        found += _map("gate", a.gate, site.hidden_size, _product(a.heads, a.value_width))
     return found
 
 
-def _decay_modules(a: LinearAttention, decay: LearnedDecay, hidden_size: int) -> list[Submodule]:
-    out = _product(a.heads, a.key_dim) if decay.per == "channel" else str(a.heads)
-    if decay.rank is None:
-        return [Submodule("decay_proj", f"nn.Linear({hidden_size}, {out}, bias={decay.bias})")]
-    down = f"nn.Linear({hidden_size}, {decay.rank}, bias=False)"
-    up = f"nn.Linear({decay.rank}, {out}, bias={decay.bias})"
-    return [Submodule("decay_down", down), Submodule("decay_up", up)]
+def _map(name: str, part: LearnedDecay | OutputGate, inputs: int, out: str) -> list[Submodule]:
+    """A linear map of the input, or two through the part's rank."""
+    if part.rank is None:
+        return [Submodule(f"{name}_proj", f"nn.Linear({inputs}, {out}, bias={part.bias})")]
+    down = f"nn.Linear({inputs}, {part.rank}, bias=False)"
+    up = f"nn.Linear({part.rank}, {out}, bias={part.bias})"
+    return [Submodule(f"{name}_down", down), Submodule(f"{name}_up", up)]
+
+
+def _mapped(name: str, part: LearnedDecay | OutputGate) -> str:
+    """The expression that applies `_map`."""
+    return f"self.{name}_up(self.{name}_down(x))" if part.rank else f"self.{name}_proj(x)"
 
 
 def _before(a: LinearAttention) -> list[str]:
@@ -205,13 +220,18 @@ def _decay(a: LinearAttention) -> str:
     if a.decay is None:
         return ""
     if isinstance(a.decay, LearnedDecay):
-        made = "self.decay_up(self.decay_down(x))" if a.decay.rank else "self.decay_proj(x)"
-        made = f"F.logsigmoid({made})"
+        made = f"F.logsigmoid({_mapped('decay', a.decay)})"
         return made if a.decay.divisor == 1 else f"{made} / {a.decay.divisor!r}"
     if isinstance(a.decay, RetentionDecay):
         return f"torch.log1p(-(2.0 ** (-{a.decay.first!r} - head)))"
     slope = f"2.0 ** (-{a.decay.max_exponent / a.heads!r} * (head + 1))"
+    if a.decay.fall:
+        return f"-self.factor * {slope}"
     return f"-{slope}" if a.decay.factor == 1 else f"-{a.decay.factor!r} * {slope}"
+
+
+def _gate(a: LinearAttention) -> str | None:
+    return f"{FUNCTIONS[a.gate.activation]}({_mapped('gate', a.gate)})" if a.gate else None
 
 
 def _product(count: int, width: int) -> str:
