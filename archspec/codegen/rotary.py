@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,6 +61,47 @@ class RotaryView:
         factor = f" * {self.temperature!r}" if self.temperature != 1.0 else ""
         sine = "-angle.sin()" if self.backwards else "angle.sin()"
         return f"({sine}{factor}).to(dtype)" if factor or self.backwards else f"{sine}.to(dtype)"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The rotation of queries or keys in one class: all of a head, or a part of it."""
+
+    rotate: str
+    """The function that turns."""
+
+    rotary: str
+    """The tables it turns by."""
+
+    head_dim: int
+    width: int
+    last: bool
+
+    @property
+    def whole(self) -> bool:
+        """Whether every dimension goes through it."""
+        return self.width == self.head_dim
+
+    def of(self, name: str) -> str:
+        """The expression for `name`, turned."""
+        turned = f"{self.rotate}({{}}, step.{self.rotary})"
+        if self.whole:
+            return turned.format(name)
+        if self.last:
+            border = self.head_dim - self.width
+            part = turned.format(f"{name}[..., {border}:]")
+            return f"torch.cat(({name}[..., :{border}], {part}), dim=-1)"
+        part = turned.format(f"{name}[..., :{self.width}]")
+        return f"torch.cat(({part}, {name}[..., {self.width}:]), dim=-1)"
+
+
+def turn(rope: Rope | None, head_dim: int, rotaries: Mapping[Any, RotaryView]) -> Turn | None:
+    """How queries and keys of width `head_dim` turn by `rope`, where there is one."""
+    if rope is None:
+        return None
+    own = rotaries[rope, head_dim]
+    rotate = "rotate_pairs" if rope.pairing == "interleaved" else "rotate"
+    return Turn(rotate, own.name, head_dim, own.width, rope.last)
 
 
 def rotary_views(architecture: Architecture) -> dict[tuple[Rope, int], RotaryView]:

@@ -108,7 +108,8 @@ def rotates(mechanism: Mechanism) -> str:
     text = f"RoPE base {rope.theta:,.0f}"
     width = rope.width(head_dim)
     if width < head_dim:
-        text += f", on {width} of {head_dim} dimensions"
+        which = "the last " if rope.last else ""
+        text += f", on {which}{width} of {head_dim} dimensions"
     elif rope.proportional:
         text += f", on {rope.fraction:.0%} of the dimensions"
     if rope.scaling:

@@ -130,8 +130,15 @@ class Rope(Strict):
         default=None, description="How it was stretched to longer texts."
     )
 
+    last: bool = Field(
+        default=False,
+        description="With a `fraction`, the last dimensions of a head turn, not the first.",
+    )
+
     @model_validator(mode="after")
     def _check(self) -> Rope:
+        if self.last and self.proportional:
+            reject("last", "proportional rotations go through the whole head")
         if self.proportional and self.scaling:
             reject("scaling", "proportional rotations are not stretched")
         if self.proportional and self.pairing != "half":

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
+from archspec.mechanisms.mixers.attention.parts import LearnedTemperature
 from archspec.mechanisms.mixers.selection.graph import add_selection
 from archspec.operators import norm_operator
 
@@ -30,7 +31,7 @@ def attention_graph(a: Attention, hidden_size: int) -> OperatorGraph:
             read = build.add(states)
         q, k, v = _together(build, a, hidden_size, q, read)
     if a.temperature:
-        q = build.add(Operator("temperature", "scale", "Temperature", query), q)
+        q = build.add(Operator("temperature", "scale", "Temperature", query, _learned(a)), q)
     sources = [(q, "q"), (k, "k"), (v, "v")]
     if a.sinks:
         sink = Operator("sinks", "sink", "Sinks", (a.heads,), (Parameter("sinks", (a.heads,)),))
@@ -97,6 +98,14 @@ def _together(
         if there:
             q, k = build.add(make(a, "q"), q), build.add(make(a, "k"), k)
     return q, k, v
+
+
+def _learned(a: Attention) -> tuple[Parameter, ...]:
+    """What a temperature that is learned has for each head."""
+    if not isinstance(a.temperature, LearnedTemperature):
+        return ()
+    names = ("temperature_scale", "temperature_bias")
+    return tuple(Parameter(name, (a.heads,), keeps=True) for name in names)
 
 
 def _once(operator: Operator) -> Operator:

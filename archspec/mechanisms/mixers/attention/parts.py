@@ -77,7 +77,36 @@ class PositionTemperature(Strict):
     scale: Factor = Field(description="How fast queries grow.")
 
 
-Temperature = Annotated[FloorTemperature | PositionTemperature, Field(discriminator="type")]
+class ClippedTemperature(Strict):
+    """Queries grow beyond a length L: × (1 + scale · ln(max(1, (position + 1) / L)))."""
+
+    type: Literal["log_clipped"]
+    original_context: Tokens = Field(description="Positions below this keep their size.")
+    scale: Factor = Field(description="How fast queries grow.")
+
+
+class PowerTemperature(Strict):
+    """Queries grow as a power: × (1 + (position + 1) / original_context)^exponent."""
+
+    type: Literal["power"]
+    original_context: Tokens = Field(description="The length at which queries have grown by two.")
+    exponent: Factor = Field(description="The power.")
+
+
+class LearnedTemperature(Strict):
+    """Queries grow with position as each head learns: × (scale_h · ln(position + 1) + bias_h)."""
+
+    type: Literal["learned"]
+
+
+Temperature = Annotated[
+    FloorTemperature
+    | PositionTemperature
+    | ClippedTemperature
+    | PowerTemperature
+    | LearnedTemperature,
+    Field(discriminator="type"),
+]
 
 
 GATES = {"sigmoid": "torch.sigmoid", "softplus": "F.softplus"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from archspec.codegen.rotary import Turn, turn
 from archspec.codegen.site import Check, Site, Submodule
 from archspec.mechanisms.mixers.attention.functions import (
     ATTEND,
@@ -13,7 +14,14 @@ from archspec.mechanisms.mixers.attention.functions import (
     RelativeView,
     shared,
 )
-from archspec.mechanisms.mixers.attention.parts import GATES, Alibi, FloorTemperature
+from archspec.mechanisms.mixers.attention.parts import (
+    GATES,
+    Alibi,
+    ClippedTemperature,
+    FloorTemperature,
+    LearnedTemperature,
+    PowerTemperature,
+)
 from archspec.mechanisms.mixers.attention.spec import Attention
 from archspec.mechanisms.mixers.selection.parts import TokenSelection
 from archspec.mechanisms.mixers.selection.view import (
@@ -46,11 +54,11 @@ PLACE = "mechanisms/mixers/attention/forward_{}.py.jinja"
 
 @dataclass(frozen=True)
 class TemperatureView:
-    """Queries × (1 + scale · log1p(⌊position / step⌋))."""
+    """What queries are multiplied by: its expression, its shape, and how it meets theirs."""
 
-    position: str
-    step: int
-    scale: float
+    growth: str
+    shape: str
+    spread: str
 
 
 @dataclass(frozen=True)
@@ -77,9 +85,7 @@ class AttentionView:
     width_norm: bool
     modules: tuple[Submodule, ...]
     stages: tuple[str, ...]
-    rotary: str | None
-    rotary_width: int
-    rotate: str
+    turn: Turn | None
     temperature: TemperatureView | None
     slopes: str | None
     sinks: bool
@@ -227,8 +233,8 @@ class AttentionView:
 
 def view(mechanism: Attention, site: Site) -> AttentionView:
     """Decide names and numbers for one attention."""
-    a, rotary = mechanism, mechanism.rotary()
-    turned = site.rotaries[rotary] if rotary else None
+    a = mechanism
+    turned = turn(a.rope, a.head_dim, site.rotaries)
     core = Core(a.sinks, a.softcap is not None, a.alibi is not None)
     return AttentionView(
         class_name=site.class_name,
@@ -250,10 +256,8 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         clip=a.clip,
         width_norm=bool(a.qk_norm and a.qk_norm.scope == "width"),
         modules=tuple(_modules(a, site)),
-        stages=tuple(_stages(a, bool(turned and turned.width < a.head_dim))),
-        rotary=turned.name if turned else None,
-        rotary_width=turned.width if turned else 0,
-        rotate="rotate_pairs" if a.rope and a.rope.pairing == "interleaved" else "rotate",
+        stages=tuple(_stages(a, bool(turned and not turned.whole))),
+        turn=turned,
         temperature=_temperature(a),
         slopes=_slopes(a.alibi, a.heads, a.score_scale) if a.alibi else None,
         sinks=a.sinks,
@@ -320,6 +324,10 @@ def _modules(a: Attention, site: Site) -> list[Submodule]:
         found.append(Submodule("relative_bias", f"nn.Embedding({rows}, {a.heads})"))
     if isinstance(a.select, TokenSelection):
         found.append(Submodule("indexer", f"{indexer_name(site.class_name)}()"))
+    if isinstance(a.temperature, LearnedTemperature):
+        for name, made in (("scale", "zeros"), ("bias", "ones")):
+            constructor = f"nn.Parameter(torch.{made}({a.heads}))"
+            found.append(Submodule(f"temperature_{name}", constructor))
     if a.sinks:
         found.append(Submodule("sinks", f"nn.Parameter(torch.zeros({a.heads}))"))
     return found
@@ -337,12 +345,25 @@ def _stages(a: Attention, part: bool) -> list[str]:
 
 
 def _temperature(a: Attention) -> TemperatureView | None:
-    if a.temperature is None:
+    own = a.temperature
+    if own is None:
         return None
-    if isinstance(a.temperature, FloorTemperature):
-        return TemperatureView("(step.positions + 1)", a.temperature.floor, a.temperature.scale)
-    step = a.temperature.original_context
-    return TemperatureView("step.positions", step, a.temperature.scale)
+    if isinstance(own, LearnedTemperature):
+        positions = "torch.log(step.positions + 1.0)[:, None]"
+        growth = f"self.temperature_scale[:, None] * {positions} + self.temperature_bias[:, None]"
+        return TemperatureView(growth, "(1 or B, H, T)", "[..., None]")
+    if isinstance(own, PowerTemperature):
+        growth = f"(1 + (step.positions + 1) / {own.original_context}) ** {own.exponent!r}"
+    elif isinstance(own, ClippedTemperature):
+        ratio = f"((step.positions + 1) / {own.original_context}).clamp(min=1.0)"
+        growth = f"1 + {own.scale!r} * torch.log({ratio})"
+    elif isinstance(own, FloorTemperature):
+        steps = f"((step.positions + 1) // {own.floor}).float()"
+        growth = f"1 + {own.scale!r} * torch.log1p({steps})"
+    else:
+        steps = f"(step.positions // {own.original_context}).float()"
+        growth = f"1 + {own.scale!r} * torch.log1p({steps})"
+    return TemperatureView(growth, "(1 or B, T)", "[:, None, :, None]")
 
 
 def _slopes(alibi: Alibi, heads: int, scale: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.codegen.rotary import Turn, turn
 from archspec.codegen.site import Check, SharedFile, Site, Submodule
 from archspec.mechanisms.mixers.gate import FUNCTIONS, OutputGate
 from archspec.mechanisms.mixers.linear_attention.functions import Recurrence, recurrence
@@ -52,9 +53,7 @@ class LinearAttentionView:
     after: tuple[str, ...]
     """Stages after the state."""
     activation: str
-    rotary: str | None
-    rotary_width: int
-    rotate: str
+    turn: Turn | None
     scale: str
     decay: str
     fixed: bool
@@ -109,8 +108,8 @@ class LinearAttentionView:
 
 def view(mechanism: LinearAttention, site: Site) -> LinearAttentionView:
     """Decide names and numbers for one linear attention."""
-    a, rotary = mechanism, mechanism.rotary()
-    turned = site.rotaries[rotary] if rotary else None
+    a = mechanism
+    turned = turn(a.rope, a.key_dim, site.rotaries)
     scale = a.read_scale
     return LinearAttentionView(
         class_name=site.class_name,
@@ -123,12 +122,10 @@ def view(mechanism: LinearAttention, site: Site) -> LinearAttentionView:
         output_bias=a.output_bias,
         modules=tuple(_modules(a, site)),
         before=tuple(_before(a)),
-        stages=tuple(_stages(a, bool(turned and turned.width < a.key_dim))),
+        stages=tuple(_stages(a, bool(turned and not turned.whole))),
         after=tuple(_after(a)),
         activation=a.activation or "identity",
-        rotary=turned.name if turned else None,
-        rotary_width=turned.width if turned else 0,
-        rotate="rotate_pairs" if a.rope and a.rope.pairing == "interleaved" else "rotate",
+        turn=turned,
         scale="" if scale == 1 else f" * {scale!r}",
         decay=_decay(a),
         fixed=a.decay is not None and not isinstance(a.decay, LearnedDecay),

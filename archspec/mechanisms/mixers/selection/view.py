@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from archspec.codegen.rotary import Turn, turn
 from archspec.codegen.site import SharedFile, Site, Submodule
 from archspec.mechanisms.mixers.selection.parts import SharedSelection, TokenSelection, name
 
@@ -32,19 +33,11 @@ class IndexerView:
     """The expression for the key of each token."""
 
     scale: float
-    rotary: str | None
-    rotate: str
-    turned: int | None
-    """How many dimensions turn, where that is not all of them."""
+    rotation: Turn | None
 
     def turn(self, name: str) -> str:
         """The expression for `name` with its positions."""
-        if self.rotary is None:
-            return name
-        if self.turned is None:
-            return f"{self.rotate}({name}, step.{self.rotary})"
-        part = f"{self.rotate}({name}[..., :{self.turned}], step.{self.rotary})"
-        return f"torch.cat(({part}, {name}[..., {self.turned}:]), dim=-1)"
+        return self.rotation.of(name) if self.rotation else name
 
 
 @dataclass(frozen=True)
@@ -85,7 +78,6 @@ def indexer_name(attention: str) -> str:
 
 
 def _indexer(s: TokenSelection, site: Site, latent: int | None) -> IndexerView:
-    width = s.rope.width(s.head_dim) if s.rope else 0
     found = [
         Submodule("wq_b", _linear(latent or site.hidden_size, f"{s.heads} * {s.head_dim}")),
         Submodule("wk", _linear(site.hidden_size, s.head_dim)),
@@ -101,9 +93,7 @@ def _indexer(s: TokenSelection, site: Site, latent: int | None) -> IndexerView:
         latent=latent is not None,
         key="self.k_norm(self.wk(x))" if s.norm else "self.wk(x)",
         scale=s.scale,
-        rotary=site.rotaries[s.rope, s.head_dim].name if s.rope else None,
-        rotate="rotate_pairs" if s.rope and s.rope.pairing == "interleaved" else "rotate",
-        turned=width if width < s.head_dim else None,
+        rotation=turn(s.rope, s.head_dim, site.rotaries),
     )
 
 
