@@ -1,12 +1,16 @@
-"""A built mixer beside the same one of transformers on a CPU, in turns: medians and ratios.
+"""Mixers of built packages beside those of transformers on a CPU, in turns: medians and ratios.
 
-.venv/bin/python bench/mixers.py [--rounds 7] [--tokens 1024] [--trained 256] [--only mamba2]
+.venv/bin/python bench/mixers.py [--rounds 7] [--tokens 1024] [--clock cpu] [--only mamba2]
+
+One mixer at a time, in float32 on one thread, with the same weights and first asserted to give the
+same. A ratio above 1 means that ours is faster; its quartiles stand beside it.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import sys
 import tempfile
 import warnings
@@ -15,107 +19,133 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from timing import Prepare, take_turns
+from mixer_cases import CASES, Case
+from timing import CLOCKS, Prepare, take_turns
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoModelForCausalLM
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.utils import logging
 
 import archspec
 from archspec.codegen import build
 from archspec.importers import import_config
 
-HIDDEN = 768
-COMMON: dict[str, Any] = {"vocab_size": 256, "hidden_size": HIDDEN, "num_hidden_layers": 1}
-CASES: dict[str, tuple[dict[str, Any], str]] = {
-    "mamba2": ({**COMMON, "num_heads": 24, "state_size": 128, "n_groups": 1}, "mamba"),
-    "mamba2-groups": ({**COMMON, "num_heads": 24, "state_size": 64, "n_groups": 8}, "mamba"),
-    "mamba": (COMMON, "mamba"),
-    "falcon_mamba": (COMMON, "mamba"),
-}
+DECODED = 16
 
-Timed = Callable[[], None]
+Mixer = Callable[[Tensor, int, Any], Tensor]
+"""Reads x (1, T, C) after so many tokens, with a cache or without one."""
 
 
-def pair(name: str, folder: Path) -> tuple[nn.Module, nn.Module]:
-    """The mixer of the built package and that of transformers, with the same weights."""
-    options, attribute = CASES[name]
-    config = AutoConfig.for_model(name.partition("-")[0], **options)
-    theirs = AutoModelForCausalLM.from_config(config)
-    text = import_config(config.to_dict(), name="bench")
-    package = folder / f"bench_{name.replace('-', '_')}"
-    package.mkdir()
-    for path, content in build(archspec.loads(text), text, "spec.yaml").items():
-        (package / path).write_text(content, encoding="utf-8")
-    module = importlib.import_module(package.name)
-    ours = module.Model()
-    module.load_checkpoint(ours, theirs.state_dict())
-    return getattr(ours.layers[0], attribute), theirs.backbone.layers[0].mixer
+class Pair:
+    """The first layer's mixer on both sides, with the same weights."""
+
+    def __init__(self, case: Case, folder: Path):
+        self.case = case
+        self.config = CONFIG_MAPPING[case.family](**case.options)
+        torch.manual_seed(0)
+        model = AutoModelForCausalLM.from_config(self.config, attn_implementation="sdpa").eval()
+        text = import_config(json.loads(self.config.to_json_string(use_diff=False)), name="bench")
+        folder.mkdir()
+        for path, content in build(archspec.loads(text), text, "spec.yaml").items():
+            (folder / path).write_text(content, encoding="utf-8")
+        package = importlib.import_module(folder.name)
+        made = package.load_checkpoint(package.Model().eval(), model.state_dict())
+        parts = made.layers[0].children()
+        self.own: nn.Module = next(part for part in parts if hasattr(part, "new_cache"))
+        mixer, make_step = model.get_submodule(case.theirs), package.model.make_step
+
+        def ours(x: Tensor, start: int, cache: Any) -> Tensor:
+            return self.own(x, make_step(start, x.shape[1], None, x), cache)
+
+        def theirs(x: Tensor, start: int, cache: Any) -> Tensor:
+            return case.call(model, mixer, x, start, cache)
+
+        self.sides: dict[str, Mixer] = {"ours": ours, "theirs": theirs}
+
+    def cache(self, side: str, length: int, like: Tensor) -> Any:
+        """An empty cache of one side."""
+        if side == "theirs":
+            return self.case.cache(self.config)
+        return self.own.new_cache(1, length, like)  # type: ignore[operator]
+
+    @torch.no_grad()
+    def agree(self, x: Tensor) -> None:
+        """Raises AssertionError unless both give the same."""
+        ours, theirs = (mixer(x, 0, None) for mixer in self.sides.values())
+        torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)
+
+    def prefill(self, side: str, x: Tensor) -> Prepare:
+        """Reads `x` (1, T, C) without gradients."""
+
+        @torch.no_grad()
+        def work() -> None:
+            self.sides[side](x, 0, None)
+
+        return lambda: work
+
+    def training(self, side: str, x: Tensor) -> Prepare:
+        """Reads `x` (1, T, C) forwards and backwards."""
+
+        def work() -> None:
+            self.sides[side](x.detach().requires_grad_(), 0, None).square().mean().backward()
+
+        return lambda: work
+
+    def decoding(self, side: str, x: Tensor) -> Prepare:
+        """Reads the last tokens of `x` (1, T, C) one by one; those before them are not timed."""
+        mixer, before = self.sides[side], x.shape[1] - DECODED
+
+        @torch.no_grad()
+        def prepare() -> Callable[[], None]:
+            cache = self.cache(side, x.shape[1], x)
+            mixer(x[:, :before], 0, cache)
+
+            @torch.no_grad()
+            def work() -> None:
+                for t in range(before, x.shape[1]):
+                    mixer(x[:, t : t + 1], t, cache)
+
+            return work
+
+        return prepare
 
 
-def step_of(mixer: nn.Module, tokens: int, like: Tensor) -> Any:
-    """What a layer of the built package is told about `tokens` tokens."""
-    package = type(mixer).__module__.rpartition(".")[0]
-    return importlib.import_module(f"{package}.step").make_step(0, tokens, None, like)
-
-
-def actions(ours: nn.Module, theirs: nn.Module, tokens: int) -> dict[str, tuple[Timed, Timed]]:
-    """What is timed: reading a text, and reading it with gradients."""
-    x = torch.randn(1, tokens, HIDDEN)
-    step = step_of(ours, tokens, x)
-    with torch.no_grad():
-        difference = (ours(x, step, None) - theirs(x)).abs().max().item()
-    assert difference < 1e-3, f"they differ by {difference}"
-
-    def read(call: Callable[[Tensor], Tensor]) -> Timed:
-        def timed() -> None:
-            with torch.no_grad():
-                call(x)
-
-        return timed
-
-    def train(call: Callable[[Tensor], Tensor]) -> Timed:
-        def timed() -> None:
-            call(x.requires_grad_()).square().mean().backward()
-
-        return timed
-
-    def our_call(x: Tensor) -> Tensor:
-        return ours(x, step, None)
-
-    return {
-        "prefill": (read(our_call), read(theirs)),
-        "training step": (train(our_call), train(theirs)),
-    }
+def compare(name: str, folder: Path, tokens: int, rounds: int, clock: str) -> None:
+    """Print a line for each kind of work."""
+    case = CASES[name]
+    pair = Pair(case, folder)
+    x = torch.randn(1, max(tokens, case.before + DECODED), case.options["hidden_size"])
+    pair.agree(x[:, :tokens])
+    works = (
+        (pair.prefill, tokens),
+        (pair.training, min(tokens, case.trained)),
+        (pair.decoding, case.before + DECODED),
+    )
+    for work, length in works:
+        contenders = {side: work(side, x[:, :length]) for side in pair.sides}
+        times = take_turns(contenders, rounds, clock)
+        low, high = times.spread()
+        spent = "".join(f"{1e3 * times.median(side):9.1f} ms" for side in pair.sides)
+        ratio = f"{times.ratio():6.2f} x ({low:.2f} to {high:.2f})"
+        print(f"{name:16}{work.__name__:10}{length:5}{spent}{ratio}", flush=True)
 
 
 def main() -> None:
-    """Print the medians in milliseconds and how many times faster ours are."""
+    """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--tokens", type=int, default=1024)
-    # The loop of transformers over the text makes a training step quadratic, so it is shorter.
-    parser.add_argument("--trained", type=int, default=256)
-    parser.add_argument("--only", choices=CASES)
-    options = parser.parse_args()
+    parser.add_argument("--clock", default="cpu", choices=CLOCKS)
+    parser.add_argument("--only", choices=CASES, nargs="*")
+    given = parser.parse_args()
     torch.set_num_threads(1)
-    torch.manual_seed(0)
     warnings.simplefilter("ignore")
+    logging.set_verbosity_error()
     with tempfile.TemporaryDirectory() as folder:
         sys.path.insert(0, folder)
-        for name in [options.only] if options.only else CASES:
-            compare(name, Path(folder), options)
-
-
-def compare(name: str, folder: Path, options: argparse.Namespace) -> None:
-    """Time both in turns."""
-    ours, theirs = pair(name, folder)
-    for action, tokens in (("prefill", options.tokens), ("training step", options.trained)):
-        contenders: dict[str, Prepare] = {}
-        sides = actions(ours, theirs, tokens)[action]
-        for side, timed in zip(("ours", "theirs"), sides, strict=True):
-            contenders[side] = lambda timed=timed: timed
-        times = take_turns(contenders, options.rounds, "cpu")
-        both = f"{1e3 * times.median('ours'):8.1f} ms  {1e3 * times.median('theirs'):8.1f} ms"
-        print(f"{name:14} {action:14} {tokens:5} {both}  {times.ratio():5.2f} x", flush=True)
+        for number, name in enumerate(given.only or CASES):
+            place = Path(folder) / f"bench_{number}"
+            compare(name, place, given.tokens, given.rounds, given.clock)
 
 
 if __name__ == "__main__":
