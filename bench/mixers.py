@@ -43,7 +43,7 @@ class Pair:
         self.case = case
         self.config = CONFIG_MAPPING[case.family](**case.options)
         torch.manual_seed(0)
-        model = AutoModelForCausalLM.from_config(self.config, attn_implementation="sdpa").eval()
+        model = AutoModelForCausalLM.from_config(self.config).eval()
         text = import_config(json.loads(self.config.to_json_string(use_diff=False)), name="bench")
         folder.mkdir()
         for path, content in build(archspec.loads(text), text, "spec.yaml").items():
