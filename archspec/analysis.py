@@ -30,7 +30,7 @@ MAX_BATCH = 1 << 20
 
 @dataclass(frozen=True)
 class Parameters:
-    """How many numbers are learned; `active` of them touch one token."""
+    """How many numbers are learned; `active` of them touch one token: of a table it looks up, one row."""
 
     total: int
     active: int

@@ -73,6 +73,12 @@ class Architecture:
         """The names of what layers take from earlier ones."""
         return frozenset(name for mechanism in self.mechanisms if (name := mechanism.takes()))
 
+    @cached_property
+    def is_sparse(self) -> bool:
+        """Whether a token passes by some of the weights of its layers, as it does experts."""
+        graphs = (block.graph(self.hidden_size) for block in self.blocks)
+        return any(p.active < 1 for graph in graphs for p in graph.parameters())
+
     @property
     def is_causal(self) -> bool:
         """Whether the model can be decoded token by token."""
@@ -88,7 +94,8 @@ class Architecture:
     @cached_property
     def embedding_graph(self) -> OperatorGraph:
         """From a token to the first hidden state; its input is the token's one-hot vector."""
-        return self.embedding.graph(self.hidden_size, self.vocab_size)
+        tied = self.head is not None and self.head.tied
+        return self.embedding.graph(self.hidden_size, self.vocab_size, tied=tied)
 
     @cached_property
     def layer_vectors_graph(self) -> OperatorGraph | None:

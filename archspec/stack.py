@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 from archspec.block import Block
@@ -38,14 +39,16 @@ class Embedding:
     norm: Norm | None = None
     per_layer: LayerVectors | None = None
 
-    def graph(self, hidden_size: int, vocab_size: int, shared: bool = False) -> OperatorGraph:
+    def graph(
+        self, hidden_size: int, vocab_size: int, shared: bool = False, tied: bool = False
+    ) -> OperatorGraph:
         """From a token to the first hidden state; its input is the token's one-hot vector.
 
-        With `shared` the table is counted elsewhere.
+        With `shared` the table is counted elsewhere; `tied` to the head all of it is in use.
         """
         width, shape = self.width or hidden_size, (hidden_size,)
         build = GraphBuilder(vocab_size)
-        tokens = _table("embed_tokens", "Token embedding", vocab_size, width)
+        tokens = _table("embed_tokens", "Token embedding", vocab_size, width, whole=tied)
         if shared:
             tokens = Operator("embed_tokens", "embedding", tokens.label, (width,), detail="shared")
         x = build.add(tokens, INPUT)
@@ -78,7 +81,7 @@ class Embedding:
             return None
         build, shape = GraphBuilder(hidden_size), (layers, own.width)
         name, numbers = "embed_tokens_per_layer", layers * own.width
-        weight = Parameter(f"{name}.weight", (own.vocab_size, numbers))
+        weight = Parameter(f"{name}.weight", (own.vocab_size, numbers), Fraction(1, own.vocab_size))
         label = "Vectors of the token"
         x = build.add(Operator(name, "embedding", label, shape, (weight,)), INPUT)
         if own.scale is not None:
@@ -144,6 +147,8 @@ class Stack:
         return build.done(build.add(norm_operator("norm", self.final_norm, hidden_size), INPUT))
 
 
-def _table(name: str, label: str, rows: int, columns: int) -> Operator:
-    weight = Parameter(f"{name}.weight", (rows, columns))
+def _table(name: str, label: str, rows: int, columns: int, whole: bool = False) -> Operator:
+    """A token reads one row of it."""
+    share = Fraction(1) if whole else Fraction(1, rows)
+    weight = Parameter(f"{name}.weight", (rows, columns), share)
     return Operator(name, "embedding", label, (columns,), (weight,))

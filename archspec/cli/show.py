@@ -85,7 +85,7 @@ def _totals(architecture: Architecture, report: Report) -> Table:
         table.add_row("encoder", f"{schedule}reads {reads}" if schedule else reads)
     table.add_row("schedule", str(architecture.schedule))
     table.add_row("parameters", f"{parameters.total:,}, {parameters.embedding:,} in embeddings")
-    if parameters.active != parameters.total:
+    if architecture.is_sparse:
         share = parameters.active / parameters.total
         table.add_row("active", f"{parameters.active:,} for each token ({share:.0%})")
     at = f"{report.context:,} tokens"

@@ -27,7 +27,7 @@ def facts(architecture: Architecture) -> list[Fact]:
     """The numbers about the whole model."""
     total, active = parameters(architecture)
     exact = f"{total:,}"
-    shares = f"{compact(active)} active per token" if active < total else exact
+    shares = f"{compact(active)} active per token" if architecture.is_sparse else exact
     if shares == compact(total):
         shares = "in all"
     out = [
