@@ -30,7 +30,10 @@ MAX_BATCH = 1 << 20
 
 @dataclass(frozen=True)
 class Parameters:
-    """How many numbers are learned; `active` of them touch one token: of a table it looks up, one row."""
+    """How many numbers are learned; `active` of them touch one token.
+
+    Of a table that it looks up that is one row.
+    """
 
     total: int
     active: int
