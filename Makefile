@@ -24,8 +24,8 @@ demo: $(READY)  ## Build a published encoder, load its real weights, compare sen
 test: $(READY)  ## Run all tests, on two processes
 	$(RUN) -m pytest -n 2 -q
 
-sweep: $(READY)  ## Draw 5,000 random specs and check every output of each
-	$(RUN) -m pytest -n 2 -q -m slow tests/random
+sweep: $(READY)  ## What is slow: 5,000 random specs, every gallery package compiled
+	$(RUN) -m pytest -n 2 -q -m slow tests
 
 check: $(READY)  ## Lint, format and type-check the sources
 	$(VENV)/bin/ruff check .

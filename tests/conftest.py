@@ -85,3 +85,12 @@ class Case(Reading):
 @pytest.fixture(scope="session", params=SPECS, ids=spec_id)
 def case(request: pytest.FixtureRequest, builder: Builder) -> Case:
     return Case(request.param, builder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Compiling takes seconds; every run compiles what the examples have, `make sweep` the rest."""
+    for item in items:
+        call = getattr(item, "callspec", None)
+        path = call.params.get("case") if call else None
+        if isinstance(path, Path) and path.parent.name == "gallery" and "compile" in item.name:
+            item.add_marker(pytest.mark.slow)
