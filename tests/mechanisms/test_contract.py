@@ -55,8 +55,9 @@ def test_every_mechanism_has_an_example_that_uses_every_field() -> None:
         if isinstance(value, dict):
             if isinstance(value.get("type"), str):
                 named.setdefault(value["type"], set()).update(value)
-            for part in value.values():
-                collect(part)
+        parts = value.values() if isinstance(value, dict) else value
+        for part in parts if isinstance(value, (dict, list)) else ():
+            collect(part)
 
     for path in EXAMPLES:
         collect(parse(path.read_text(encoding="utf-8")).data)
