@@ -52,9 +52,8 @@ def test_every_mechanism_has_an_example_that_uses_every_field() -> None:
     named: dict[str, set[str]] = {}
 
     def collect(value: object) -> None:
-        if isinstance(value, dict):
-            if isinstance(value.get("type"), str):
-                named.setdefault(value["type"], set()).update(value)
+        if isinstance(value, dict) and isinstance(value.get("type"), str):
+            named.setdefault(value["type"], set()).update(value)
         parts = value.values() if isinstance(value, dict) else value
         for part in parts if isinstance(value, (dict, list)) else ():
             collect(part)
