@@ -108,9 +108,17 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
             seen = context | {"checks": checks}
             files[path] = _render(f"templates/package/{name}.py.jinja", seen)
             purposes[path] = purpose
-    if launches:
-        files["launch.py"] = _render("templates/kernels/launch.py.jinja", context)
-        purposes["launch.py"] = "when kernels run, and how each is compiled"
+    kernels = {
+        "norm_kernels.py": ("RMSNorm as Triton kernels", bool(context["norm_tiles"])),
+    }
+    kernels["launch.py"] = (
+        "when kernels run, and how each is compiled",
+        launches or any(wanted for _, wanted in kernels.values()),
+    )
+    for path, (purpose, wanted) in kernels.items():
+        if wanted:
+            files[path] = _render(f"templates/kernels/{path}.jinja", context)
+            purposes[path] = purpose
     return files, purposes
 
 

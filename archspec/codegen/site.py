@@ -62,13 +62,11 @@ class Site:
     """Whether the model keeps anything between calls."""
     taken: frozenset[str]
     """The names of what layers take from earlier ones."""
-    own_norms: set[str] = field(default_factory=set[str])
+    own_norms: norms.Written = field(default_factory=norms.Written)
 
     def norm(self, norm: Norm, width: int, heads: int | None = None) -> str:
         """The expression that makes `norm`; remembers a class that must be written out."""
-        own = norms.own_class(norm, heads)
-        if own:
-            self.own_norms.add(own)
+        self.own_norms.remember(norm, width, heads)
         return norms.constructor(norm, width, heads)
 
 
