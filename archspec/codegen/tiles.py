@@ -25,6 +25,21 @@ def row_tiles(width: int) -> RowTiles:
     return RowTiles(width, rows, columns, min(16, max(4, columns // PER_WARP)))
 
 
+@dataclass(frozen=True)
+class BlockTiles:
+    """How a row of `width` numbers is cut into blocks, each a program's."""
+
+    width: int
+    block: int
+    warps: int
+
+
+def block_tiles(width: int) -> BlockTiles:
+    """Blocks of at most 1,024 numbers, 8 for each thread: one load of 16 bytes in bfloat16."""
+    block = min(1024, max(32, power_of_two(width)))
+    return BlockTiles(width, block, max(1, block // 256))
+
+
 def power_of_two(count: int) -> int:
     """The least power of two that is not below `count`."""
     return 1 << (count - 1).bit_length()
