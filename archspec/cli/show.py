@@ -60,7 +60,7 @@ def show_kernels(model: str, target: str, kernels: list[Compiled]) -> None:
         return
     console.print(Text(f"{model} for {target}", style="bold"))
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    table.add_column("kernel", overflow="fold")
+    table.add_column("kernel", min_width=max(len(kernel.name) for kernel in kernels))
     for name in ("registers", "spills", "shared", "matrix", "copies", "seconds"):
         table.add_column(name, justify="right")
     for kernel in kernels:

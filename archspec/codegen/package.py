@@ -110,6 +110,7 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
             purposes[path] = purpose
     kernels = {
         "norm_kernels.py": ("RMSNorm as Triton kernels", bool(context["norm_tiles"])),
+        "loss_kernels.py": ("the loss of a chunk of rows as a Triton kernel", _trains(context)),
     }
     kernels["launch.py"] = (
         "when kernels run, and how each is compiled",

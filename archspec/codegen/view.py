@@ -16,6 +16,7 @@ from archspec.codegen.names import layer_names, mechanism_names, package_name
 from archspec.codegen.rotary import RotaryView, rotary_views
 from archspec.codegen.site import ModuleView, Site, template, view_module
 from archspec.codegen.stacks import EmbeddingView, embedding_view, python_schedule
+from archspec.codegen.tiles import loss_tiles
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.norm import Norm
 from archspec.stack import Stack
@@ -193,6 +194,7 @@ class PackageView:
             "schedule": python_schedule(a.schedule, self._classes),
             "caption": _caption(a),
             "model_caption": _model_caption(a),
+            "loss_tiles": loss_tiles(a.vocab_size),
             "rows": max(16, min(4096, LOSS_NUMBERS // a.vocab_size)),
             "windows": any(windows),
             "tokens": max([*windows, 24]) + 9,

@@ -50,21 +50,24 @@ def agrees(kernel: Function, reference: Function, *inputs: Tensor) -> None:
 def launches(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """A list that fills with what would make Triton compile another binary.
 
-    That is each kernel with its constants, and the type of every argument. Numbers that a kernel
+    That is each kernel with its constants, and the type of every argument. Pointers count with
+    whether 16 divides them, where a kernel wants to know. Numbers that a kernel
     specialises on count by their value; those under do_not_specialize by their type alone.
     """
     seen: list[tuple[Any, ...]] = []
     launch = module.launch
 
-    def key(name: str, value: Any, free: list[str]) -> object:
+    def key(name: str, value: Any, free: list[str], anywhere: list[str]) -> object:
         if isinstance(value, Tensor):
-            return value.dtype
+            return value.dtype, name in anywhere or value.data_ptr() % 16 == 0
         return type(value) if isinstance(value, float) or name in free else value
 
     def noting(kernel: Any, grid: Any, *arguments: Any, **constants: Any) -> None:
-        free = kernel.kwargs.get("do_not_specialize") or []
-        names = kernel.arg_names
-        keys = [key(name, value, free) for name, value in zip(names, arguments, strict=False)]
+        given = kernel.kwargs
+        free = given.get("do_not_specialize") or []
+        anywhere = given.get("do_not_specialize_on_alignment") or []
+        named = zip(kernel.arg_names, arguments, strict=False)
+        keys = [key(name, value, free, anywhere) for name, value in named]
         seen.append((kernel.__name__, *keys, *sorted(constants.items())))
         launch(kernel, grid, *arguments, **constants)
 
