@@ -19,7 +19,8 @@ from archspec.new import KINDS, new
 ROOT = Path(__file__).parent.parent
 PAIR = str(ROOT / "examples" / "encoder-decoder.yaml")
 GEMMA = str(ROOT / "gallery" / "gemma-3-270m.yaml")
-COMMANDS = ["new", "check", "draw", "inspect", "build", "diff", "shrink", "import", "schema"]
+COMMANDS = ["new", "check", "draw", "inspect", "build"]
+COMMANDS += ["kernels", "diff", "shrink", "import", "schema"]
 Captured = pytest.CaptureFixture[str]
 
 

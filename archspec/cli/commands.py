@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archspec.cli.app import app
+from archspec.cli.kernels import kernels
 from archspec.cli.numbers import diff, inspect
 from archspec.cli.outputs import build, draw
 from archspec.cli.specs import check, import_, new, schema, shrink
@@ -12,6 +13,7 @@ app.command()(check)
 app.command()(draw)
 app.command()(inspect)
 app.command()(build)
+app.command()(kernels)
 app.command()(diff)
 app.command()(shrink)
 app.command("import")(import_)

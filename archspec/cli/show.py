@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +13,9 @@ from archspec.analysis import LayerCache, LayerReport, Report
 from archspec.architecture import Architecture
 from archspec.diff import Change, Difference, Number
 from archspec.emit import flow
+
+if TYPE_CHECKING:
+    from archspec.kernels import Compiled
 
 SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 
@@ -47,6 +50,29 @@ def show_difference(found: Difference) -> None:
         for number in moved:
             table.add_row(*_moved(number))
         console.print(table)
+
+
+def show_kernels(model: str, target: str, kernels: list[Compiled]) -> None:
+    """Print a row for each kernel, then the errors of those that did not compile."""
+    console = Console(highlight=False, soft_wrap=True)
+    if not kernels:
+        console.print(f"{model} has no kernels")
+        return
+    console.print(Text(f"{model} for {target}", style="bold"))
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("kernel", min_width=max(len(kernel.name) for kernel in kernels))
+    for name in ("registers", "spills", "shared", "matrix", "copies", "seconds"):
+        table.add_column(name, justify="right")
+    for kernel in kernels:
+        numbers = (kernel.registers, kernel.spills, kernel.shared_memory, kernel.matrix)
+        cells = ["–" if n is None else f"{n:,}" for n in (*numbers, kernel.async_copies)]
+        table.add_row(kernel.name, *cells, f"{kernel.seconds:.2f}")
+    console.print(table)
+    for kernel in kernels:
+        if kernel.error:
+            console.print(Text(f"{kernel.name} does not compile: {kernel.error}"))
+        elif not kernel.ok:
+            console.print(Text(f"{kernel.name} does not fit: too much shared memory"))
 
 
 def bytes_(count: int) -> str:

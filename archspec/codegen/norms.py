@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from archspec.codegen.tiles import RowTiles, row_tiles
 from archspec.spec.norm import Norm
 
 OWN = {
@@ -14,6 +18,27 @@ OWN = {
     "head_l2norm": "HeadL2Norm",
 }
 """Norms that are written out, and what they are called."""
+
+IN_KERNELS = ("rmsnorm", "centered_rmsnorm")
+"""Those of them that have kernels of their own."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """The norms that a package writes out: the widths of each by its key in `OWN`."""
+
+    widths: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+    def remember(self, norm: Norm, width: int, heads: int | None = None) -> None:
+        """Note a norm of the package; nothing where PyTorch's class is as good."""
+        if own := own_class(norm, heads):
+            self.widths[own].add(width)
+
+    @property
+    def tiles(self) -> list[RowTiles]:
+        """How the kernels cut rows of each width."""
+        widths = {width for kind in IN_KERNELS for width in self.widths.get(kind, ())}
+        return [row_tiles(width) for width in sorted(widths)]
 
 
 def constructor(norm: Norm, width: int, heads: int | None = None) -> str:

@@ -81,6 +81,7 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
     }
     files: dict[str, str] = {}
     purposes: dict[str, str] = {}
+    launches = False
     checks: list[dict[str, Any]] = []
     kinds = _by_kind(view)
     for kind, modules in kinds.items():
@@ -98,6 +99,7 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
             seen = context | {"modules": users} | beside.shared(users if alike else modules)
             files[shared.path] = _render(template(kind, shared.template), seen)
             purposes[shared.path] = shared.purpose
+            launches |= shared.kernels
         if check := beside.CHECK:
             where = template(kind, check.template)
             checks.append({**vars(check), "template": where, "modules": modules})
@@ -105,6 +107,18 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
         if wanted:
             seen = context | {"checks": checks}
             files[path] = _render(f"templates/package/{name}.py.jinja", seen)
+            purposes[path] = purpose
+    kernels = {
+        "norm_kernels.py": ("RMSNorm as Triton kernels", bool(context["norm_tiles"])),
+        "loss_kernels.py": ("the loss of a chunk of rows as a Triton kernel", _trains(context)),
+    }
+    kernels["launch.py"] = (
+        "when kernels run, and how each is compiled",
+        launches or any(wanted for _, wanted in kernels.values()),
+    )
+    for path, (purpose, wanted) in kernels.items():
+        if wanted:
+            files[path] = _render(f"templates/kernels/{path}.jinja", context)
             purposes[path] = purpose
     return files, purposes
 

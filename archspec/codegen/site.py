@@ -24,6 +24,8 @@ class SharedFile:
     template: str
     purpose: str
     needed: str | None = None
+    kernels: bool = False
+    """It holds Triton kernels: a package with such a file has launch.py, which it imports."""
 
     def users(self, views: list[Any]) -> list[Any]:
         """Those of `views` whose modules import it."""
@@ -60,13 +62,11 @@ class Site:
     """Whether the model keeps anything between calls."""
     taken: frozenset[str]
     """The names of what layers take from earlier ones."""
-    own_norms: set[str] = field(default_factory=set[str])
+    own_norms: norms.Written = field(default_factory=norms.Written)
 
     def norm(self, norm: Norm, width: int, heads: int | None = None) -> str:
         """The expression that makes `norm`; remembers a class that must be written out."""
-        own = norms.own_class(norm, heads)
-        if own:
-            self.own_norms.add(own)
+        self.own_norms.remember(norm, width, heads)
         return norms.constructor(norm, width, heads)
 
 

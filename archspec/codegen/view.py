@@ -22,6 +22,7 @@ from archspec.codegen.stacks import (
     layers_made,
     python_schedule,
 )
+from archspec.codegen.tiles import loss_tiles
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.norm import Norm
 from archspec.stack import Stack
@@ -37,7 +38,7 @@ class PackageView:
     architecture: Architecture
     spec_name: str
     version: str
-    own_norms: set[str] = field(default_factory=set[str])
+    own_norms: norms.Written = field(default_factory=norms.Written)
 
     @cached_property
     def rotaries(self) -> dict[Any, RotaryView]:
@@ -126,7 +127,7 @@ class PackageView:
         own, vectors = stack.embedding, stack.embedding.per_layer
         inner = norms.constructor(vectors.norm, vectors.width) if vectors and vectors.norm else None
         if vectors and vectors.norm:
-            self._remember(vectors.norm)
+            self.own_norms.remember(vectors.norm, vectors.width)
         return embedding_view(
             own,
             self.architecture.hidden_size,
@@ -139,13 +140,8 @@ class PackageView:
     def _norm(self, norm: Norm | None) -> str | None:
         if norm is None:
             return None
-        self._remember(norm)
+        self.own_norms.remember(norm, self.architecture.hidden_size)
         return norms.constructor(norm, self.architecture.hidden_size)
-
-    def _remember(self, norm: Norm) -> None:
-        own = norms.own_class(norm)
-        if own:
-            self.own_norms.add(own)
 
     def context(self) -> dict[str, Any]:
         """The names that templates use, with their values."""
@@ -235,6 +231,7 @@ class PackageView:
             "layers_made": self._made("LAYERS", a.stack),
             "caption": _caption(a),
             "model_caption": _model_caption(a),
+            "loss_tiles": loss_tiles(a.vocab_size),
             "rows": max(16, min(4096, LOSS_NUMBERS // a.vocab_size)),
             "windows": any(windows),
             "tokens": max([*windows, 24]) + 9,
@@ -246,7 +243,8 @@ class PackageView:
                 for source, rule in a.checkpoint.tensors.items()
             ],
         }
-        made["norms"] = sorted(self.own_norms)
+        made["norms"] = sorted(self.own_norms.widths)
+        made["norm_tiles"] = self.own_norms.tiles
         made["own_norms"] = ", ".join(norms.OWN.values())
         made["imports"] = self._imports(made)
         return made
@@ -257,8 +255,8 @@ class PackageView:
         for mechanism, module in self.modules.items():
             file = view_module(type(mechanism)).FILE.removesuffix(".py")
             found.setdefault(file, []).append(module.class_name)
-        if self.own_norms:
-            found["norm"] = [norms.OWN[kind] for kind in sorted(self.own_norms)]
+        if self.own_norms.widths:
+            found["norm"] = [norms.OWN[kind] for kind in sorted(self.own_norms.widths)]
         if context["sinusoids"]:
             found["positions"] = [sinusoids.name for sinusoids in context["sinusoids"]]
         if context["causal"]:

@@ -76,6 +76,9 @@ class InnerView:
     up: str
     """The factor beside the activation: `up`, or `(up + 1.0)`."""
 
+    offset: float
+    """What is added to `up` in it."""
+
     learned: dict[str, float] | None
     """The activation's own parameters, where it has any."""
 
@@ -88,5 +91,6 @@ def inner_view(inner: Inner) -> InnerView:
         inner.clamp,
         inner.clamp_after,
         f"(up + {inner.up_offset})" if inner.up_offset else "up",
+        inner.up_offset,
         LEARNED.get(inner.activation),
     )

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .grouped import grouped_linear
+from .launch import use_kernels
 
 
 class MixtureOfExperts(nn.Module):
@@ -52,9 +53,17 @@ class Experts(nn.Module):
         ends = torch.searchsorted(expert, torch.arange(8, device=x.device), right=True)
         rows = x[order] * weights.flatten()[order, None]  # (N, C)
         h = grouped_linear(rows, self.gate_up_proj, ends)
-        gate, up = h.chunk(2, dim=-1)  # (N, 256)
-        out = grouped_linear(F.silu(gate) * up, self.down_proj, ends)
+        out = grouped_linear(self.gated(h), self.down_proj, ends)
         return torch.empty_like(out).index_copy(0, order, out)  # (N, C)
+
+    def gated(self, h: Tensor) -> Tensor:
+        """The activation of the first half of each row, times the other: (…, 2 * 256) → (…, 256)."""
+        if use_kernels(h):
+            from . import gate_kernels
+
+            return gate_kernels.gated_silu_packed(h)
+        gate, up = h.chunk(2, dim=-1)
+        return F.silu(gate) * up
 
 
 class SharedExpert(nn.Module):
@@ -68,4 +77,8 @@ class SharedExpert(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_proj(x), self.up_proj(x)  # (…, 256)
+        if use_kernels(gate, up):
+            from . import gate_kernels
+
+            return self.down_proj(gate_kernels.gated_silu(gate, up))
         return self.down_proj(F.silu(gate) * up)

@@ -6,6 +6,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .launch import use_kernels
+
 
 class NearFeedForward(nn.Module):
     """GEGLU feed-forward: 128 → 256 → 128."""
@@ -18,6 +20,10 @@ class NearFeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_proj(x), self.up_proj(x)  # (…, 256)
+        if use_kernels(gate, up):
+            from . import gate_kernels
+
+            return self.down_proj(gate_kernels.gated_gelu_tanh(gate, up))
         return self.down_proj(F.gelu(gate, approximate="tanh") * up)
 
 
@@ -32,4 +38,8 @@ class NearReaderFeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_proj(x), self.up_proj(x)  # (…, 512)
+        if use_kernels(gate, up):
+            from . import gate_kernels
+
+            return self.down_proj(gate_kernels.gated_gelu_tanh(gate, up))
         return self.down_proj(F.gelu(gate, approximate="tanh") * up)

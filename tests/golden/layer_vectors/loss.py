@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .launch import use_kernels
+
 
 def next_token_loss(x: Tensor, weight: Tensor, bias: Tensor | None, labels: Tensor) -> Tensor:
     """Mean cross-entropy of each next token; x (B, T, C), weight (V, C), labels (B, T)."""
@@ -33,25 +35,24 @@ class LinearCrossEntropy(torch.autograd.Function):
             grad_bias = torch.zeros_like(bias, dtype=torch.float32)
         for first in range(0, x.shape[0], 4096):
             rows = slice(first, first + 4096)
-            labels = target[rows]
-            logits = F.linear(x[rows], weight, bias).float()  # (4096, V)
-            bent = torch.tanh(logits / 30.0)
-            logits = 30.0 * bent
-            total += F.cross_entropy(logits, labels, ignore_index=-100, reduction="sum")
+            logits = F.linear(x[rows], weight, bias)  # (4096, V)
+            if use_kernels(logits):
+                from . import loss_kernels
+
+                total += loss_kernels.rows_loss(logits, target[rows], count, any(needs))
+                grad = logits  # their gradient has taken their place
+            else:
+                loss, grad = rows_loss(logits.float(), target[rows], count, any(needs))
+                total += loss
             if not any(needs):
                 continue
-            # d loss / d logits = softmax(logits) − one-hot(label), for rows that have a label.
-            grad = logits.softmax(dim=-1)
-            grad.scatter_add_(1, labels.clamp(min=0)[:, None], -torch.ones_like(grad[:, :1]))
-            grad.mul_(((labels != -100) / count)[:, None])
-            grad.mul_(1.0 - bent.square())  # through the soft cap
             small = grad.to(x.dtype)
             if grad_x is not None:
                 grad_x[rows] = small @ weight
             if grad_weight is not None:
                 grad_weight += small.t() @ x[rows]
             if grad_bias is not None:
-                grad_bias += grad.sum(dim=0)
+                grad_bias += grad.sum(dim=0, dtype=torch.float32)
         ctx.save_for_backward(grad_x, grad_weight, grad_bias)
         ctx.dtype = weight.dtype
         return total / count
@@ -62,3 +63,23 @@ class LinearCrossEntropy(torch.autograd.Function):
         (grad_loss,) = grad_outputs
         grads = [g if g is None else (g * grad_loss).to(ctx.dtype) for g in ctx.saved_tensors]
         return (*grads, None)
+
+
+def rows_loss(
+    logits: Tensor, labels: Tensor, count: Tensor, gradients: bool
+) -> tuple[Tensor, Tensor]:
+    """The losses of rows, added up, and the gradient of `logits`; (R, V), (R,), () → (), (R, V).
+
+    Without `gradients` the second is of no use.
+    """
+    bent = torch.tanh(logits / 30.0)
+    logits = 30.0 * bent
+    loss = F.cross_entropy(logits, labels, ignore_index=-100, reduction="sum")
+    if not gradients:
+        return loss, logits
+    # d loss / d logits = softmax(logits) − one-hot(label), for rows that have a label.
+    grad = logits.softmax(dim=-1)
+    grad.scatter_add_(1, labels.clamp(min=0)[:, None], -torch.ones_like(grad[:, :1]))
+    grad.mul_(((labels != -100) / count)[:, None])
+    grad.mul_(1.0 - bent.square())  # through the soft cap
+    return loss, grad

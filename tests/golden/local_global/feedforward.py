@@ -6,6 +6,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .launch import use_kernels
+
 
 class FeedForward(nn.Module):
     """GEGLU feed-forward: 192 → 512 → 192."""
@@ -18,4 +20,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_proj(x), self.up_proj(x)  # (…, 512)
+        if use_kernels(gate, up):
+            from . import gate_kernels
+
+            return self.down_proj(gate_kernels.gated_gelu_tanh(gate, up))
         return self.down_proj(F.gelu(gate, approximate="tanh") * up)

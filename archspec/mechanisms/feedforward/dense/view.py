@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from archspec.codegen.site import SharedFile, Site
+from archspec.codegen.site import Site
 from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
+from archspec.mechanisms.feedforward.gates import GATE_KERNELS, Gate, gate, gate_name, shared
 from archspec.mechanisms.feedforward.inner import InnerView, inner_view
+
+__all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "feedforward.py"
 PURPOSE = "the feed-forward"
-SHARED: tuple[SharedFile, ...] = ()
+SHARED = (GATE_KERNELS,)
 CACHES: Mapping[str, str] = {}
 CHECK = None
 
@@ -30,13 +32,21 @@ class DenseView:
     """The expression for the gate, a factor with it."""
 
     inner: InnerView
+    gates: tuple[Gate, ...] = ()
+    """Where its gate meets `up`, if a kernel computes it."""
+
     cache: None = None
     arguments: str = ""
+
+    @property
+    def gated(self) -> str:
+        """The kernels' function of gate and up."""
+        return gate_name(self.inner)
 
 
 def view(mechanism: DenseFeedForward, site: Site) -> DenseView:
     """Numbers for one feed-forward."""
-    factor = mechanism.gate_scale
+    factor, inner = mechanism.gate_scale, inner_view(mechanism)
     return DenseView(
         site.class_name,
         mechanism.caption(site.hidden_size),
@@ -44,10 +54,6 @@ def view(mechanism: DenseFeedForward, site: Site) -> DenseView:
         mechanism.hidden_size,
         mechanism.bias,
         "self.gate_proj(x)" if factor is None else f"{factor!r} * self.gate_proj(x)",
-        inner_view(mechanism),
+        inner,
+        gate(inner, mechanism.hidden_size),
     )
-
-
-def shared(views: list[DenseView]) -> dict[str, Any]:
-    """The parameters of the learned activation, where a class has one."""
-    return {"learned": next((v.inner.learned for v in views if v.inner.learned), None)}

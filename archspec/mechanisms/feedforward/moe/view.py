@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from archspec.codegen.site import SharedFile, Site
 from archspec.mechanisms.feedforward.dense import view as dense
+from archspec.mechanisms.feedforward.gates import GATE_KERNELS, Gate, gate, gate_name, shared
 from archspec.mechanisms.feedforward.inner import InnerView, inner_view
 from archspec.mechanisms.feedforward.moe.router import Groups, Router
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 
+__all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
+
 FILE = "experts.py"
 PURPOSE = "the router and the experts"
-SHARED = (SharedFile("grouped.py", "grouped.py.jinja", "one linear map for each group of rows"),)
+SHARED = (
+    SharedFile("grouped.py", "grouped.py.jinja", "one linear map for each group of rows"),
+    GATE_KERNELS,
+)
 CACHES: Mapping[str, str] = {}
 CHECK = None
 
@@ -92,8 +97,21 @@ class ExpertsView:
     result: str
     """The expression for the output; with a shared expert, of `routed` and `shared`."""
 
+    gate: tuple[Gate, ...]
+    """Where the experts' gate meets `up`, if a kernel computes it."""
+
     cache: None = None
     arguments: str = ""
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """The same of all experts, the shared one among them."""
+        return self.gate + (self.shared.gates if self.shared else ())
+
+    @property
+    def gated(self) -> str:
+        """The kernels' function of what the experts' first layer gives."""
+        return f"{gate_name(self.inner)}_packed"
 
 
 def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
@@ -102,7 +120,7 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
     name = site.class_name.replace("MixtureOfExperts", "{}")
     beside = own and dense.view(own, replace(site, class_name=name.format("SharedExpert")))
     width, inside = site.hidden_size, mechanism.hidden_size
-    narrow = mechanism.expert_width(width)
+    narrow, inner = mechanism.expert_width(width), inner_view(mechanism)
     return ExpertsView(
         class_name=site.class_name,
         experts_class=name.format("Experts"),
@@ -114,7 +132,8 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
         experts=mechanism.experts,
         top_k=mechanism.top_k,
         router=_router(mechanism),
-        inner=inner_view(mechanism),
+        inner=inner,
+        gate=gate(inner, inside, packed=True),
         members=_members(mechanism, site, name.format("Experts"), beside),
         norm=mechanism.norm is not None,
         bias=mechanism.bias,
@@ -125,11 +144,6 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
         routed=_routed(mechanism),
         result=_result(mechanism),
     )
-
-
-def shared(views: list[ExpertsView]) -> dict[str, Any]:
-    """The parameters of the learned activation, where a class has one."""
-    return {"learned": next((v.inner.learned for v in views if v.inner.learned), None)}
 
 
 def _routed(mechanism: MixtureOfExperts) -> str:

@@ -1,0 +1,205 @@
+"""The kernels of a package compiled ahead of time, for a GPU that need not be there.
+
+torch and triton are imported here, when it runs, and by no other part of archspec.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib import import_module, invalidate_caches
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from archspec.errors import ArchspecError
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of GPU, as Triton names it, and what its kernels may use."""
+
+    backend: str
+    arch: int | str
+    threads: int
+    """In a warp."""
+
+    shared_memory: int
+    """Bytes that one block can have."""
+
+    matrix: str
+    """A pattern of its matrix instructions in the assembly."""
+
+
+TARGETS = {
+    "sm_80": Target("cuda", 80, 32, 166_912, r"\bmma\.sync\b"),
+    "sm_90": Target("cuda", 90, 32, 232_448, r"\bwgmma\.mma_async\b"),
+    "sm_100": Target("cuda", 100, 32, 232_448, r"\btcgen05\.mma\b"),
+    "gfx942": Target("hip", "gfx942", 64, 65_536, r"\bv_s?mfmac?_"),
+}
+WGMMA = r"\bwgmma\.mma_async\b"
+ASYNC_COPIES = r"\bcp\.async\.(?:ca|cg|bulk\.tensor)\b|\bbuffer_load_\w+ .*\blds\b"
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What became of one kernel.
+
+    `registers` of a thread, `spills` and `shared_memory` in bytes, `matrix` and `async_copies`
+    instructions in the text, `wgmma` those matrix instructions that a warpgroup issues together.
+    Where it did not compile, `error` says why and the numbers are None.
+    """
+
+    name: str
+    target: str
+    registers: int | None
+    spills: int | None
+    shared_memory: int | None
+    wgmma: int | None
+    matrix: int | None
+    async_copies: int | None
+    seconds: float
+    error: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it compiled, and fits on its target."""
+        return (
+            self.shared_memory is not None
+            and self.shared_memory <= TARGETS[self.target].shared_memory
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON."""
+        return asdict(self)
+
+
+def compile_kernels(files: dict[str, str], package: str, target: str) -> list[Compiled]:
+    """Compile every kernel of a package for a key of `TARGETS`, from nothing, on all cores.
+
+    `files` are those that `codegen.build` gives for the package of that name. Raises
+    `ArchspecError` where torch or Triton is missing.
+    """
+    _require()
+    with tempfile.TemporaryDirectory() as folder, _imported(files, package, folder) as modules:
+        variants: list[Any] = [variant for module in modules for variant in module.variants()]
+        triton: Any = import_module("triton")
+        with triton.knobs.cache.scope(), ThreadPoolExecutor(os.cpu_count()) as pool:
+            triton.knobs.cache.dir = str(Path(folder) / "cache")
+            jobs = [pool.submit(_compile, variant, target, folder) for variant in variants]
+            return [job.result() for job in jobs]
+
+
+def _require() -> None:
+    for name, install in {"torch": "torch", "triton": "triton"}.items():
+        if find_spec(name) is None:
+            raise ArchspecError(
+                f"compiling kernels needs {name}, which is not installed\n"
+                f"  help: pip install {install}"
+            )
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        raise ArchspecError(
+            "TRITON_INTERPRET=1 is set, with which Triton compiles nothing\n  help: unset it"
+        )
+
+
+@contextmanager
+def _imported(files: dict[str, str], package: str, folder: str) -> Generator[list[Any]]:
+    """The modules of a package that hold kernels, imported from `folder`, for a while."""
+    # A name that no other module has, however often a package is compiled in one process.
+    name = f"{package}_{Path(folder).name}"
+    (Path(folder) / name).mkdir()
+    for path, text in files.items():
+        (Path(folder) / name / path).write_text(text, encoding="utf-8")
+    sys.path.insert(0, folder)
+    try:
+        invalidate_caches()
+        found = [path.removesuffix(".py") for path in files if path.endswith("_kernels.py")]
+        yield [import_module(f"{name}.{module}") for module in found]
+    finally:
+        sys.path.remove(folder)
+        for module in [m for m in sys.modules if m.partition(".")[0] == name]:
+            del sys.modules[module]
+
+
+def _compile(variant: Any, name: str, folder: str) -> Compiled:
+    target = TARGETS[name]
+    compiler: Any = import_module("triton.compiler")
+    backends: Any = import_module("triton.backends.compiler")
+    divisible = {
+        (i,): [["tt.divisibility", 16]]
+        for i, argument in enumerate(variant.signature)
+        if argument in variant.attrs
+    }
+    source = compiler.ASTSource(
+        variant.kernel,
+        signature=variant.signature,
+        constexprs=variant.constants,
+        attrs=divisible,
+    )
+    start = time.perf_counter()
+    try:
+        made = compiler.compile(
+            source,
+            target=backends.GPUTarget(target.backend, target.arch, target.threads),
+            options={"num_warps": variant.num_warps, "num_stages": variant.num_stages},
+        )
+    except Exception as error:  # whatever the compiler raises is its verdict on this kernel
+        seconds = time.perf_counter() - start
+        reason = f"{type(error).__name__}: {error}"
+        return Compiled(variant.name, name, *[None] * 6, seconds=seconds, error=reason)
+    seconds = time.perf_counter() - start
+    text: str = made.asm["ptx" if target.backend == "cuda" else "amdgcn"]
+    if target.backend == "cuda":
+        registers, spills = _cubin_usage(made.asm["cubin"], folder)
+    else:
+        registers, spills = _amd_usage(text)
+    return Compiled(
+        variant.name,
+        name,
+        registers,
+        spills,
+        made.metadata.shared,
+        _count(WGMMA, text),
+        _count(target.matrix, text),
+        _count(ASYNC_COPIES, text),
+        seconds,
+    )
+
+
+def _count(pattern: str, text: str) -> int:
+    return len(re.findall(pattern, text))
+
+
+def _cubin_usage(cubin: bytes, folder: str) -> tuple[int, int]:
+    """Registers of a thread and bytes spilled, as Triton's own copy of cuobjdump reads them."""
+    nvidia: Any = import_module("triton.backends.nvidia")
+    program = Path(nvidia.__path__[0]) / "bin" / "cuobjdump"
+    with tempfile.NamedTemporaryFile(suffix=".cubin", dir=folder) as file:
+        file.write(cubin)
+        file.flush()
+        done = subprocess.run(
+            [str(program), "-res-usage", file.name], capture_output=True, text=True, check=True
+        )
+    found = re.search(r"REG:(\d+) STACK:(\d+)", done.stdout)
+    assert found, done.stdout
+    # The stack holds nothing else: these kernels call nothing and keep no arrays of their own.
+    return int(found[1]), int(found[2])
+
+
+def _amd_usage(text: str) -> tuple[int, int]:
+    """Vector registers of a thread and bytes spilled."""
+
+    def number(name: str) -> int:
+        return sum(int(n) for n in re.findall(rf"^\s*\.{name}:\s+(\d+)", text, re.MULTILINE))
+
+    # .vgpr_count is the sum of both kinds on this target; .agpr_count is a part of it.
+    return number("vgpr_count"), 4 * number("vgpr_spill_count")

@@ -1,0 +1,170 @@
+# Built by archspec 0.1.0 from sparse.yaml; edit the spec and build again.
+"""RMSNorm as one pass over the rows: x / sqrt(mean(x²) + eps) · (center + weight), in float32.
+
+rows     R, how many vectors are normed, whatever dimensions they stand in
+WIDTH    W, the numbers in one
+ROWS     vectors that a program has in hand at once, a power of two
+COLUMNS  W rounded up to a power of two; what is beyond W is masked, and zero
+center   what is added to the weight, 1 in a zero-centred norm
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from .launch import NAMESPACE, Variant, launch, pieces
+
+PROGRAMS = 512  # of the backward pass, each with a sum of its own for the weight's gradient
+
+# For each width: ROWS, COLUMNS, and the warps of a program.
+TILES = {
+    128: (16, 128, 4),
+}
+
+
+@triton.jit(do_not_specialize=["rows"])
+def _norm_forward(
+    x,
+    weight,
+    y,
+    rows,
+    eps,
+    center,
+    WIDTH: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+):
+    """y = x · r · (center + weight), where r = 1 / sqrt(mean(x²) + eps): x and y (R, W)."""
+    row = (tl.program_id(0) * ROWS + tl.arange(0, ROWS)).to(tl.int64)[:, None]
+    column = tl.arange(0, COLUMNS)[None, :]
+    at, inside = row * WIDTH + column, (row < rows) & (column < WIDTH)
+    xs = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)  # (ROWS, COLUMNS)
+    scale = center + tl.load(weight + column, mask=column < WIDTH, other=0.0).to(tl.float32)
+    r = tl.rsqrt(tl.sum(xs * xs, axis=1) / WIDTH + eps)[:, None]
+    tl.store(y + at, xs * r * scale, mask=inside)
+
+
+@triton.jit(do_not_specialize=["rows"])
+def _norm_backward(
+    grad_y,
+    x,
+    weight,
+    grad_x,
+    grad_weight,
+    rows,
+    eps,
+    center,
+    WIDTH: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+):
+    """Both gradients, with n = x · r and g = grad_y · (center + weight).
+
+    grad_x = r · (g − n · mean(g · n)), and grad_y · n summed over a program's rows, which are
+    every PROGRAMS-th: grad_weight (PROGRAMS, W).
+    """
+    program = tl.program_id(0)
+    column = tl.arange(0, COLUMNS)[None, :]
+    scale = center + tl.load(weight + column, mask=column < WIDTH, other=0.0).to(tl.float32)
+    total = tl.zeros((ROWS, COLUMNS), tl.float32)
+    for first in range(program * ROWS, rows, tl.num_programs(0) * ROWS):
+        row = (first + tl.arange(0, ROWS)).to(tl.int64)[:, None]
+        at, inside = row * WIDTH + column, (row < rows) & (column < WIDTH)
+        xs = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)  # (ROWS, COLUMNS)
+        gs = tl.load(grad_y + at, mask=inside, other=0.0).to(tl.float32)
+        r = tl.rsqrt(tl.sum(xs * xs, axis=1) / WIDTH + eps)[:, None]
+        n = xs * r
+        total += gs * n
+        gs *= scale
+        along = (tl.sum(gs * n, axis=1) / WIDTH)[:, None]
+        tl.store(grad_x + at, r * (gs - n * along), mask=inside)
+    total = tl.sum(total, axis=0)[None, :]
+    tl.store(grad_weight + program * WIDTH + column, total, mask=column < WIDTH)
+
+
+def rms_norm(x: Tensor, weight: Tensor, eps: float, center: float) -> Tensor:
+    """x / sqrt(mean(x²) + eps) · (center + weight) over the last dimension: (…, W), (W,) → (…, W)."""
+    return _rms_norm(_rows(x), weight, eps, center)
+
+
+def _rows(x: Tensor) -> Tensor:
+    """x where its rows lie one behind the other, as those of transposed heads do; else a copy."""
+    heads = x.ndim == 4 and x.transpose(1, 2).is_contiguous()
+    return x if heads else x.contiguous()
+
+
+@torch.library.custom_op(f"{NAMESPACE}::rms_norm", mutates_args=())
+def _rms_norm(x: Tensor, weight: Tensor, eps: float, center: float) -> Tensor:
+    y = torch.empty_like(x)
+    width = x.shape[-1]
+    rows, (at_once, columns, warps) = x.numel() // width, TILES[width]
+    grid = (pieces(rows, at_once),)
+    tiles = {"WIDTH": width, "ROWS": at_once, "COLUMNS": columns}
+    launch(_norm_forward, grid, x, weight, y, rows, eps, center, **tiles, num_warps=warps)
+    return y
+
+
+@_rms_norm.register_fake
+def _(x: Tensor, weight: Tensor, eps: float, center: float) -> Tensor:
+    return torch.empty_like(x)
+
+
+@torch.library.custom_op(f"{NAMESPACE}::rms_norm_backward", mutates_args=())
+def _rms_norm_backward(
+    grad_y: Tensor, x: Tensor, weight: Tensor, eps: float, center: float
+) -> tuple[Tensor, Tensor]:
+    grad_x, width = torch.empty_like(x), x.shape[-1]
+    grad_y = torch.empty_like(x).copy_(grad_y) if grad_y.stride() != x.stride() else grad_y
+    rows, (at_once, columns, warps) = x.numel() // width, TILES[width]
+    programs = min(PROGRAMS, pieces(rows, at_once))
+    sums = weight.new_empty(programs, width, dtype=torch.float32)
+    tiles = {"WIDTH": width, "ROWS": at_once, "COLUMNS": columns}
+    tensors = (grad_y, x, weight, grad_x, sums)
+    launch(_norm_backward, (programs,), *tensors, rows, eps, center, **tiles, num_warps=warps)
+    return grad_x, sums.sum(dim=0).to(weight.dtype)
+
+
+@_rms_norm_backward.register_fake
+def _(
+    grad_y: Tensor, x: Tensor, weight: Tensor, eps: float, center: float
+) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(x), torch.empty_like(weight)
+
+
+def _save(ctx, inputs, output):
+    x, weight, ctx.eps, ctx.center = inputs
+    ctx.save_for_backward(x, weight)
+
+
+def _grads(ctx, grad_y):
+    return *_rms_norm_backward(grad_y, *ctx.saved_tensors, ctx.eps, ctx.center), None, None
+
+
+_rms_norm.register_autograd(_grads, setup_context=_save)
+
+
+def variants() -> list[Variant]:
+    """The kernels as this model launches them, in bfloat16."""
+    numbers = {"rows": "i32", "eps": "fp32", "center": "fp32"}
+    tiles = dict.fromkeys(("WIDTH", "ROWS", "COLUMNS"), "constexpr")
+    one = dict.fromkeys(("x", "weight", "y"), "*bf16")
+    other = dict.fromkeys(("grad_y", "x", "weight", "grad_x"), "*bf16") | {"grad_weight": "*fp32"}
+    return [
+        Variant(
+            f"{name}_{width}",
+            kernel,
+            pointers | numbers | tiles,
+            {"WIDTH": width, "ROWS": at_once, "COLUMNS": columns},
+            num_warps=warps,
+            num_stages=3,
+            attrs=tuple(pointers),
+        )
+        for width, (at_once, columns, warps) in TILES.items()
+        for name, kernel, pointers in (
+            ("norm_forward", _norm_forward, one),
+            ("norm_backward", _norm_backward, other),
+        )
+    ]
