@@ -81,6 +81,7 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
     }
     files: dict[str, str] = {}
     purposes: dict[str, str] = {}
+    launches = False
     checks: list[dict[str, Any]] = []
     kinds = _by_kind(view)
     for kind, modules in kinds.items():
@@ -98,6 +99,7 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
             seen = context | {"modules": users} | beside.shared(users if alike else modules)
             files[shared.path] = _render(template(kind, shared.template), seen)
             purposes[shared.path] = shared.purpose
+            launches |= shared.kernels
         if check := beside.CHECK:
             where = template(kind, check.template)
             checks.append({**vars(check), "template": where, "modules": modules})
@@ -106,6 +108,9 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
             seen = context | {"checks": checks}
             files[path] = _render(f"templates/package/{name}.py.jinja", seen)
             purposes[path] = purpose
+    if launches:
+        files["launch.py"] = _render("templates/kernels/launch.py.jinja", context)
+        purposes["launch.py"] = "when kernels run, and how each is compiled"
     return files, purposes
 
 

@@ -24,6 +24,8 @@ class SharedFile:
     template: str
     purpose: str
     needed: str | None = None
+    kernels: bool = False
+    """It holds Triton kernels: a package with such a file has launch.py, which it imports."""
 
     def users(self, views: list[Any]) -> list[Any]:
         """Those of `views` whose modules import it."""
