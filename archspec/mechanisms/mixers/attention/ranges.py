@@ -47,7 +47,7 @@ def key_ranges(
         return Ranges(lines, "0", loops, "key[None, :] < keys")
     lines = [
         "earlier = keys - tokens  # keys before the first query",
-        "last = (earlier + token)[:, None]  # the last key that a row sees, its own",
+        "last = earlier + token  # the last key that a row sees, its own",
         f"lowest = earlier + {_over('tile * ROWS', group)}",
         f"highest = earlier + tl.minimum({_over('(tile * ROWS + ROWS - 1)', group)}, tokens - 1)",
     ]
@@ -57,13 +57,13 @@ def key_ranges(
             Loop("0", "full", False, WHOLE),
             Loop("full", "highest + 1", True, DIAGONAL),
         )
-        return Ranges(tuple(lines), "0", loops, "key[None, :] <= last")
+        return Ranges(tuple(lines), "0", loops, "key[None, :] <= last[:, None]")
     lines.append(f"begin = tl.maximum({_first('lowest', window, chunk)}, 0) // KEYS * KEYS")
     if chunk:
         lines.append(f"since = {_first('last', None, chunk)}")
-        seen = "(key[None, :] <= last) & (key[None, :] >= since)"
+        seen = "(key[None, :] <= last[:, None]) & (key[None, :] >= since[:, None])"
     else:
-        seen = f"(key[None, :] <= last) & (key[None, :] > last - {window})"
+        seen = f"(key[None, :] <= last[:, None]) & (key[None, :] > last[:, None] - {window})"
     if narrow:
         loops = (Loop("begin", "highest + 1", True, PARTLY),)
         return Ranges(tuple(lines), "begin", loops, seen)
