@@ -107,12 +107,7 @@ class KernelView:
     @property
     def query_head(self) -> str:
         """The query head of a row."""
-        return f"head * {self.group} + row % {self.group}" if self.group > 1 else "head"
-
-    @property
-    def token(self) -> str:
-        """The token of a row."""
-        return f"row // {self.group}" if self.group > 1 else "row"
+        return f"head * {self.group} + member" if self.group > 1 else "head"
 
     @property
     def e(self) -> str:
