@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from archspec.codegen.site import SharedFile
+from archspec.mechanisms.mixers.attention.kernels import KernelView, kernel_context
 
 ATTEND = SharedFile(
     "attend.py",
@@ -155,6 +156,11 @@ class Calling(Protocol):
         """A learned bias for each distance, where there is one."""
         ...
 
+    @property
+    def kernel(self) -> KernelView | None:
+        """The kernels for its shape, where there are such."""
+        ...
+
 
 def shared(views: Sequence[Calling]) -> dict[str, Any]:
     """The functions that all attention classes call, each once."""
@@ -171,7 +177,7 @@ def shared(views: Sequence[Calling]) -> dict[str, Any]:
         "distances": list(dict.fromkeys(bias.function for bias in biased)),
         "both_sides": {bias.function for bias in biased if bias.both},
         "attend_names": sorted(called | {bias.call for bias in biased}),
-    }
+    } | kernel_context(views)
 
 
 _LOOK_BACK = ("causal", "sliding", "chunked")

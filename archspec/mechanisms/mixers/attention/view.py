@@ -14,6 +14,7 @@ from archspec.mechanisms.mixers.attention.functions import (
     RelativeView,
     shared,
 )
+from archspec.mechanisms.mixers.attention.kernels import ATTENTION_KERNELS, KernelView
 from archspec.mechanisms.mixers.attention.parts import (
     GATES,
     Alibi,
@@ -35,7 +36,7 @@ __all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "attention.py"
 PURPOSE = "the attention of each kind of layer"
-SHARED = (ATTEND, SELECT)
+SHARED = (ATTEND, ATTENTION_KERNELS, SELECT)
 CACHES = {
     "KeyValueCache": "templates/caches/key_value.py.jinja",
     "RollingCache": "templates/caches/rolling.py.jinja",
@@ -99,6 +100,7 @@ class AttentionView:
     select: SelectionView | None
     cache: str | None
     function: Attend
+    kernel: KernelView | None
     only: tuple[str, ...] = ("q", "k", "v")
     """What the stages at hand work on."""
 
@@ -182,6 +184,18 @@ class AttentionView:
         if self.cache == "SourceCache":
             return self._arguments("self.sinks", "step.start", "step.source_padding")
         return self._arguments("self.sinks", "step.start", "step.padding")
+
+    @property
+    def padding(self) -> str:
+        """Which keys are real."""
+        return "step.source_padding" if self.cache == "SourceCache" else "step.padding"
+
+    @property
+    def kernel_arguments(self) -> str:
+        """What follows q, k and v where kernels compute it."""
+        parts = ["self.sinks"] if self.sinks else []
+        parts += ["slopes"] if self.slopes else []
+        return "".join(f", {part}" for part in parts + (["step.start"] if self.chunk else []))
 
     @property
     def both_ways_arguments(self) -> str:
@@ -272,6 +286,24 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         only=("q",) if a.shared_keys else ("q", "k", "v"),
         cache=_cache(a) if site.decodes and a.is_causal() and not a.shared_keys else None,
         function=Attend(_kind(a), core),
+        kernel=None if a.relative_bias or a.select else _kernel(a, Attend(_kind(a), core)),
+    )
+
+
+def _kernel(a: Attention, function: Attend) -> KernelView:
+    return KernelView(
+        kind=function.name.removeprefix("attend_"),
+        heads=a.heads,
+        kv_heads=a.key_heads,
+        head_dim=a.head_dim,
+        value_dim=a.value_width,
+        causal=a.causal and a.source == "self",
+        window=a.window,
+        chunk=a.chunk,
+        scale=a.score_scale,
+        softcap=a.softcap,
+        sinks=a.sinks,
+        slopes=a.alibi is not None,
     )
 
 

@@ -58,6 +58,7 @@ class LatentView:
     function: Attend
     prefix: bool = False
     relative: None = None
+    kernel: None = None
 
     @property
     def arguments(self) -> str:
