@@ -95,6 +95,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         call = getattr(item, "callspec", None)
         path = call.params.get("case") if call else None
-        if isinstance(path, Path) and "compile" in item.name:
-            if path.name != "example.yaml" and path.stem not in COMPILED:
-                item.add_marker(pytest.mark.slow)
+        if not isinstance(path, Path) or "compile" not in item.name:
+            continue
+        if path.name != "example.yaml" and path.stem not in COMPILED:
+            item.add_marker(pytest.mark.slow)
