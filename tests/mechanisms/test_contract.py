@@ -188,6 +188,8 @@ def test_gradients_are_finite(case: Case, model: nn.Module) -> None:
 
 
 def test_compiles_without_a_graph_break(case: Case, model: nn.Module) -> None:
+    if case.architecture.is_causal and case.architecture.head:
+        pytest.skip("compiled with a cache and with a loss")
     torch.compiler.reset()
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     tokens = ids(case)
