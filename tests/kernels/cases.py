@@ -7,8 +7,7 @@ from typing import Any
 
 Case = dict[str, Any]
 
-TILES = {"forward": (32, 32, 4, 1), "backward_queries": (32, 32, 4, 1)}
-TILES |= {"backward_keys": (32, 32, 4, 1), "decode": (16, 32, 4, 1)}
+TILES = (32, 32, 4, 1)
 """Smaller than on a GPU, so that short texts have several tiles and windows have edges in them."""
 
 
