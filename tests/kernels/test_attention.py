@@ -7,11 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import ROOT
-
 from kernels.cases import SAMPLE, Case, every
 
 WORKER = Path(__file__).parent / "interpreter.py"
@@ -78,5 +76,3 @@ def test_kernels_are_attention_written_out(name: str, interpreter: Interpreter) 
 def test_every_shape(name: str, interpreter: Interpreter) -> None:
     case = every()[name]
     compare(interpreter.errors(case), case["dtype"])
-
-

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from .attend import attend_causal, attend_chunked
 from .cache import KeyValueCache, RollingCache
+from .launch import use_kernels
 from .rotary import rotate_pairs
 from .step import Step
 
@@ -33,7 +34,14 @@ class ChunkedAttention(nn.Module):
         q, k = self.q_norm(q), self.k_norm(k)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
-        out = attend_chunked(q, k, v, step.start, step.padding, chunk=64, scale=0.1767766952966369)
+        if step.padding is None and use_kernels(q, k, v):
+            from . import attention_kernels as kernels
+
+            out = kernels.chunked(q, k, v, step.start)
+        else:
+            out = attend_chunked(
+                q, k, v, step.start, step.padding, chunk=64, scale=0.1767766952966369
+            )
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
     @staticmethod
@@ -61,7 +69,12 @@ class GlobalAttention(nn.Module):
         q = q * growth[:, None, :, None].to(q.dtype)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
-        out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
+        if step.padding is None and use_kernels(q, k, v):
+            from . import attention_kernels as kernels
+
+            out = kernels.causal(q, k, v)
+        else:
+            out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
     @staticmethod

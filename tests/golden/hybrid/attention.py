@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from .attend import attend_causal
 from .cache import KeyValueCache
+from .launch import use_kernels
 from .norm import (
     RMSNorm,
 )
@@ -35,7 +36,12 @@ class Attention(nn.Module):
         q, k = self.q_norm(q), self.k_norm(k)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
-        out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
+        if step.padding is None and use_kernels(q, k, v):
+            from . import attention_kernels as kernels
+
+            out = kernels.causal(q, k, v)
+        else:
+            out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
         gate = torch.sigmoid(self.gate_proj(x))  # (B, T, H)
         out = out.transpose(1, 2) * gate[..., None]  # (B, T, H, D)
         return self.o_proj(out.flatten(2))

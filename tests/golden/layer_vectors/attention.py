@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from .attend import attend_causal, attend_sliding
 from .cache import KeyValueCache, RollingCache
+from .launch import use_kernels
 from .norm import (
     RMSNorm,
 )
@@ -38,7 +39,14 @@ class NearAttention(nn.Module):
         if cache is not None:
             k, v = cache.append(k, v, step.start)
         step.shared["sliding_32_2x32"] = k, v  # for later layers
-        out = attend_sliding(q, k, v, step.start, step.padding, window=32, scale=0.1767766952966369)
+        if step.padding is None and use_kernels(q, k, v):
+            from . import attention_kernels as kernels
+
+            out = kernels.sliding(q, k, v)
+        else:
+            out = attend_sliding(
+                q, k, v, step.start, step.padding, window=32, scale=0.1767766952966369
+            )
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
     @staticmethod
@@ -71,7 +79,12 @@ class WholeAttention(nn.Module):
         if cache is not None:
             k, v = cache.append(k, v, step.start)
         step.shared["global_all_1x64"] = k, v  # for later layers
-        out = attend_causal(q, k, v, step.start, step.padding, scale=0.125)
+        if step.padding is None and use_kernels(q, k, v):
+            from . import attention_kernels as kernels
+
+            out = kernels.causal(q, k, v)
+        else:
+            out = attend_causal(q, k, v, step.start, step.padding, scale=0.125)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
     @staticmethod
@@ -95,7 +108,14 @@ class NearReaderAttention(nn.Module):
         q = self.q_norm(q)
         q = rotate(q, step.near_rotary)
         k, v = step.shared["sliding_32_2x32"]  # of an earlier layer
-        out = attend_sliding(q, k, v, step.start, step.padding, window=32, scale=0.1767766952966369)
+        if step.padding is None and use_kernels(q, k, v):
+            from . import attention_kernels as kernels
+
+            out = kernels.sliding(q, k, v)
+        else:
+            out = attend_sliding(
+                q, k, v, step.start, step.padding, window=32, scale=0.1767766952966369
+            )
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
 
@@ -114,5 +134,10 @@ class WholeReaderAttention(nn.Module):
         q = self.q_norm(q)
         q = rotate(q, step.whole_rotary)
         k, v = step.shared["global_all_1x64"]  # of an earlier layer
-        out = attend_causal(q, k, v, step.start, step.padding, scale=0.125)
+        if step.padding is None and use_kernels(q, k, v):
+            from . import attention_kernels as kernels
+
+            out = kernels.causal(q, k, v)
+        else:
+            out = attend_causal(q, k, v, step.start, step.padding, scale=0.125)
         return self.o_proj(out.transpose(1, 2).flatten(2))

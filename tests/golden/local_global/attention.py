@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from .attend import attend_causal, attend_sliding
 from .cache import KeyValueCache, RollingCache
+from .launch import use_kernels
 from .rotary import rotate
 from .step import Step
 
@@ -29,7 +30,14 @@ class SlidingAttention(nn.Module):
         q, k = rotate(q, step.local_rotary), rotate(k, step.local_rotary)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
-        out = attend_sliding(q, k, v, step.start, step.padding, window=64, scale=0.1767766952966369)
+        if step.padding is None and use_kernels(q, k, v):
+            from . import attention_kernels as kernels
+
+            out = kernels.sliding(q, k, v)
+        else:
+            out = attend_sliding(
+                q, k, v, step.start, step.padding, window=64, scale=0.1767766952966369
+            )
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
     @staticmethod
@@ -56,7 +64,12 @@ class GlobalAttention(nn.Module):
         q, k = rotate(q, step.global_rotary), rotate(k, step.global_rotary)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
-        out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
+        if step.padding is None and use_kernels(q, k, v):
+            from . import attention_kernels as kernels
+
+            out = kernels.causal(q, k, v)
+        else:
+            out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
     @staticmethod

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from .attend import attend_causal
 from .cache import KeyValueCache
+from .launch import use_kernels
 from .rotary import rotate_pairs
 from .step import Step
 
@@ -29,7 +30,12 @@ class Attention(nn.Module):
         q, k = rotate_pairs(q, step.rotary), rotate_pairs(k, step.rotary)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
-        out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
+        if step.padding is None and use_kernels(q, k, v):
+            from . import attention_kernels as kernels
+
+            out = kernels.causal(q, k, v)
+        else:
+            out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
     @staticmethod

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from .attend import attend_causal_sink
 from .cache import KeyValueCache
+from .launch import use_kernels
 from .rotary import rotate
 from .step import Step
 
@@ -31,9 +32,14 @@ class Attention(nn.Module):
         q, k = rotate(q, step.rotary), rotate(k, step.rotary)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
-        out = attend_causal_sink(
-            q, k, v, self.sinks, step.start, step.padding, scale=0.1767766952966369
-        )
+        if step.padding is None and use_kernels(q, k, v):
+            from . import attention_kernels as kernels
+
+            out = kernels.causal_sink(q, k, v, self.sinks)
+        else:
+            out = attend_causal_sink(
+                q, k, v, self.sinks, step.start, step.padding, scale=0.1767766952966369
+            )
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
     @staticmethod

@@ -19,7 +19,7 @@ ATTENTION_KERNELS = SharedFile(
 )
 
 NARROW = 128
-"""Up to this window or chunk hardly a tile is seen whole, so one loop with a mask reads them all."""
+"""Up to this window or chunk hardly a tile is seen whole: one loop with a mask reads them all."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,11 @@ class KernelView:
             return "a token sees every key"
         if self.window:
             return f"a token sees the last {self.window:,}"
-        return f"a token sees its chunk of {self.chunk:,}" if self.chunk else "a token sees all before it"
+        return (
+            f"a token sees its chunk of {self.chunk:,}"
+            if self.chunk
+            else "a token sees all before it"
+        )
 
     @property
     def tensors(self) -> list[str]:

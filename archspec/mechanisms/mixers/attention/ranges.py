@@ -49,7 +49,7 @@ def key_ranges(
         return Ranges(lines, "0", loops, "key[None, :] < keys")
     lines = [
         "earlier = keys - tokens  # keys before the first query",
-        f"last = earlier + {'token' if group > 1 else 'row'}  # the last key that a row sees, its own",
+        f"last = earlier + {'token' if group > 1 else 'row'}  # the last key a row sees, its own",
         "lowest = earlier + start" if group > 1 else "lowest = earlier + tile * ROWS",
         f"highest = earlier + tl.minimum({_over('(tile * ROWS + ROWS - 1)', group)}, tokens - 1)",
     ]
