@@ -7,11 +7,16 @@ row      one query head of one token: the G heads that share a key-value head li
          that a tile of rows reads each key once for all of them; row r is token r // G
 ROWS     rows that a program has in hand at once; KEYS, keys of a tile
 s, p     scores as exponents of two, and their softmax; both are (ROWS, KEYS), in float32
+top, total
+         the largest score of a row so far, and the sum of its exponentials below that
 lse      log2 of a row's sum, (B, K, T · G)
 delta    Σ out · dout of a row, the same shape
 x_batch, x_head, x_token
          how far apart in memory the sequences, heads and tokens of x are; the numbers of a head
          lie one behind the other
+own, place
+         where the first row of a tile stands in what is as dense as out, and each row after it
+share    keys that one program reads for a new token, and `part` what they give alone
 phase    how far into its chunk the first key stands
 """
 
@@ -170,7 +175,6 @@ def chunked_backward_queries(
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
-
         p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
         p = tl.where((key[None, :] <= last[:, None]) & (key[None, :] >= since[:, None]), p, 0.0)
         dp = multiply(dout, tl.trans(v))
@@ -475,7 +479,6 @@ def causal_backward_queries(
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
-
         p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
         dp = multiply(dout, tl.trans(v))
         ds = p * (dp - delta[:, None])
@@ -487,7 +490,6 @@ def causal_backward_queries(
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
-
         p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
         p = tl.where(key[None, :] <= last[:, None], p, 0.0)
         dp = multiply(dout, tl.trans(v))
@@ -577,7 +579,6 @@ def causal_backward_keys(
         q = tl.load(q_at + d, mask=real[:, None], other=0.0)
         dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
         s = multiply(k, tl.trans(q))
-        last = earlier + token
         p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
         dv = multiply(p.to(dout.dtype), dout, dv)
         dp = multiply(v, tl.trans(dout))
