@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: help setup demo test sweep check regen gallery bench clean
+.PHONY: help setup demo test sweep sweep-kernels check regen gallery bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ test: $(READY)  ## Run all tests, on two processes
 
 sweep: $(READY)  ## What is slow: 5,000 random specs, every gallery package compiled
 	$(RUN) -m pytest -n 2 -q -m slow tests
+
+sweep-kernels: $(READY)  ## Every shape of attention in Triton's interpreter, which takes an hour
+	$(RUN) -m pytest -n 2 -q -m slow tests/kernels
 
 check: $(READY)  ## Lint, format and type-check the sources
 	$(VENV)/bin/ruff check .

@@ -102,7 +102,8 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
             launches |= shared.kernels
         if check := beside.CHECK:
             where = template(kind, check.template)
-            checks.append({**vars(check), "template": where, "modules": modules})
+            own = {"modules": modules, "shared": beside.shared(modules)}
+            checks.append({**vars(check), "template": where, **own})
     for path, (name, purpose, wanted) in table.items():
         if wanted:
             seen = context | {"checks": checks}

@@ -60,8 +60,8 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     shape.setdefault("scale", shape["head_dim"] ** -0.5)
     view = KernelView(**shape)
     kernels = module(folder, view)
-    for suffix, tiles in case.get("tiles", {}).items():
-        kernels.TILES[getattr(kernels, f"attention_{suffix}")] = kernels.Tiles(*tiles)
+    for kernel in kernels.TILES if "tiles" in case else ():
+        kernels.TILES[kernel] = kernels.Tiles(*case["tiles"])
     tokens, keys, dtype = case["tokens"], case.get("keys", case["tokens"]), case["dtype"]
     torch.manual_seed(0)
 

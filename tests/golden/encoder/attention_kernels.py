@@ -7,11 +7,15 @@ row      one query head of one token: the G heads that share a key-value head li
          that a tile of rows reads each key once for all of them; row r is token r // G
 ROWS     rows that a program has in hand at once; KEYS, keys of a tile
 s, p     scores as exponents of two, and their softmax; both are (ROWS, KEYS), in float32
+top, total
+         the largest score of a row so far, and the sum of its exponentials below that
 lse      log2 of a row's sum, (B, K, T · G)
 delta    Σ out · dout of a row, the same shape
 x_batch, x_head, x_token
          how far apart in memory the sequences, heads and tokens of x are; the numbers of a head
          lie one behind the other
+own, place
+         where the first row of a tile stands in what is as dense as out, and each row after it
 """
 
 from __future__ import annotations
@@ -158,7 +162,6 @@ def bidirectional_backward_queries(
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
-
         p = tl.exp2(s * 0.36067376022224085 - lse[:, None])
         dp = multiply(dout, tl.trans(v))
         ds = p * (dp - delta[:, None])
@@ -170,7 +173,6 @@ def bidirectional_backward_queries(
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
-
         p = tl.exp2(s * 0.36067376022224085 - lse[:, None])
         p = tl.where(key[None, :] < keys, p, 0.0)
         dp = multiply(dout, tl.trans(v))
@@ -209,7 +211,6 @@ def bidirectional_backward_keys(
     sequence = (tl.program_id(1) // 6).to(tl.int64)
     head = (tl.program_id(1) % 6).to(tl.int64)
     first = tl.program_id(0) * KEYS
-    full = tokens // ROWS * ROWS
     d = tl.arange(0, 16)[None, :]
     place_k = sequence * k_batch + head * k_head + first * k_token.to(tl.int64)
     place_v = sequence * v_batch + head * v_head + first * v_token.to(tl.int64)
@@ -222,23 +223,7 @@ def bidirectional_backward_keys(
     v = tl.load(v_at + d, mask=there, other=0.0)
     dk = tl.zeros((KEYS, 16), tl.float32)
     dv = tl.zeros((KEYS, 16), tl.float32)
-    for above in range(0, full, ROWS):  # every row sees the whole tile
-        row = above + tl.arange(0, ROWS)
-        real = row < tokens
-        q_at = q_ptr + sequence * q_batch + head * q_head + above * q_token.to(tl.int64)
-        q_at += (tl.arange(0, ROWS) * q_token)[:, None]
-        own = (sequence * tokens + above) * 6 + head
-        place = (tl.arange(0, ROWS) * 6)[:, None]
-        lse, delta = tl.load(lse_ptr + at + row), tl.load(delta_ptr + at + row)
-        q = tl.load(q_at + d)
-        dout = tl.load(dout_ptr + own * 16 + place * 16 + d)
-        s = multiply(k, tl.trans(q))
-        p = tl.exp2(s * 0.36067376022224085 - lse[None, :])
-        dv = multiply(p.to(dout.dtype), dout, dv)
-        dp = multiply(v, tl.trans(dout))
-        ds = p * (dp - delta[None, :])
-        dk = multiply(ds.to(q.dtype), q, dk)
-    for above in range(full, tokens, ROWS):  # where the rows end
+    for above in range(0, tokens, ROWS):  # every row sees the whole tile
         row = above + tl.arange(0, ROWS)
         real = row < tokens
         q_at = q_ptr + sequence * q_batch + head * q_head + above * q_token.to(tl.int64)
@@ -251,7 +236,6 @@ def bidirectional_backward_keys(
         dout = tl.load(dout_ptr + own * 16 + place * 16 + d, mask=real[:, None], other=0.0)
         s = multiply(k, tl.trans(q))
         p = tl.exp2(s * 0.36067376022224085 - lse[None, :])
-        p = tl.where(real[None, :], p, 0.0)
         dv = multiply(p.to(dout.dtype), dout, dv)
         dp = multiply(v, tl.trans(dout))
         ds = p * (dp - delta[None, :])
@@ -283,9 +267,13 @@ def _tiles(kernel: Any, like: Tensor) -> Tiles:
     return TILES[kernel] if like.element_size() == 2 else SMALL
 
 
+# An AMD GPU has 64 KiB beside its cores, where one of Nvidia has 160 and more.
+STAGES = 2 if torch.version.hip else 3
+
+
 def _run(kernel: Any, tiles: Tiles, grid: tuple[int, ...], *arguments: Any) -> None:
-    cut = {"ROWS": tiles.rows, "KEYS": tiles.keys}
-    launch(kernel, grid, *arguments, **cut, num_warps=tiles.warps, num_stages=tiles.stages)
+    cut, stages = {"ROWS": tiles.rows, "KEYS": tiles.keys}, min(STAGES, tiles.stages)
+    launch(kernel, grid, *arguments, **cut, num_warps=tiles.warps, num_stages=stages)
 
 
 def _dense(x: Tensor) -> Tensor:

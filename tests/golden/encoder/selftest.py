@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from . import attend
+from .launch import use_kernels
 from .model import Layer
 from .step import make_step
 
@@ -35,6 +36,11 @@ def check_attention() -> float:
     out = attend.attend_bidirectional(q, k, v, None, scale=0.25)
     want = definition(q, k, v, 0.25)
     worst = max(worst, (out - want).abs().max().item())
+    if use_kernels(q, k, v):
+        from . import attention_kernels as kernels
+
+        out = kernels.bidirectional(q, k, v)
+        worst = max(worst, (out - want).abs().max().item())
     return worst
 
 

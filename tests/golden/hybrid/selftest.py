@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from . import attend, delta_rule
+from .launch import use_kernels
 from .model import AttentionLayer, DeltaLayer
 from .step import make_step
 
@@ -52,6 +53,11 @@ def check_attention() -> float:
     out = attend.attend_causal(q, k, v, 0, None, scale=0.1767766952966369)
     want = definition(q, k, v, 0.1767766952966369)
     worst = max(worst, (out - want).abs().max().item())
+    if use_kernels(q, k, v):
+        from . import attention_kernels as kernels
+
+        out = kernels.causal(q, k, v)
+        worst = max(worst, (out - want).abs().max().item())
     return worst
 
 

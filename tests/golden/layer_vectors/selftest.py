@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from . import attend
+from .launch import use_kernels
 from .model import NearLayer, WholeLayer
 from .step import make_step
 
@@ -39,24 +40,44 @@ def check_attention() -> float:
     out = attend.attend_sliding(q, k, v, 0, None, window=32, scale=0.1767766952966369)
     want = definition(q, k, v, 0.1767766952966369, window=32)
     worst = max(worst, (out - want).abs().max().item())
+    if use_kernels(q, k, v):
+        from . import attention_kernels as kernels
+
+        out = kernels.sliding(q, k, v)
+        worst = max(worst, (out - want).abs().max().item())
     q = torch.randn(1, 4, TOKENS, 64)
     k = torch.randn(1, 1, TOKENS, 64)
     v = torch.randn(1, 1, TOKENS, 64)
     out = attend.attend_causal(q, k, v, 0, None, scale=0.125)
     want = definition(q, k, v, 0.125)
     worst = max(worst, (out - want).abs().max().item())
+    if use_kernels(q, k, v):
+        from . import attention_kernels as kernels
+
+        out = kernels.causal(q, k, v)
+        worst = max(worst, (out - want).abs().max().item())
     q = torch.randn(1, 4, TOKENS, 32)
     k = torch.randn(1, 2, TOKENS, 32)
     v = torch.randn(1, 2, TOKENS, 32)
     out = attend.attend_sliding(q, k, v, 0, None, window=32, scale=0.1767766952966369)
     want = definition(q, k, v, 0.1767766952966369, window=32)
     worst = max(worst, (out - want).abs().max().item())
+    if use_kernels(q, k, v):
+        from . import attention_kernels as kernels
+
+        out = kernels.sliding(q, k, v)
+        worst = max(worst, (out - want).abs().max().item())
     q = torch.randn(1, 4, TOKENS, 64)
     k = torch.randn(1, 1, TOKENS, 64)
     v = torch.randn(1, 1, TOKENS, 64)
     out = attend.attend_causal(q, k, v, 0, None, scale=0.125)
     want = definition(q, k, v, 0.125)
     worst = max(worst, (out - want).abs().max().item())
+    if use_kernels(q, k, v):
+        from . import attention_kernels as kernels
+
+        out = kernels.causal(q, k, v)
+        worst = max(worst, (out - want).abs().max().item())
     return worst
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from . import attend
+from .launch import use_kernels
 from .model import GlobalLayer, LocalLayer
 from .step import make_step
 
@@ -39,12 +40,22 @@ def check_attention() -> float:
     out = attend.attend_sliding(q, k, v, 0, None, window=64, scale=0.1767766952966369)
     want = definition(q, k, v, 0.1767766952966369, window=64)
     worst = max(worst, (out - want).abs().max().item())
+    if use_kernels(q, k, v):
+        from . import attention_kernels as kernels
+
+        out = kernels.sliding(q, k, v)
+        worst = max(worst, (out - want).abs().max().item())
     q = torch.randn(1, 6, TOKENS, 32)
     k = torch.randn(1, 2, TOKENS, 32)
     v = torch.randn(1, 2, TOKENS, 32)
     out = attend.attend_causal(q, k, v, 0, None, scale=0.1767766952966369)
     want = definition(q, k, v, 0.1767766952966369)
     worst = max(worst, (out - want).abs().max().item())
+    if use_kernels(q, k, v):
+        from . import attention_kernels as kernels
+
+        out = kernels.causal(q, k, v)
+        worst = max(worst, (out - want).abs().max().item())
     return worst
 
 

@@ -7,11 +7,16 @@ row      one query head of one token: the G heads that share a key-value head li
          that a tile of rows reads each key once for all of them; row r is token r // G
 ROWS     rows that a program has in hand at once; KEYS, keys of a tile
 s, p     scores as exponents of two, and their softmax; both are (ROWS, KEYS), in float32
+top, total
+         the largest score of a row so far, and the sum of its exponentials below that
 lse      log2 of a row's sum, (B, K, T · G)
 delta    Σ out · dout of a row, the same shape
 x_batch, x_head, x_token
          how far apart in memory the sequences, heads and tokens of x are; the numbers of a head
          lie one behind the other
+own, place
+         where the first row of a tile stands in what is as dense as out, and each row after it
+share    keys that one program reads for a new token, and `part` what they give alone
 """
 
 from __future__ import annotations
@@ -75,7 +80,7 @@ def causal_forward(
     own = (sequence * tokens + start) * 4 + head * 2
     place = ((token - start) * 4 + member)[:, None]
     earlier = keys - tokens  # keys before the first query
-    last = earlier + token  # the last key that a row sees, its own
+    last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
     highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 2, tokens - 1)
     full = (lowest + 1) // KEYS * KEYS
@@ -149,7 +154,7 @@ def causal_backward_queries(
     own = (sequence * tokens + start) * 4 + head * 2
     place = ((token - start) * 4 + member)[:, None]
     earlier = keys - tokens  # keys before the first query
-    last = earlier + token  # the last key that a row sees, its own
+    last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
     highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 2, tokens - 1)
     full = (lowest + 1) // KEYS * KEYS
@@ -170,7 +175,6 @@ def causal_backward_queries(
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
-
         p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
         dp = multiply(dout, tl.trans(v))
         ds = p * (dp - delta[:, None])
@@ -182,7 +186,6 @@ def causal_backward_queries(
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
-
         p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
         p = tl.where(key[None, :] <= last[:, None], p, 0.0)
         dp = multiply(dout, tl.trans(v))
@@ -225,7 +228,6 @@ def causal_backward_keys(
     begin = tl.maximum(first - earlier, 0) * 2  # the first row that sees any
     below = tl.maximum(first + KEYS - 1 - earlier, 0) * 2 - begin
     whole = begin + tl.cdiv(below, ROWS) * ROWS
-    full = whole + tl.maximum(tokens * 2 - whole, 0) // ROWS * ROWS
     d = tl.arange(0, 32)[None, :]
     place_k = sequence * k_batch + head * k_head + first * k_token.to(tl.int64)
     place_v = sequence * v_batch + head * v_head + first * v_token.to(tl.int64)
@@ -259,26 +261,7 @@ def causal_backward_keys(
         dp = multiply(v, tl.trans(dout))
         ds = p * (dp - delta[None, :])
         dk = multiply(ds.to(q.dtype), q, dk)
-    for above in range(whole, full, ROWS):  # every row sees the whole tile
-        row = above + tl.arange(0, ROWS)
-        real = row < tokens * 2
-        start = above // 2  # the first token of the tile
-        token, member = row // 2, row % 2
-        q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
-        q_at += ((token - start) * q_token + member * q_head)[:, None]
-        own = (sequence * tokens + start) * 4 + head * 2
-        place = ((token - start) * 4 + member)[:, None]
-        lse, delta = tl.load(lse_ptr + at + row), tl.load(delta_ptr + at + row)
-        q = tl.load(q_at + d)
-        dout = tl.load(dout_ptr + own * 32 + place * 32 + d)
-        s = multiply(k, tl.trans(q))
-        last = earlier + token
-        p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
-        dv = multiply(p.to(dout.dtype), dout, dv)
-        dp = multiply(v, tl.trans(dout))
-        ds = p * (dp - delta[None, :])
-        dk = multiply(ds.to(q.dtype), q, dk)
-    for above in range(full, tokens * 2, ROWS):  # the rest
+    for above in range(whole, tokens * 2, ROWS):  # every row sees the whole tile
         row = above + tl.arange(0, ROWS)
         real = row < tokens * 2
         start = above // 2  # the first token of the tile
@@ -292,9 +275,7 @@ def causal_backward_keys(
         q = tl.load(q_at + d, mask=real[:, None], other=0.0)
         dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
         s = multiply(k, tl.trans(q))
-        last = earlier + token
         p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
-        p = tl.where((key <= last[None, :]) & real[None, :], p, 0.0)
         dv = multiply(p.to(dout.dtype), dout, dv)
         dp = multiply(v, tl.trans(dout))
         ds = p * (dp - delta[None, :])
@@ -412,9 +393,13 @@ def _tiles(kernel: Any, like: Tensor) -> Tiles:
     return TILES[kernel] if like.element_size() == 2 else SMALL
 
 
+# An AMD GPU has 64 KiB beside its cores, where one of Nvidia has 160 and more.
+STAGES = 2 if torch.version.hip else 3
+
+
 def _run(kernel: Any, tiles: Tiles, grid: tuple[int, ...], *arguments: Any) -> None:
-    cut = {"ROWS": tiles.rows, "KEYS": tiles.keys}
-    launch(kernel, grid, *arguments, **cut, num_warps=tiles.warps, num_stages=tiles.stages)
+    cut, stages = {"ROWS": tiles.rows, "KEYS": tiles.keys}, min(STAGES, tiles.stages)
+    launch(kernel, grid, *arguments, **cut, num_warps=tiles.warps, num_stages=stages)
 
 
 def _dense(x: Tensor) -> Tensor:

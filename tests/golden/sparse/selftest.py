@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from . import attend
+from .launch import use_kernels
 from .model import DenseLayer, SparseLayer
 from .step import make_step
 
@@ -45,6 +46,11 @@ def check_attention() -> float:
     out = attend.attend_causal_sink(q, k, v, sinks, 0, None, scale=0.1767766952966369)
     want = definition(q, k, v, 0.1767766952966369, sinks=sinks)
     worst = max(worst, (out - want).abs().max().item())
+    if use_kernels(q, k, v):
+        from . import attention_kernels as kernels
+
+        out = kernels.causal_sink(q, k, v, sinks)
+        worst = max(worst, (out - want).abs().max().item())
     return worst
 
 

@@ -19,7 +19,7 @@ ATTENTION_KERNELS = SharedFile(
 )
 
 NARROW = 128
-"""Up to this window or chunk hardly a tile is seen whole, so one loop with a mask reads them all."""
+"""Up to this window or chunk hardly a tile is seen whole: one loop with a mask reads them all."""
 
 
 @dataclass(frozen=True)
@@ -237,21 +237,21 @@ _FORWARD = {
     64: Tiles(128, 128, 8, 2),
     128: Tiles(128, 64, 8, 3),
     192: Tiles(128, 64, 8, 2),
-    256: Tiles(128, 64, 8, 2),
+    256: Tiles(128, 32, 8, 2),
     512: Tiles(64, 32, 4, 1),
 }
 _BACKWARD_QUERIES = {
     64: Tiles(128, 64, 8, 2),
     128: Tiles(128, 64, 8, 2),
     192: Tiles(64, 64, 4, 2),
-    256: Tiles(64, 32, 4, 2),
+    256: Tiles(64, 32, 8, 2),
     512: Tiles(32, 32, 4, 1),
 }
 _BACKWARD_KEYS = {
     64: Tiles(64, 128, 8, 2),
-    128: Tiles(64, 128, 8, 2),
+    128: Tiles(32, 128, 8, 2),
     192: Tiles(32, 64, 8, 2),
-    256: Tiles(32, 64, 8, 2),
+    256: Tiles(16, 64, 8, 2),
     512: Tiles(16, 32, 8, 1),
 }
 

@@ -17,6 +17,8 @@ class Loop:
     end: str
     masked: bool
     why: str
+    ragged: bool = False
+    """Its last tile may have rows that do not exist; what is masked has that too."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def key_ranges(
         return Ranges(lines, "0", loops, "key[None, :] < keys")
     lines = [
         "earlier = keys - tokens  # keys before the first query",
-        f"last = earlier + {'token' if group > 1 else 'row'}  # the last key that a row sees, its own",
+        f"last = earlier + {'token' if group > 1 else 'row'}  # the last key a row sees, its own",
         "lowest = earlier + start" if group > 1 else "lowest = earlier + tile * ROWS",
         f"highest = earlier + tl.minimum({_over('(tile * ROWS + ROWS - 1)', group)}, tokens - 1)",
     ]
@@ -86,18 +88,14 @@ def row_ranges(
     """The rows that see a tile of keys, beginning at key `first`."""
     times = f" * {group}" if group > 1 else ""
     if not causal:
-        lines = (f"full = tokens{times} // ROWS * ROWS",)
-        loops = (
-            Loop("0", "full", False, WHOLE),
-            Loop("full", f"tokens{times}", True, "where the rows end"),
-        )
-        return Ranges(lines, "0", loops, "real[None, :]")
+        loops = (Loop("0", f"tokens{times}", False, WHOLE, ragged=True),)
+        return Ranges((), "0", loops, "")
     lines = [
         "earlier = keys - tokens  # keys before the first query",
         f"begin = tl.maximum(first - earlier, 0){times}  # the first row that sees any",
     ]
     seen = "(key <= last[None, :]) & real[None, :]"
-    to, end = "tokens", f"tokens{times}"
+    to, end = "", f"tokens{times}"
     if window or chunk:
         lines.append("final = tl.minimum(first + KEYS, keys) - 1")
         to = f"tl.minimum({_last_row('first', window, chunk)} - earlier, tokens)"
@@ -111,12 +109,16 @@ def row_ranges(
     lines += [
         f"below = tl.maximum(first + KEYS - 1 - earlier, 0){times} - begin",
         "whole = begin + tl.cdiv(below, ROWS) * ROWS",
-        f"full = whole + tl.maximum({to}{times} - whole, 0) // ROWS * ROWS",
     ]
+    diagonal = Loop("begin", "whole", True, DIAGONAL)
+    if not window and not chunk:
+        loops = (diagonal, Loop("whole", end, False, WHOLE, ragged=True))
+        return Ranges(tuple(lines), "begin", loops, seen)
+    lines.append(f"full = whole + tl.maximum({to}{times} - whole, 0) // ROWS * ROWS")
     loops = (
-        Loop("begin", "whole", True, DIAGONAL),
+        diagonal,
         Loop("whole", "full", False, WHOLE),
-        Loop("full", end, True, "only some rows see as far back" if end == "end" else "the rest"),
+        Loop("full", end, True, "only some rows see as far back"),
     )
     return Ranges(tuple(lines), "begin", loops, seen)
 

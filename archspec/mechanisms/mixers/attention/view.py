@@ -47,7 +47,7 @@ CHECK = Check(
     "attention",
     "check_attention",
     "Attention is compared with its definition in float64.",
-    "from . import attend",
+    "from . import attend\nfrom .launch import use_kernels",
 )
 
 PLACE = "mechanisms/mixers/attention/forward_{}.py.jinja"
@@ -193,9 +193,17 @@ class AttentionView:
     @property
     def kernel_arguments(self) -> str:
         """What follows q, k and v where kernels compute it."""
-        parts = ["self.sinks"] if self.sinks else []
+        return self._beside("self.sinks", "step.start")
+
+    @property
+    def selftest_kernel_arguments(self) -> str:
+        """The same on a text from its start."""
+        return self._beside("sinks", "0")
+
+    def _beside(self, sinks: str, start: str) -> str:
+        parts = [sinks] if self.sinks else []
         parts += ["slopes"] if self.slopes else []
-        return "".join(f", {part}" for part in parts + (["step.start"] if self.chunk else []))
+        return "".join(f", {part}" for part in parts + ([start] if self.chunk else []))
 
     @property
     def both_ways_arguments(self) -> str:

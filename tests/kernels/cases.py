@@ -1,0 +1,88 @@
+"""Shapes of attention that its kernels are tested on: a sample that covers, and all of them."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+Case = dict[str, Any]
+
+TILES = (32, 32, 4, 1)
+"""Smaller than on a GPU, so that short texts have several tiles and windows have edges in them."""
+
+
+def case(tokens: int, dtype: str = "float32", opcheck: bool = False, **shape: Any) -> Case:
+    """A text of `tokens` tokens; `keys` and `start` say what was read before."""
+    where = {name: shape.pop(name) for name in ("keys", "start") if name in shape}
+    made: Case = {"shape": shape, "tokens": tokens, "dtype": dtype, "opcheck": opcheck} | where
+    return made if dtype == "float32" else made | {"tiles": TILES}
+
+
+def heads(group: int, width: int = 16, kv_heads: int = 1, **more: Any) -> Case:
+    """`group` query heads for each key-value head."""
+    return {"heads": group * kv_heads, "kv_heads": kv_heads, "head_dim": width} | more
+
+
+SAMPLE = {
+    "causal": case(37, opcheck=True, **heads(3, 32, 2)),
+    "causal-16-bits": case(75, "float16", **heads(3, 80)),
+    "one-token-text": case(1, **heads(2)),
+    "below-a-tile": case(5, **heads(5, 24)),
+    "after-others": case(7, **heads(1, 96), keys=40),
+    "sinks": case(21, opcheck=True, **heads(2, sinks=True)),
+    "sinks-16-bits": case(40, "float16", **heads(8, 64, sinks=True, window=17)),
+    "window": case(50, **heads(3, kv_heads=2, window=5)),
+    "window-of-one": case(20, **heads(1, window=1)),
+    "window-of-a-tile": case(49, **heads(1, window=16)),
+    "window-longer-than-the-text": case(30, **heads(2, window=4096)),
+    "wide-window": case(160, **heads(1, 24, window=130), keys=165),
+    "wide-window-16-bits": case(190, "float16", **heads(2, window=129), keys=200),
+    "window-after-others": case(9, **heads(2, window=12), keys=20),
+    "chunk": case(50, opcheck=True, **heads(5, chunk=19), keys=60, start=33),
+    "wide-chunk-16-bits": case(200, "float16", **heads(1, chunk=130), keys=220, start=33),
+    "softcap": case(37, **heads(2, softcap=3.0)),
+    "softcap-sinks-window": case(37, **heads(2, softcap=3.0, sinks=True, window=9)),
+    "softcap-16-bits": case(70, "float16", **heads(3, softcap=2.0)),
+    "alibi": case(37, opcheck=True, **heads(2, kv_heads=2, slopes=True)),
+    "alibi-16-bits": case(70, "float16", **heads(1, kv_heads=4, slopes=True)),
+    "both-ways": case(37, opcheck=True, **heads(2, causal=False), keys=21),
+    "both-ways-16-bits": case(40, "float16", **heads(3, causal=False), keys=70),
+    "scale": case(21, **heads(1, scale=0.7)),
+    "128": case(40, "float16", **heads(1, 128)),
+    "192-128": case(33, **heads(2, 192, value_dim=128)),
+    "192-128-16-bits": case(40, "float16", **heads(1, 192, value_dim=128)),
+    "256": case(20, **heads(1, 256)),
+    "12-40": case(20, **heads(3, 12, value_dim=40)),
+    "decode": case(1, opcheck=True, **heads(3, 80, 2), keys=150),
+    "decode-16-bits": case(1, "float16", **heads(5, 64), keys=150),
+    "decode-sinks-softcap": case(1, opcheck=True, **heads(8, sinks=True, softcap=3.0), keys=70),
+    "decode-alibi": case(1, **heads(2, kv_heads=2, slopes=True), keys=50),
+    "decode-window": case(1, **heads(3, window=16), keys=16),
+    "decode-chunk": case(1, **heads(5, chunk=19), keys=8, start=64),
+    "decode-wide-group": case(1, **heads(70, 16), keys=40),
+}
+
+VIEWS: list[Case] = [
+    {},
+    {"window": 33},
+    {"window": 131},
+    {"chunk": 33},
+    {"chunk": 131},
+    {"sinks": True},
+    {"softcap": 3.0},
+    {"softcap": 3.0, "sinks": True, "window": 20},
+    {"slopes": True},
+    {"causal": False},
+]
+WIDTHS = [(64, 64), (80, 80), (96, 96), (128, 128), (192, 128), (256, 256)]
+
+
+def every() -> dict[str, Case]:
+    """Each view of the text with each width, group, type and length."""
+    found: dict[str, Case] = {}
+    for view, (width, value), group in product(VIEWS, WIDTHS, (1, 3, 5, 8)):
+        shape = heads(group, width, 2 if group < 5 else 1, value_dim=value, **view)
+        name = "-".join([f"{k}_{v}" for k, v in view.items()] + [f"{width}x{value}", f"{group}"])
+        for dtype in ("float32", "float16"):
+            found[f"{name}-{dtype}"] = case(45 if group > 3 else 77, dtype, **shape, keys=90)
+    return found
