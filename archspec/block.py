@@ -45,7 +45,10 @@ class Scale:
 
 @dataclass(frozen=True)
 class Branch:
-    """A function of the residual stream: scale · inside(body(input_scale · before(x)))."""
+    """A function of the residual stream: scale · inside(body(before(x))).
+
+    The body's own `input_scale` and `output_scale` stand directly around it.
+    """
 
     name: str
     body: Mechanism
@@ -122,5 +125,9 @@ def _branch(build: GraphBuilder, branch: Branch, value: str) -> str:
     if body.input_scale is not None:
         scale = Scale(body.input_scale).operator(f"{branch.name}_input_scale", width)
         value = build.add(scale, value)
-    inside = body.graph(width)
-    return build.add(Operator(branch.name, "module", body.title(), (width,), inside=inside), value)
+    module = Operator(branch.name, "module", body.title(), (width,), inside=body.graph(width))
+    value = build.add(module, value)
+    if body.output_scale is not None:
+        scale = Scale(body.output_scale).operator(f"{branch.name}_output_scale", width)
+        value = build.add(scale, value)
+    return value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 import torch
 from conftest import Builder
@@ -117,3 +119,31 @@ def test_diff_names_them(field: str, before: tuple[str, str], after: tuple[str, 
     found = diff(archspec.loads(text(*before)), archspec.loads(text(*after)))
     assert found.changes
     assert all(field in change.path for change in found.changes)
+
+
+def test_a_mechanisms_own_factors_stand_beside_a_learned_one(builder: Builder) -> None:
+    """X + s · (o · f(i · N(x))), for each mechanism of a layer, the token's vectors among them."""
+    made = text("{per: channel, initial: 0.5}", "1").replace(
+        "rope: {theta: 100}}", "rope: {theta: 100}, input_scale: 0.75, output_scale: 3}"
+    )
+    made = made.replace(
+        "layers:",
+        "    per_layer: {width: 4, activation: silu, output_scale: 5, input_scale: 0.25}\nlayers:",
+    )
+    made += "embedding: {per_layer: {width: 4}}\n"
+    package = builder.load(made)
+    torch.manual_seed(0)
+    model = package.Model().double()
+    ids = torch.randint(40, (2, 9))
+    step = importlib.import_module(f"{package.__name__}.step").make_step(
+        0, 9, None, model.embed_tokens.weight
+    )
+    x = model.embed_tokens(ids)
+    vectors = model.layer_vectors(ids, x)
+    for index, layer in enumerate(model.layers):
+        attention = layer.self_attn(0.75 * layer.input_layernorm(x), step, None)
+        x = x + layer.self_attn_scale * (3 * attention)
+        x = x + layer.mlp_scale * layer.mlp(layer.post_attention_layernorm(x))
+        x = x + 5 * layer.per_layer(0.25 * x, vectors[:, :, index])
+    expected = model.norm(x) @ model.embed_tokens.weight.T
+    torch.testing.assert_close(model(ids), expected, atol=1e-12, rtol=1e-12)
