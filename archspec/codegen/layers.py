@@ -44,8 +44,8 @@ class BranchView:
         value = f"self.{self.before.name}({x})" if self.before else x
         value = f"{self.input_scale} * {value}" if self.input_scale else value
         value = f"self.{self.name}({value}{arguments})"
-        value = f"{self.output_scale} * {value}" if self.output_scale else value
         value = f"self.{self.inside.name}({value})" if self.inside else value
+        value = f"{self.output_scale} * {value}" if self.output_scale else value
         return f"{self.scale} * {value}" if self.scale else value
 
 
