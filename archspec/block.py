@@ -45,7 +45,10 @@ class Scale:
 
 @dataclass(frozen=True)
 class Branch:
-    """A function of the residual stream: scale · inside(body(input_scale · before(x)))."""
+    """A function of the residual stream: scale · o · inside(body(i · before(x))).
+
+    The factors i and o are the body's own, `input_scale` and `output_scale`.
+    """
 
     name: str
     body: Mechanism
@@ -100,16 +103,15 @@ def _update(build: GraphBuilder, update: Update, number: int, x: str) -> str:
         return build.add(norm_operator(named.name, named.norm, width), value) if named else value
 
     start = normed(update.before, x)
-    values = [_branch(build, branch, normed(branch.before, start)) for branch in update.branches]
-    values = [
-        normed(branch.inside, value) for branch, value in zip(update.branches, values, strict=True)
-    ]
-    values = [
-        build.add(branch.scale.operator(f"{branch.name}_scale", width), value)
-        if branch.scale
-        else value
-        for branch, value in zip(update.branches, values, strict=True)
-    ]
+    values: list[str] = []
+    for branch in update.branches:
+        value = normed(branch.inside, _body(build, branch, normed(branch.before, start)))
+        own = branch.body.output_scale
+        if own is not None:
+            value = build.add(Scale(own).operator(f"{branch.name}_output_scale", width), value)
+        if branch.scale:
+            value = build.add(branch.scale.operator(f"{branch.name}_scale", width), value)
+        values.append(value)
     if update.inside:
         joint = build.add(Operator(f"join_{number}", "add", "+", (width,)), *values)
         values = [normed(update.inside, joint)]
@@ -117,10 +119,10 @@ def _update(build: GraphBuilder, update: Update, number: int, x: str) -> str:
     return normed(update.after, x)
 
 
-def _branch(build: GraphBuilder, branch: Branch, value: str) -> str:
+def _body(build: GraphBuilder, branch: Branch, value: str) -> str:
     body, width = branch.body, build.width
     if body.input_scale is not None:
         scale = Scale(body.input_scale).operator(f"{branch.name}_input_scale", width)
         value = build.add(scale, value)
-    inside = body.graph(width)
-    return build.add(Operator(branch.name, "module", body.title(), (width,), inside=inside), value)
+    module = Operator(branch.name, "module", body.title(), (width,), inside=body.graph(width))
+    return build.add(module, value)

@@ -91,7 +91,7 @@ def _update(
         own = each and not block.shared_norm and not body.norms_itself()
         before = named("before", own, f"_{number}" if number > 1 else "")
         inside = named("inside", each, f"_{number}" if several else "")
-        scale = _branch_scale(block, body, name, width)
+        scale = _scale(block.residual_scale, f"{name}_scale", width)
         branches.append(Branch(name, body, before, inside, scale))
     return Update(
         tuple(branches),
@@ -99,16 +99,6 @@ def _update(
         named("inside", several),
         named("after", True),
     )
-
-
-def _branch_scale(block: written.Block, body: Mechanism, name: str, width: int) -> Scale | None:
-    own = body.output_scale
-    if isinstance(block.residual_scale, LearnedScale):
-        return _scale(block.residual_scale, f"{name}_scale", width)
-    factors = [factor for factor in (block.residual_scale, own) if factor is not None]
-    if not factors:
-        return None
-    return Scale(factors[0] * (factors[1] if len(factors) > 1 else 1.0))
 
 
 def _scale(own: float | LearnedScale | None, name: str, width: int) -> Scale | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 import torch
 from conftest import Builder
@@ -117,3 +119,41 @@ def test_diff_names_them(field: str, before: tuple[str, str], after: tuple[str, 
     found = diff(archspec.loads(text(*before)), archspec.loads(text(*after)))
     assert found.changes
     assert all(field in change.path for change in found.changes)
+
+
+@pytest.mark.parametrize("norms", ["pre", "sandwich"])
+def test_a_mechanisms_own_factors_stand_beside_a_learned_one(norms: str, builder: Builder) -> None:
+    """X + s · (o · M(f(i · N(x)))), for each mechanism of a layer, per-layer vectors too."""
+    made = text("{per: channel, initial: 0.5}", "1", norms).replace(
+        "rope: {theta: 100}}", "rope: {theta: 100}, input_scale: 0.75, output_scale: 3}"
+    )
+    made = made.replace(
+        "layers:",
+        "    per_layer: {width: 4, activation: silu, output_scale: 5, input_scale: 0.25}\nlayers:",
+    )
+    made += "embedding: {per_layer: {width: 4}}\n"
+    package = builder.load(made)
+    torch.manual_seed(0)
+    model = package.Model().double()
+    ids = torch.randint(40, (2, 9))
+    step = importlib.import_module(f"{package.__name__}.step").make_step(
+        0, 9, None, model.embed_tokens.weight
+    )
+    x = model.embed_tokens(ids)
+    vectors = model.layer_vectors(ids, x)
+    for index, layer in enumerate(model.layers):
+        names = ["input_layernorm", "post_attention_layernorm"]
+        if norms == "sandwich":
+            names += ["pre_feedforward_layernorm", "post_feedforward_layernorm"]
+        held = [getattr(layer, name) for name in names]
+        attention = layer.self_attn(0.75 * held[0](x), step, None)
+        if norms == "sandwich":
+            attention = held[1](attention)
+        x = x + layer.self_attn_scale * (3 * attention)
+        dense = layer.mlp(held[-2 if norms == "sandwich" else -1](x))
+        if norms == "sandwich":
+            dense = held[-1](dense)
+        x = x + layer.mlp_scale * dense
+        x = x + 5 * layer.per_layer(0.25 * x, vectors[:, :, index])
+    expected = model.norm(x) @ model.embed_tokens.weight.T
+    torch.testing.assert_close(model(ids), expected, atol=1e-12, rtol=1e-12)

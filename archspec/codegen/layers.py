@@ -37,6 +37,7 @@ class BranchView:
     inside: Member | None
     scale: str | None
     input_scale: str | None
+    output_scale: str | None
 
     def term(self, x: str, arguments: str) -> str:
         """The expression for what it adds, where `x` is read."""
@@ -44,6 +45,7 @@ class BranchView:
         value = f"{self.input_scale} * {value}" if self.input_scale else value
         value = f"self.{self.name}({value}{arguments})"
         value = f"self.{self.inside.name}({value})" if self.inside else value
+        value = f"{self.output_scale} * {value}" if self.output_scale else value
         return f"{self.scale} * {value}" if self.scale else value
 
 
@@ -199,6 +201,7 @@ class Layers:
             self._member(branch.inside),
             _factor(branch.scale),
             repr(body.input_scale) if body.input_scale is not None else None,
+            repr(body.output_scale) if body.output_scale is not None else None,
         )
 
     def _member(self, named: NamedNorm | None) -> Member | None:

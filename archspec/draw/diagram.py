@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 from archspec.draw import metrics, shapes
 from archspec.draw.curves import polyline
 from archspec.draw.flow import Flow, Size, Spot, arrange
 from archspec.draw.plain import differs
-from archspec.draw.scene import Box, Curve, Scene, Text
+from archspec.draw.scene import Box, Curve, Point, Scene, Text
 from archspec.graph import Operator, OperatorGraph
 
 _MARGIN, _HEADER, _CARDS = 12.0, 24.0, 8.0
@@ -39,13 +40,42 @@ def wires(scene: Scene, graph: OperatorGraph, flow: Flow, x: float, y: float) ->
     for wire in flow.wires:
         if wire.edge.label:
             names.setdefault(wire.label, []).append(wire.edge.label)
+    lines = [[(x + a, y + b) for a, b in wire.corners] for wire in flow.wires]
+    for wire, corners in zip(flow.wires, lines, strict=True):
+        scene.add(Curve(polyline(corners), arrow=flow[wire.edge.target].h > 0))
+    written: list[Text] = []
     for wire in flow.wires:
-        corners = [(x + a, y + b) for a, b in wire.corners]
-        target = flow[wire.edge.target]
-        scene.add(Curve(polyline(corners), arrow=target.h > 0))
         if label := ", ".join(names.pop(wire.label, [])):
-            at = (x + wire.label[0], y + wire.label[1])
-            scene.add(Text(*at, label, shapes.DETAIL, True, "muted"))
+            right = x + wire.label[0]
+            # Beside its line on the right, else on the left, else not at all.
+            beside = (
+                Text(right, y + wire.label[1], label, shapes.DETAIL, True, "muted"),
+                Text(right - 8, y + wire.label[1], label, shapes.DETAIL, True, "muted", "right"),
+            )
+            free = (text for text in beside if _is_free(text, lines, written))
+            written += [text for text in (next(free, None),) if text]
+    scene.add(*written)
+
+
+def _is_free(text: Text, lines: list[list[Point]], written: list[Text]) -> bool:
+    """Whether no line and no other text crosses `text`."""
+    half = text.size * 0.45 + 0.2
+    left, right, low, high = text.left, text.left + text.width, text.y - half, text.y + half
+    for corners in lines:
+        for (ax, ay), (bx, by) in pairwise(corners):
+            if (
+                min(ax, bx) < right
+                and left < max(ax, bx)
+                and min(ay, by) < high
+                and low < max(ay, by)
+            ):
+                return False
+            if ax == bx and left < ax < right and min(ay, by) < high and low < max(ay, by):
+                return False
+    return not any(
+        other.left < right and left < other.left + other.width and abs(other.y - text.y) < 2 * half
+        for other in written
+    )
 
 
 def _size(graph: OperatorGraph, operator: Operator) -> Size:

@@ -83,7 +83,7 @@ def _wrapped(wrapper: Wrapper, data: dict[str, Any]) -> Draft:
     ignore = [*draft.checkpoint.get("ignore", []), *wrapper.checkpoint.get("ignore", [])]
     draft.checkpoint = {**draft.checkpoint, **wrapper.checkpoint}
     if ignore:
-        draft.checkpoint["ignore"] = ignore
+        draft.checkpoint["ignore"] = list(dict.fromkeys(ignore))
     parts = " and ".join(wrapper.left_out.values())
     draft.notes.append(f"This is its language model; {parts} are left out.")
     return draft

@@ -55,7 +55,9 @@ class Mechanism(Strict):
     input_scale: Factor | None = Field(
         default=None, description="Multiplies what it reads, after any norm before it."
     )
-    output_scale: Factor | None = Field(default=None, description="Multiplies what it gives.")
+    output_scale: Factor | None = Field(
+        default=None, description="Multiplies what it gives, after any norm behind it."
+    )
 
     attribute: ClassVar[str]
     """The module's name inside a layer, after the published checkpoints (`self_attn`)."""

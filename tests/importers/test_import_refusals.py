@@ -59,7 +59,7 @@ def test_an_unknown_type_suggests_the_near_ones(model_type: str, near: str) -> N
 
 
 def test_an_unknown_type_unlike_any_lists_them() -> None:
-    assert "known are afmoe, bailing_hybrid, bamba, bert" in refusal({"model_type": "zzzz"})
+    assert "known are afmoe, bailing_hybrid, bamba, bart" in refusal({"model_type": "zzzz"})
 
 
 @pytest.mark.parametrize("config", [{}, {"model_type": None}, {"model_type": ["llama"]}])
