@@ -110,6 +110,7 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
             purposes[path] = purpose
     kernels = {
         "norm_kernels.py": ("RMSNorm as Triton kernels", bool(context["norm_tiles"])),
+        "rotary_kernels.py": ("rotations as a Triton kernel", bool(context["rotaries"])),
         "loss_kernels.py": ("the loss of a chunk of rows as a Triton kernel", _trains(context)),
     }
     kernels["launch.py"] = (

@@ -62,6 +62,27 @@ class RotaryView:
         return f"({sine}{factor}).to(dtype)" if factor or self.backwards else f"{sine}.to(dtype)"
 
 
+@dataclass(frozen=True, order=True)
+class Turn:
+    """Heads that are rotated together, and how they lie in what a projection gives.
+
+    `next` numbers stand between the starts of two tokens and `head` between those of two heads;
+    the first starts `start` numbers into its token.
+    """
+
+    heads: int
+    width: int
+    apart: int
+    next: int
+    head: int
+    start: int = 0
+
+    @property
+    def aligned(self) -> bool:
+        """Whether 16 bytes divide where it starts, in numbers of two bytes."""
+        return self.start % 8 == 0
+
+
 def rotary_views(architecture: Architecture) -> dict[tuple[Rope, int], RotaryView]:
     """A view for each distinct rope and head width, named after the first block that has it."""
     owners: dict[tuple[Rope, int], tuple[str, str]] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from archspec.codegen import norms
-from archspec.codegen.rotary import RotaryView
+from archspec.codegen.rotary import RotaryView, Turn
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.norm import Norm
 
@@ -63,11 +63,22 @@ class Site:
     taken: frozenset[str]
     """The names of what layers take from earlier ones."""
     own_norms: norms.Written = field(default_factory=norms.Written)
+    turns: set[Turn] = field(default_factory=set[Turn])
 
     def norm(self, norm: Norm, width: int, heads: int | None = None) -> str:
         """The expression that makes `norm`; remembers a class that must be written out."""
         self.own_norms.remember(norm, width, heads)
         return norms.constructor(norm, width, heads)
+
+    def turn(self, rotary: Any, heads: int, room: int, start: int = 0) -> None:
+        """Remember that `rotary` turns the numbers from `start` on in each of `heads` heads.
+
+        The heads of a token stand side by side, each in `room` numbers.
+        """
+        width = self.rotaries[rotary].width
+        apart = 1 if self.rotaries[rotary].pairing == "interleaved" else width // 2
+        head = room if heads > 1 else 0
+        self.turns.add(Turn(heads, width, apart, heads * room, head, start))
 
 
 class ModuleView(Protocol):

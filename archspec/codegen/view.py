@@ -13,7 +13,7 @@ from archspec.architecture import Architecture
 from archspec.codegen import norms
 from archspec.codegen.layers import Layers, LayerView
 from archspec.codegen.names import layer_names, mechanism_names, package_name
-from archspec.codegen.rotary import RotaryView, rotary_views
+from archspec.codegen.rotary import RotaryView, Turn, rotary_views
 from archspec.codegen.site import ModuleView, Site, template, view_module
 from archspec.codegen.stacks import EmbeddingView, embedding_view, python_schedule
 from archspec.codegen.tiles import loss_tiles
@@ -33,6 +33,7 @@ class PackageView:
     spec_name: str
     version: str
     own_norms: norms.Written = field(default_factory=norms.Written)
+    turns: set[Turn] = field(default_factory=set[Turn])
 
     @cached_property
     def rotaries(self) -> dict[Any, RotaryView]:
@@ -47,7 +48,8 @@ class PackageView:
         taken = self.architecture.taken
         return {
             mechanism: view_module(type(mechanism)).view(
-                mechanism, Site(name, size, self.rotaries, decodes, taken, self.own_norms)
+                mechanism,
+                Site(name, size, self.rotaries, decodes, taken, self.own_norms, self.turns),
             )
             for mechanism, name in names.items()
         }
@@ -208,6 +210,7 @@ class PackageView:
         }
         made["norms"] = sorted(self.own_norms.widths)
         made["norm_tiles"] = self.own_norms.tiles
+        made["turns"] = sorted(self.turns)
         made["own_norms"] = ", ".join(norms.OWN.values())
         made["imports"] = self._imports(made)
         return made

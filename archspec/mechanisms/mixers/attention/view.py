@@ -229,6 +229,9 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
     """Decide names and numbers for one attention."""
     a, rotary = mechanism, mechanism.rotary()
     turned = site.rotaries[rotary] if rotary else None
+    if rotary:
+        for heads in {a.heads} if a.shared_keys else {a.heads, a.key_heads}:
+            site.turn(rotary, heads, a.head_dim)
     core = Core(a.sinks, a.softcap is not None, a.alibi is not None)
     return AttentionView(
         class_name=site.class_name,

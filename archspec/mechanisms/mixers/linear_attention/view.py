@@ -105,6 +105,8 @@ def view(mechanism: LinearAttention, site: Site) -> LinearAttentionView:
     """Decide names and numbers for one linear attention."""
     a, rotary = mechanism, mechanism.rotary()
     turned = site.rotaries[rotary] if rotary else None
+    if rotary:
+        site.turn(rotary, a.heads, a.key_dim)
     scale = a.read_scale
     return LinearAttentionView(
         class_name=site.class_name,

@@ -113,6 +113,9 @@ class LatentView:
 def view(mechanism: LatentAttention, site: Site) -> LatentView:
     """Decide names and numbers for one latent attention."""
     a, rotary = mechanism, mechanism.rotary()
+    if rotary:
+        site.turn(rotary, a.heads, a.nope_dim + a.rope_dim, start=a.nope_dim)
+        site.turn(rotary, 1, a.kv_rank + a.rope_dim, start=a.kv_rank)
     return LatentView(
         class_name=site.class_name,
         caption=a.caption(site.hidden_size),

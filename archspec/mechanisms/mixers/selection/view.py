@@ -92,6 +92,9 @@ def _indexer(s: TokenSelection, site: Site, latent: int | None) -> IndexerView:
     ]
     if s.norm:
         found.append(Submodule("k_norm", site.norm(s.norm, s.head_dim)))
+    if s.rope:
+        for heads in (s.heads, 1):
+            site.turn((s.rope, s.head_dim), heads, s.head_dim)
     found.append(Submodule("weights_proj", _linear(site.hidden_size, s.heads)))
     return IndexerView(
         class_name=indexer_name(site.class_name),
