@@ -76,11 +76,19 @@ class Turn:
     next: int
     head: int
     start: int = 0
+    interleaved: bool = False
 
     @property
     def aligned(self) -> bool:
         """Whether 16 bytes divide where it starts, in numbers of two bytes."""
         return self.start % 8 == 0
+
+
+def norm_rotated(turns: set[Turn]) -> list[dict[str, str]]:
+    """The functions that norm and turn, by the function that turns, and how far apart pairs lie."""
+    pairings = {"rotate": "x.shape[-1] // 2", "rotate_pairs": "1"}
+    wanted = {"rotate_pairs" if turn.interleaved else "rotate" for turn in turns}
+    return [{"function": name, "pairs": pairings[name]} for name in sorted(wanted)]
 
 
 def rotary_views(architecture: Architecture) -> dict[tuple[Rope, int], RotaryView]:

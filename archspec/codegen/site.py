@@ -64,21 +64,28 @@ class Site:
     """The names of what layers take from earlier ones."""
     own_norms: norms.Written = field(default_factory=norms.Written)
     turns: set[Turn] = field(default_factory=set[Turn])
+    norm_turns: set[Turn] = field(default_factory=set[Turn])
 
     def norm(self, norm: Norm, width: int, heads: int | None = None) -> str:
         """The expression that makes `norm`; remembers a class that must be written out."""
         self.own_norms.remember(norm, width, heads)
         return norms.constructor(norm, width, heads)
 
-    def turn(self, rotary: Any, heads: int, room: int, start: int = 0) -> None:
+    def turn(
+        self, rotary: Any, heads: int, room: int, start: int = 0, normed: bool = False
+    ) -> None:
         """Remember that `rotary` turns the numbers from `start` on in each of `heads` heads.
 
-        The heads of a token stand side by side, each in `room` numbers.
+        The heads of a token stand side by side, each in `room` numbers. `normed` ones are whole
+        heads with an RMSNorm before, which is computed with the rotation.
         """
         width = self.rotaries[rotary].width
-        apart = 1 if self.rotaries[rotary].pairing == "interleaved" else width // 2
+        interleaved = self.rotaries[rotary].pairing == "interleaved"
+        apart = 1 if interleaved else width // 2
         head = room if heads > 1 else 0
-        self.turns.add(Turn(heads, width, apart, heads * room, head, start))
+        (self.norm_turns if normed else self.turns).add(
+            Turn(heads, width, apart, heads * room, head, start, interleaved)
+        )
 
 
 class ModuleView(Protocol):

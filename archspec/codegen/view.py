@@ -13,7 +13,7 @@ from archspec.architecture import Architecture
 from archspec.codegen import norms
 from archspec.codegen.layers import Layers, LayerView
 from archspec.codegen.names import layer_names, mechanism_names, package_name
-from archspec.codegen.rotary import RotaryView, Turn, rotary_views
+from archspec.codegen.rotary import RotaryView, Turn, norm_rotated, rotary_views
 from archspec.codegen.site import ModuleView, Site, template, view_module
 from archspec.codegen.stacks import EmbeddingView, embedding_view, python_schedule
 from archspec.codegen.tiles import loss_tiles
@@ -34,6 +34,7 @@ class PackageView:
     version: str
     own_norms: norms.Written = field(default_factory=norms.Written)
     turns: set[Turn] = field(default_factory=set[Turn])
+    norm_turns: set[Turn] = field(default_factory=set[Turn])
 
     @cached_property
     def rotaries(self) -> dict[Any, RotaryView]:
@@ -45,11 +46,11 @@ class PackageView:
         """The view of each mechanism."""
         names = mechanism_names(self.architecture)
         size, decodes = self.architecture.hidden_size, self.architecture.is_causal
-        taken = self.architecture.taken
+        taken, turns = self.architecture.taken, (self.turns, self.norm_turns)
         return {
             mechanism: view_module(type(mechanism)).view(
                 mechanism,
-                Site(name, size, self.rotaries, decodes, taken, self.own_norms, self.turns),
+                Site(name, size, self.rotaries, decodes, taken, self.own_norms, *turns),
             )
             for mechanism, name in names.items()
         }
@@ -211,6 +212,9 @@ class PackageView:
         made["norms"] = sorted(self.own_norms.widths)
         made["norm_tiles"] = self.own_norms.tiles
         made["turns"] = sorted(self.turns)
+        made["norm_turns"] = sorted(self.norm_turns)
+        made["norm_rotated"] = norm_rotated(self.norm_turns)
+        made["norm_kinds"] = self.own_norms.in_kernels
         made["own_norms"] = ", ".join(norms.OWN.values())
         made["imports"] = self._imports(made)
         return made

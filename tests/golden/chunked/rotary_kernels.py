@@ -53,24 +53,25 @@ def _rotate(
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor, pairs: int) -> Tensor:
     """Turn pairs that lie `pairs` apart: (B, H, T, W), (B or 1, 1, T, W) twice → (B, H, T, W)."""
-    return _turn(_tokens(x), cos.contiguous(), sin.contiguous(), pairs, 1)
+    return _turn(even_tokens(x), cos.contiguous(), sin.contiguous(), pairs, 1)
 
 
-def _tokens(x: Tensor) -> Tensor:
+def even_tokens(x: Tensor) -> Tensor:
     """x where its tokens lie evenly apart, each with its heads side by side; else a copy."""
     even = x.shape[0] == 1 or x.stride(0) == x.shape[2] * x.stride(2)
     beside = x.shape[1] == 1 or x.shape[1] * x.stride(1) <= x.stride(2)
-    return x if even and beside and x.stride(3) == 1 else _packed(x).copy_(x)
+    return x if even and beside and x.stride(3) == 1 else packed(x).copy_(x)
 
 
-def _packed(x: Tensor) -> Tensor:
+def packed(x: Tensor) -> Tensor:
     """An empty tensor of the same shape whose heads lie side by side in each token."""
     batch, heads, tokens, width = x.shape
     return x.new_empty(batch, tokens, heads, width).transpose(1, 2)
 
 
-def _constants(heads: int, width: int, apart: int, next_: int, head: int) -> dict[str, int]:
-    """The shape of the heads of a token, as the kernel knows it."""
+def constants_of(x: Tensor, apart: int) -> dict[str, int]:
+    """The shape of the heads of a token in x (B, H, T, W), as the kernel knows it."""
+    heads, width = x.shape[1], x.shape[3]
     return {
         "H": heads,
         "WIDTH": width,
@@ -78,23 +79,22 @@ def _constants(heads: int, width: int, apart: int, next_: int, head: int) -> dic
         "APART": apart,
         "HEADS": 1 << (heads - 1).bit_length(),
         "PAIRS": 1 << (width // 2 - 1).bit_length(),
-        "NEXT": next_,
-        "HEAD": head,
+        "NEXT": x.stride(2),
+        "HEAD": x.stride(1) if heads > 1 else 0,
     }
 
 
-def _warps(constants: dict[str, int]) -> int:
+def warps_of(constants: dict[str, int]) -> int:
     """Eight pairs for each thread, at most eight warps."""
     return max(1, min(8, constants["HEADS"] * constants["PAIRS"] // 256))
 
 
 @torch.library.custom_op(f"{NAMESPACE}::rotate", mutates_args=())
 def _turn(x: Tensor, cos: Tensor, sin: Tensor, apart: int, sign: int) -> Tensor:
-    y = _packed(x)
-    batch, heads, tokens, width = x.shape
-    head = x.stride(1) if heads > 1 else 0
-    constants = _constants(heads, width, apart, x.stride(2), head) | {"SIGN": sign}
-    warps = _warps(constants)
+    y = packed(x)
+    batch, _, tokens, _ = x.shape
+    constants = constants_of(x, apart) | {"SIGN": sign}
+    warps = warps_of(constants)
     rows = cos.shape[0] * tokens
     launch(_rotate, (batch * tokens,), x, cos, sin, y, rows, **constants, num_warps=warps)
     return y
@@ -102,7 +102,7 @@ def _turn(x: Tensor, cos: Tensor, sin: Tensor, apart: int, sign: int) -> Tensor:
 
 @_turn.register_fake
 def _(x: Tensor, cos: Tensor, sin: Tensor, apart: int, sign: int) -> Tensor:
-    return _packed(x)
+    return packed(x)
 
 
 def _save(ctx, inputs, output):
@@ -111,7 +111,13 @@ def _save(ctx, inputs, output):
 
 
 def _grads(ctx, grad_y):
-    return _turn(_tokens(grad_y), *ctx.saved_tensors, ctx.apart, -ctx.sign), None, None, None, None
+    return (
+        _turn(even_tokens(grad_y), *ctx.saved_tensors, ctx.apart, -ctx.sign),
+        None,
+        None,
+        None,
+        None,
+    )
 
 
 _turn.register_autograd(_grads, setup_context=_save)
@@ -125,18 +131,19 @@ def variants() -> list[Variant]:
         (4, 32, 1, 128, 32, True),
     ]
     found: list[Variant] = []
-    for heads, width, apart, next_, head, aligned in shapes:
-        packed = (heads * width, width if heads > 1 else 0, True)
-        for name, sign, lie in (("rotate", 1, (next_, head, aligned)), ("rotate_back", -1, packed)):
-            constants = {"SIGN": sign} | _constants(heads, width, apart, lie[0], lie[1])
+    for heads, width, apart, following, head, aligned in shapes:
+        strides = (2 * following, head, following, 1)
+        x = torch.empty(0, device="meta").new_empty_strided((1, heads, 2, width), strides)
+        for name, sign, given in (("rotate", 1, x), ("rotate_back", -1, packed(x))):
+            constants = {"SIGN": sign} | constants_of(given, apart)
             variant = Variant(
-                f"{name}_{heads}_{width}_of_{next_}",
+                f"{name}_{heads}_{width}_of_{following}",
                 _rotate,
                 signature | dict.fromkeys(constants, "constexpr"),
                 constants,
-                num_warps=_warps(constants),
+                num_warps=warps_of(constants),
                 num_stages=3,
-                attrs=("x", "cos", "sin", "y") if lie[2] else ("cos", "sin", "y"),
+                attrs=("x", "cos", "sin", "y") if aligned or sign < 0 else ("cos", "sin", "y"),
             )
             found.append(variant)
     return found

@@ -8,16 +8,16 @@ with TRITON_INTERPRET=1 runs the kernels on a CPU too, slowly, which is how they
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
+from os import environ
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-WANTED = os.environ.get("ARCHSPEC_KERNELS", "")
+WANTED = environ.get("ARCHSPEC_KERNELS", "")
 WRITTEN = find_spec("triton") is not None and WANTED != "reference"
-INTERPRETED = WANTED == "interpret" and os.environ.get("TRITON_INTERPRET") == "1"
+INTERPRETED = WANTED == "interpret" and environ.get("TRITON_INTERPRET") == "1"
 DTYPES = (torch.bfloat16, torch.float16, torch.float32)
 
 # Several packages may live in one process, so the operators are named after this one.

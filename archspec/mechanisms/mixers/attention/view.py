@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from archspec.codegen.norms import IN_KERNELS, own_class
 from archspec.codegen.site import Check, Site, Submodule
 from archspec.mechanisms.mixers.attention.functions import (
     ATTEND,
@@ -231,7 +232,8 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
     turned = site.rotaries[rotary] if rotary else None
     if rotary:
         for heads in {a.heads} if a.shared_keys else {a.heads, a.key_heads}:
-            site.turn(rotary, heads, a.head_dim)
+            normed = "norm_rotate" in _stages(a, site.rotaries[rotary].width < a.head_dim)
+            site.turn(rotary, heads, a.head_dim, normed=normed)
     core = Core(a.sinks, a.softcap is not None, a.alibi is not None)
     return AttentionView(
         class_name=site.class_name,
@@ -335,8 +337,17 @@ def _stages(a: Attention, part: bool) -> list[str]:
     after = bool(a.qk_norm and a.qk_norm.after_rope)
     stages = ["clip"] if a.clip is not None and not (width and a.shared_keys) else []
     stages += ["v_norm"] if a.v_norm else []
-    stages += rotate + norm if after else norm + rotate
+    if norm and rotate == ["rotate"] and not after and _in_kernels(a):
+        stages += ["norm_rotate"]
+    else:
+        stages += rotate + norm if after else norm + rotate
     return stages + (["temperature"] if a.temperature else [])
+
+
+def _in_kernels(a: Attention) -> bool:
+    """Whether the norm of queries and keys has kernels."""
+    each = a.heads if a.qk_norm and a.qk_norm.scope == "each_head" else None
+    return bool(a.qk_norm) and own_class(a.qk_norm, each) in IN_KERNELS
 
 
 def _temperature(a: Attention) -> TemperatureView | None:
