@@ -35,6 +35,11 @@ class Written:
             self.widths[own].add(width)
 
     @property
+    def in_kernels(self) -> str:
+        """The classes that have kernels, as a type: `RMSNorm | CenteredRMSNorm`."""
+        return " | ".join(OWN[kind] for kind in IN_KERNELS if kind in self.widths)
+
+    @property
     def tiles(self) -> list[RowTiles]:
         """How the kernels cut rows of each width."""
         widths = {width for kind in IN_KERNELS for width in self.widths.get(kind, ())}

@@ -111,6 +111,11 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
             purposes[path] = purpose
     kernels = {
         "norm_kernels.py": ("RMSNorm as Triton kernels", bool(context["norm_tiles"])),
+        "rotary_kernels.py": ("rotations as a Triton kernel", bool(context["rotaries"])),
+        "norm_rotary_kernels.py": (
+            "norms of heads and their rotation as Triton kernels",
+            bool(context["norm_turns"]),
+        ),
         "loss_kernels.py": ("the loss of a chunk of rows as a Triton kernel", _trains(context)),
     }
     kernels["launch.py"] = (

@@ -73,9 +73,20 @@ class Turn:
     rotary: str
     """The tables it turns by."""
 
+    pairing: str
     head_dim: int
     width: int
     last: bool
+
+    @property
+    def start(self) -> int:
+        """The first dimension that turns."""
+        return self.head_dim - self.width if self.last else 0
+
+    @property
+    def apart(self) -> int:
+        """How far apart the dimensions of a pair lie."""
+        return 1 if self.pairing == "interleaved" else self.width // 2
 
     @property
     def whole(self) -> bool:
@@ -88,9 +99,8 @@ class Turn:
         if self.whole:
             return turned.format(name)
         if self.last:
-            border = self.head_dim - self.width
-            part = turned.format(f"{name}[..., {border}:]")
-            return f"torch.cat(({name}[..., :{border}], {part}), dim=-1)"
+            part = turned.format(f"{name}[..., {self.start}:]")
+            return f"torch.cat(({name}[..., :{self.start}], {part}), dim=-1)"
         part = turned.format(f"{name}[..., :{self.width}]")
         return f"torch.cat(({part}, {name}[..., {self.width}:]), dim=-1)"
 
@@ -101,7 +111,7 @@ def turn(rope: Rope | None, head_dim: int, rotaries: Mapping[Any, RotaryView]) -
         return None
     own = rotaries[rope, head_dim]
     rotate = "rotate_pairs" if rope.pairing == "interleaved" else "rotate"
-    return Turn(rotate, own.name, head_dim, own.width, rope.last)
+    return Turn(rotate, own.name, rope.pairing, head_dim, own.width, rope.last)
 
 
 def rotary_views(architecture: Architecture) -> dict[tuple[Rope, int], RotaryView]:

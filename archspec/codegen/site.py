@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from archspec.codegen import norms
-from archspec.codegen.rotary import RotaryView
+from archspec.codegen.rotary import RotaryView, Turn
+from archspec.codegen.turned import Heads, Turned
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.norm import Norm
 
@@ -63,11 +64,23 @@ class Site:
     taken: frozenset[str]
     """The names of what layers take from earlier ones."""
     own_norms: norms.Written = field(default_factory=norms.Written)
+    turned: Turned = field(default_factory=Turned)
 
     def norm(self, norm: Norm, width: int, heads: int | None = None) -> str:
         """The expression that makes `norm`; remembers a class that must be written out."""
         self.own_norms.remember(norm, width, heads)
         return norms.constructor(norm, width, heads)
+
+    def turns(self, turn: Turn, heads: int, before: int = 0, normed: bool = False) -> None:
+        """Remember that `heads` heads turn, which lie side by side in what a projection gives.
+
+        `before` numbers of another use stand before each. `normed` ones have an RMSNorm before,
+        which is computed with the rotation.
+        """
+        room, start = before + turn.head_dim, before + turn.start
+        next_head = room if heads > 1 else 0
+        found = Heads(heads, turn.width, turn.apart, heads * room, next_head, start)
+        (self.turned.normed if normed else self.turned.alone).add(found)
 
 
 class ModuleView(Protocol):

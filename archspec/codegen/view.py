@@ -23,6 +23,7 @@ from archspec.codegen.stacks import (
     python_schedule,
 )
 from archspec.codegen.tiles import loss_tiles
+from archspec.codegen.turned import Turned
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.norm import Norm
 from archspec.stack import Stack
@@ -39,6 +40,7 @@ class PackageView:
     spec_name: str
     version: str
     own_norms: norms.Written = field(default_factory=norms.Written)
+    turned: Turned = field(default_factory=Turned)
 
     @cached_property
     def rotaries(self) -> dict[Any, RotaryView]:
@@ -53,7 +55,8 @@ class PackageView:
         taken = self.architecture.taken
         return {
             mechanism: view_module(type(mechanism)).view(
-                mechanism, Site(name, size, self.rotaries, decodes, taken, self.own_norms)
+                mechanism,
+                Site(name, size, self.rotaries, decodes, taken, self.own_norms, self.turned),
             )
             for mechanism, name in names.items()
         }
@@ -245,6 +248,8 @@ class PackageView:
         }
         made["norms"] = sorted(self.own_norms.widths)
         made["norm_tiles"] = self.own_norms.tiles
+        made |= self.turned.context
+        made["norm_kinds"] = self.own_norms.in_kernels
         made["own_norms"] = ", ".join(norms.OWN.values())
         made["imports"] = self._imports(made)
         return made

@@ -36,15 +36,8 @@ def test_the_table_has_a_row_for_each(capsys: Captured) -> None:
     assert main(["kernels", SPEC]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "local-global for sm_90"
-    assert lines[1].split() == [
-        "kernel",
-        "registers",
-        "spills",
-        "shared",
-        "matrix",
-        "copies",
-        "seconds",
-    ]
+    heads = "kernel registers spills shared matrix copies seconds"
+    assert " ".join(lines[1].split()) == heads
     assert any(line.startswith("rows_loss_gradients ") for line in lines)
 
 

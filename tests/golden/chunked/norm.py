@@ -13,6 +13,8 @@ from .launch import use_kernels
 class RMSNorm(nn.Module):
     """x / sqrt(mean(x²) + eps) · weight."""
 
+    center = 0.0
+
     def __init__(self, width: int, eps: float):
         super().__init__()
         self.eps = eps
@@ -23,7 +25,7 @@ class RMSNorm(nn.Module):
         if use_kernels(x, self.weight):
             from . import norm_kernels
 
-            return norm_kernels.rms_norm(x, self.weight, self.eps, center=0.0)
+            return norm_kernels.rms_norm(x, self.weight, self.eps, self.center)
         if x.is_cpu and x.dtype == torch.float32:
             # There F.rms_norm is a chain of a dozen small operators; these five say the same.
             norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # (…, 1)

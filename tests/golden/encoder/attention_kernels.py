@@ -27,7 +27,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import NAMESPACE, Variant, launch
+from .launch import NAMESPACE, Variant, launch, pieces
 
 
 @triton.jit
@@ -303,7 +303,7 @@ def _bidirectional(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     out = _empty(q, 16)
     lse = q.new_empty(batch, 6, tokens, dtype=torch.float32)
     tiles = _tiles(bidirectional_forward, q)
-    grid = (triton.cdiv(tokens, tiles.rows), batch * 6)
+    grid = (pieces(tokens, tiles.rows), batch * 6)
     tensors = (q, k, v, out, lse)
     _run(bidirectional_forward, tiles, grid, *tensors, tokens, keys, *_strides(q, k, v))
     return out, lse
@@ -327,11 +327,11 @@ def _bidirectional_backward(
     heads = batch * 6
     counts = (tokens, keys, *_strides(q, k, v))
     tiles = _tiles(bidirectional_backward_queries, q)
-    grid = (triton.cdiv(tokens, tiles.rows), heads)
+    grid = (pieces(tokens, tiles.rows), heads)
     tensors = (q, k, v, out, dout, lse, delta, dq)
     _run(bidirectional_backward_queries, tiles, grid, *tensors, *counts)
     tiles = _tiles(bidirectional_backward_keys, q)
-    grid = (triton.cdiv(keys, tiles.keys), heads)
+    grid = (pieces(keys, tiles.keys), heads)
     tensors = (q, k, v, dout, lse, delta, dk, dv)
     _run(bidirectional_backward_keys, tiles, grid, *tensors, *counts)
     return dq, dk, dv
@@ -357,14 +357,17 @@ _bidirectional.register_autograd(_grads_bidirectional, setup_context=_save_bidir
 
 def variants() -> list[Variant]:
     """The kernels as this model launches them, in bfloat16."""
-    found = [_variant(kernel, tiles) for kernel, tiles in TILES.items()]
+    found: list[Variant] = []
+    for kernel, tiles in TILES.items():
+        cut = {"ROWS": tiles.rows, "KEYS": tiles.keys}
+        found.append(_variant(kernel, cut, tiles.warps, tiles.stages))
     return found
 
 
 FLOAT32 = ("lse_ptr", "delta_ptr", "slopes_ptr", "part_ptr", "part_lse_ptr")
 
 
-def _variant(kernel: Any, tiles: Tiles | None) -> Variant:
+def _variant(kernel: Any, constants: dict[str, int], warps: int, stages: int) -> Variant:
     signature: dict[str, str] = {}
     for name in kernel.arg_names:
         if name.endswith("_ptr"):
@@ -372,7 +375,4 @@ def _variant(kernel: Any, tiles: Tiles | None) -> Variant:
         else:
             signature[name] = "constexpr" if name.isupper() else "i32"
     even = tuple(n for n in signature if n.endswith(("_ptr", "_batch", "_head", "_token")))
-    if tiles is None:
-        return Variant(kernel.__name__, kernel, signature, {"PARTS": PARTS}, 4, 1, even)
-    constants = {"ROWS": tiles.rows, "KEYS": tiles.keys}
-    return Variant(kernel.__name__, kernel, signature, constants, tiles.warps, tiles.stages, even)
+    return Variant(kernel.__name__, kernel, signature, constants, warps, stages, even)

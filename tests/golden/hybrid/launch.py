@@ -8,16 +8,17 @@ with TRITON_INTERPRET=1 runs the kernels on a CPU too, slowly, which is how they
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
+from os import environ
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-WANTED = os.environ.get("ARCHSPEC_KERNELS", "")
-WRITTEN = find_spec("triton") is not None and WANTED != "reference"
-INTERPRETED = WANTED == "interpret" and os.environ.get("TRITON_INTERPRET") == "1"
+WANTED = environ.get("ARCHSPEC_KERNELS", "")
+INTERPRETED = WANTED == "interpret" and environ.get("TRITON_INTERPRET") == "1"
+READY = find_spec("triton") is not None and (INTERPRETED or torch.backends.cuda.is_built())
+USED = READY and WANTED != "reference"
 DTYPES = (torch.bfloat16, torch.float16, torch.float32)
 
 # Several packages may live in one process, so the operators are named after this one.
@@ -27,7 +28,7 @@ NAMESPACE = "".join(c if c.isalnum() else "_" for c in _PACKAGE) or "kernels"
 
 def use_kernels(*tensors: Tensor) -> bool:
     """Whether kernels take these tensors: all where kernels run, in types they are made for."""
-    if not WRITTEN:
+    if not USED:
         return False
     for tensor in tensors:
         if not (tensor.is_cuda or INTERPRETED and tensor.is_cpu) or tensor.dtype not in DTYPES:

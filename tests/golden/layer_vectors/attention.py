@@ -11,7 +11,7 @@ from .launch import use_kernels
 from .norm import (
     RMSNorm,
 )
-from .rotary import rotate
+from .rotary import norm_rotate
 from .step import Step
 
 
@@ -34,8 +34,8 @@ class NearAttention(nn.Module):
         k = self.k_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
         v = self.v_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
         v = self.v_norm(v)
-        q, k = self.q_norm(q), self.k_norm(k)
-        q, k = rotate(q, step.near_rotary), rotate(k, step.near_rotary)
+        q = norm_rotate(q, self.q_norm, step.near_rotary)
+        k = norm_rotate(k, self.k_norm, step.near_rotary)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
         step.shared["sliding_32_2x32"] = k, v  # for later layers
@@ -74,8 +74,8 @@ class WholeAttention(nn.Module):
         k = self.k_proj(x).view(batch, tokens, 1, 64).transpose(1, 2)  # (B, K, T, D)
         v = self.v_proj(x).view(batch, tokens, 1, 64).transpose(1, 2)  # (B, K, T, D)
         v = self.v_norm(v)
-        q, k = self.q_norm(q), self.k_norm(k)
-        q, k = rotate(q, step.whole_rotary), rotate(k, step.whole_rotary)
+        q = norm_rotate(q, self.q_norm, step.whole_rotary)
+        k = norm_rotate(k, self.k_norm, step.whole_rotary)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
         step.shared["global_all_1x64"] = k, v  # for later layers
@@ -105,8 +105,7 @@ class NearReaderAttention(nn.Module):
     def forward(self, x: Tensor, step: Step) -> Tensor:
         batch, tokens, _ = x.shape
         q = self.q_proj(x).view(batch, tokens, 4, 32).transpose(1, 2)  # (B, H, T, D)
-        q = self.q_norm(q)
-        q = rotate(q, step.near_rotary)
+        q = norm_rotate(q, self.q_norm, step.near_rotary)
         k, v = step.shared["sliding_32_2x32"]  # of an earlier layer
         if step.padding is None and use_kernels(q, k, v):
             from . import attention_kernels as kernels
@@ -131,8 +130,7 @@ class WholeReaderAttention(nn.Module):
     def forward(self, x: Tensor, step: Step) -> Tensor:
         batch, tokens, _ = x.shape
         q = self.q_proj(x).view(batch, tokens, 4, 64).transpose(1, 2)  # (B, H, T, D)
-        q = self.q_norm(q)
-        q = rotate(q, step.whole_rotary)
+        q = norm_rotate(q, self.q_norm, step.whole_rotary)
         k, v = step.shared["global_all_1x64"]  # of an earlier layer
         if step.padding is None and use_kernels(q, k, v):
             from . import attention_kernels as kernels

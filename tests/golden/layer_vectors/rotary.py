@@ -6,6 +6,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .launch import use_kernels
+from .norm import RMSNorm
+
 Rotary = tuple[Tensor, Tensor]  # cosine and signed sine, each (B or 1, 1, T, width)
 
 
@@ -30,4 +33,20 @@ def whole_rotary(positions: Tensor, dtype: torch.dtype) -> Rotary:
 def rotate(x: Tensor, rotary: Rotary) -> Tensor:
     """Turn dimension i of (B, H, T, width) with dimension i + width / 2."""
     cos, sin = rotary
+    if use_kernels(x, cos):
+        from . import rotary_kernels
+
+        return rotary_kernels.rotate(x, cos, sin, pairs=x.shape[-1] // 2)
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)
+
+
+def norm_rotate(x: Tensor, norm: RMSNorm, rotary: Rotary) -> Tensor:
+    """rotate(norm(x), rotary) for heads of one width, in one pass on a GPU."""
+    if use_kernels(x, norm.weight, rotary[0]):
+        from . import norm_rotary_kernels
+
+        cos, sin = rotary
+        return norm_rotary_kernels.norm_rotate(
+            x, norm.weight, cos, sin, norm.eps, norm.center, pairs=x.shape[-1] // 2
+        )
+    return rotate(norm(x), rotary)

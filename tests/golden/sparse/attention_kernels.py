@@ -28,7 +28,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import NAMESPACE, Variant, launch
+from .launch import NAMESPACE, Variant, launch, pieces
 
 
 @triton.jit
@@ -431,7 +431,7 @@ def _parts(rows: int, keys: int, tile: int, device: torch.device) -> int:
         if device.type == "cuda"
         else 4
     )
-    return max(1, min(PARTS, triton.cdiv(2 * processors, rows), triton.cdiv(keys, 2 * tile)))
+    return max(1, min(PARTS, pieces(2 * processors, rows), pieces(keys, 2 * tile)))
 
 
 def causal_sink(q: Tensor, k: Tensor, v: Tensor, sinks: Tensor) -> Tensor:
@@ -450,7 +450,7 @@ def _causal_sink(q: Tensor, k: Tensor, v: Tensor, sinks: Tensor) -> tuple[Tensor
     out = _empty(q, 32)
     lse = q.new_empty(batch, 2, tokens * 2, dtype=torch.float32)
     tiles = _tiles(causal_sink_forward, q)
-    grid = (triton.cdiv(tokens * 2, tiles.rows), batch * 2)
+    grid = (pieces(tokens * 2, tiles.rows), batch * 2)
     tensors = (q, k, v, sinks, out, lse)
     _run(causal_sink_forward, tiles, grid, *tensors, tokens, keys, *_strides(q, k, v))
     return out, lse
@@ -474,11 +474,11 @@ def _causal_sink_backward(
     heads = batch * 2
     counts = (tokens, keys, *_strides(q, k, v))
     tiles = _tiles(causal_sink_backward_queries, q)
-    grid = (triton.cdiv(tokens * 2, tiles.rows), heads)
+    grid = (pieces(tokens * 2, tiles.rows), heads)
     tensors = (q, k, v, out, dout, lse, delta, dq)
     _run(causal_sink_backward_queries, tiles, grid, *tensors, *counts)
     tiles = _tiles(causal_sink_backward_keys, q)
-    grid = (triton.cdiv(keys, tiles.keys), heads)
+    grid = (pieces(keys, tiles.keys), heads)
     tensors = (q, k, v, dout, lse, delta, dk, dv)
     _run(causal_sink_backward_keys, tiles, grid, *tensors, *counts)
     # A sink takes exp2(sink − lse) of a row and has no value: its ds is −p · delta.
@@ -513,12 +513,12 @@ def _causal_sink_decode(q: Tensor, k: Tensor, v: Tensor, sinks: Tensor) -> tuple
     batch, keys = q.shape[0], k.shape[2]
     heads, tiles = batch * 2, _tiles(causal_sink_decode, q)
     parts = _parts(heads, keys, tiles.keys, q.device)
-    share = triton.cdiv(triton.cdiv(keys, parts), tiles.keys) * tiles.keys
-    parts = triton.cdiv(keys, share)
+    share = pieces(pieces(keys, parts), tiles.keys) * tiles.keys
+    parts = pieces(keys, share)
     part = q.new_empty(parts, batch, 4, 32, dtype=torch.float32)
     part_lse = q.new_empty(parts, batch, 4, dtype=torch.float32)
     steps = (q.stride(0), q.stride(1), *_strides(k, v))
-    grid = (parts, heads, triton.cdiv(2, tiles.rows))
+    grid = (parts, heads, pieces(2, tiles.rows))
     _run(causal_sink_decode, tiles, grid, q, k, v, part, part_lse, keys, share, *steps)
     out, lse = _empty(q, 32), q.new_empty(batch, 2, 2, dtype=torch.float32)
     grid = (batch * 4,)
@@ -549,15 +549,18 @@ _causal_sink_decode.register_autograd(
 
 def variants() -> list[Variant]:
     """The kernels as this model launches them, in bfloat16."""
-    found = [_variant(kernel, tiles) for kernel, tiles in TILES.items()]
-    found.append(_variant(causal_sink_combine, None))
+    found: list[Variant] = []
+    for kernel, tiles in TILES.items():
+        cut = {"ROWS": tiles.rows, "KEYS": tiles.keys}
+        found.append(_variant(kernel, cut, tiles.warps, tiles.stages))
+    found.append(_variant(causal_sink_combine, {"PARTS": PARTS}, 4, 1))
     return found
 
 
 FLOAT32 = ("lse_ptr", "delta_ptr", "slopes_ptr", "part_ptr", "part_lse_ptr")
 
 
-def _variant(kernel: Any, tiles: Tiles | None) -> Variant:
+def _variant(kernel: Any, constants: dict[str, int], warps: int, stages: int) -> Variant:
     signature: dict[str, str] = {}
     for name in kernel.arg_names:
         if name.endswith("_ptr"):
@@ -565,7 +568,4 @@ def _variant(kernel: Any, tiles: Tiles | None) -> Variant:
         else:
             signature[name] = "constexpr" if name.isupper() else "i32"
     even = tuple(n for n in signature if n.endswith(("_ptr", "_batch", "_head", "_token")))
-    if tiles is None:
-        return Variant(kernel.__name__, kernel, signature, {"PARTS": PARTS}, 4, 1, even)
-    constants = {"ROWS": tiles.rows, "KEYS": tiles.keys}
-    return Variant(kernel.__name__, kernel, signature, constants, tiles.warps, tiles.stages, even)
+    return Variant(kernel.__name__, kernel, signature, constants, warps, stages, even)

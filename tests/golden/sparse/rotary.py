@@ -6,6 +6,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .launch import use_kernels
+
 Rotary = tuple[Tensor, Tensor]  # cosine and signed sine, each (B or 1, 1, T, width)
 
 
@@ -21,4 +23,8 @@ def rotary(positions: Tensor, dtype: torch.dtype) -> Rotary:
 def rotate(x: Tensor, rotary: Rotary) -> Tensor:
     """Turn dimension i of (B, H, T, width) with dimension i + width / 2."""
     cos, sin = rotary
+    if use_kernels(x, cos):
+        from . import rotary_kernels
+
+        return rotary_kernels.rotate(x, cos, sin, pairs=x.shape[-1] // 2)
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)

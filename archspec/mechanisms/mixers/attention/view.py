@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from archspec.codegen.norms import IN_KERNELS, own_class
 from archspec.codegen.rotary import Turn, turn
 from archspec.codegen.site import Check, Site, Submodule
 from archspec.mechanisms.mixers.attention.functions import (
@@ -257,6 +258,10 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
     """Decide names and numbers for one attention."""
     a = mechanism
     turned = turn(a.rope, a.head_dim, site.rotaries)
+    stages = tuple(_stages(a, turned))
+    if turned:
+        for heads in {a.heads} if a.shared_keys else {a.heads, a.key_heads}:
+            site.turns(turned, heads, normed="norm_rotate" in stages)
     core = Core(a.sinks, a.softcap is not None, a.alibi is not None)
     return AttentionView(
         class_name=site.class_name,
@@ -278,7 +283,7 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         clip=a.clip,
         width_norm=bool(a.qk_norm and a.qk_norm.scope == "width"),
         modules=tuple(_modules(a, site)),
-        stages=tuple(_stages(a, bool(turned and not turned.whole))),
+        stages=stages,
         turn=turned,
         temperature=_temperature(a),
         slopes=_slopes(a.alibi, a.heads, a.score_scale) if a.alibi else None,
@@ -373,15 +378,24 @@ def _modules(a: Attention, site: Site) -> list[Submodule]:
     return found
 
 
-def _stages(a: Attention, part: bool) -> list[str]:
+def _stages(a: Attention, turned: Turn | None) -> list[str]:
     width = bool(a.qk_norm and a.qk_norm.scope == "width")
     norm = ["qk_norm"] if a.qk_norm and not width else []
-    rotate = ["rotate_part" if part else "rotate"] if a.rope else []
+    rotate = ["rotate" if turned.whole else "rotate_part"] if turned else []
     after = bool(a.qk_norm and a.qk_norm.after_rope)
     stages = ["clip"] if a.clip is not None and not (width and a.shared_keys) else []
     stages += ["v_norm"] if a.v_norm else []
-    stages += rotate + norm if after else norm + rotate
+    if norm and rotate == ["rotate"] and not after and _in_kernels(a):
+        stages += ["norm_rotate"]
+    else:
+        stages += rotate + norm if after else norm + rotate
     return stages + (["temperature"] if a.temperature else [])
+
+
+def _in_kernels(a: Attention) -> bool:
+    """Whether the norm of queries and keys has kernels."""
+    each = a.heads if a.qk_norm and a.qk_norm.scope == "each_head" else None
+    return bool(a.qk_norm) and own_class(a.qk_norm, each) in IN_KERNELS
 
 
 def _temperature(a: Attention) -> TemperatureView | None:

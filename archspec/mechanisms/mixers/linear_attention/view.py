@@ -110,6 +110,8 @@ def view(mechanism: LinearAttention, site: Site) -> LinearAttentionView:
     """Decide names and numbers for one linear attention."""
     a = mechanism
     turned = turn(a.rope, a.key_dim, site.rotaries)
+    if turned:
+        site.turns(turned, a.heads)
     scale = a.read_scale
     return LinearAttentionView(
         class_name=site.class_name,

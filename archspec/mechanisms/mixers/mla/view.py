@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archspec.codegen.rotary import Turn, turn
 from archspec.codegen.site import SharedFile, Site, Submodule
 from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, Attend, shared
 from archspec.mechanisms.mixers.attention.parts import GATES
@@ -47,8 +48,7 @@ class LatentView:
     nope_dim: int
     rope_dim: int
     value_dim: int
-    rotary: str | None
-    rotate: str
+    turn: Turn | None
     scale: float
     gate: str | None
     gate_activation: str
@@ -113,7 +113,11 @@ class LatentView:
 
 def view(mechanism: LatentAttention, site: Site) -> LatentView:
     """Decide names and numbers for one latent attention."""
-    a, rotary = mechanism, mechanism.rotary()
+    a = mechanism
+    turned = turn(a.rope, a.rope_dim, site.rotaries)
+    if turned:
+        site.turns(turned, a.heads, before=a.nope_dim)
+        site.turns(turned, 1, before=a.kv_rank)
     return LatentView(
         class_name=site.class_name,
         caption=a.caption(site.hidden_size),
@@ -124,8 +128,7 @@ def view(mechanism: LatentAttention, site: Site) -> LatentView:
         nope_dim=a.nope_dim,
         rope_dim=a.rope_dim,
         value_dim=a.value_dim,
-        rotary=site.rotaries[rotary].name if rotary else None,
-        rotate="rotate_pairs" if a.rope and a.rope.pairing == "interleaved" else "rotate",
+        turn=turned,
         scale=a.score_scale,
         gate=a.gate.per if a.gate else None,
         gate_activation=GATES[a.gate.activation] if a.gate else "",

@@ -84,6 +84,10 @@ def _indexer(s: TokenSelection, site: Site, latent: int | None) -> IndexerView:
     ]
     if s.norm:
         found.append(Submodule("k_norm", site.norm(s.norm, s.head_dim)))
+    turned = turn(s.rope, s.head_dim, site.rotaries)
+    if turned:
+        for heads in (s.heads, 1):
+            site.turns(turned, heads)
     found.append(Submodule("weights_proj", _linear(site.hidden_size, s.heads)))
     return IndexerView(
         class_name=indexer_name(site.class_name),
@@ -93,7 +97,7 @@ def _indexer(s: TokenSelection, site: Site, latent: int | None) -> IndexerView:
         latent=latent is not None,
         key="self.k_norm(self.wk(x))" if s.norm else "self.wk(x)",
         scale=s.scale,
-        rotation=turn(s.rope, s.head_dim, site.rotaries),
+        rotation=turned,
     )
 
 
