@@ -31,7 +31,7 @@ def test_it_agrees_with_itself_without_kernels(
     model, tokens = package.Model(), torch.arange(10).view(2, 5)
     found = results(model, tokens)
     launch = importlib.import_module(f"{package.__name__}.launch")
-    monkeypatch.setattr(launch, "WRITTEN", False)
+    monkeypatch.setattr(launch, "USED", False)
     for kernel, own in zip(found, results(model, tokens), strict=True):
         torch.testing.assert_close(kernel, own, atol=2e-5, rtol=1e-4)
 
