@@ -28,11 +28,8 @@ class LinearCrossEntropy(torch.autograd.Function):
         count = (target != -100).sum().clamp(min=1)
         total = x.new_zeros((), dtype=torch.float32)
         needs = ctx.needs_input_grad[:3]
-        grad_x = torch.zeros_like(x) if needs[0] else None
-        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if needs[1] else None
-        grad_bias = None
-        if bias is not None and needs[2]:
-            grad_bias = torch.zeros_like(bias, dtype=torch.float32)
+        grad_x = torch.empty_like(x) if needs[0] else None
+        grad_weight = grad_bias = None
         for first in range(0, x.shape[0], 4096):
             rows = slice(first, first + 4096)
             logits = F.linear(x[rows], weight, bias)  # (4096, V)
@@ -49,10 +46,12 @@ class LinearCrossEntropy(torch.autograd.Function):
             small = grad.to(x.dtype)
             if grad_x is not None:
                 grad_x[rows] = small @ weight
-            if grad_weight is not None:
-                grad_weight += small.t() @ x[rows]
-            if grad_bias is not None:
-                grad_bias += grad.sum(dim=0, dtype=torch.float32)
+            if needs[1]:
+                part = small.t() @ x[rows]
+                grad_weight = part.float() if grad_weight is None else grad_weight.add_(part)
+            if needs[2]:
+                part = grad.sum(dim=0, dtype=torch.float32)
+                grad_bias = part if grad_bias is None else grad_bias.add_(part)
         ctx.save_for_backward(grad_x, grad_weight, grad_bias)
         ctx.dtype = weight.dtype
         return total / count
@@ -72,11 +71,12 @@ def rows_loss(
 
     Without `gradients` the second is of no use.
     """
-    loss = F.cross_entropy(logits, labels, ignore_index=-100, reduction="sum")
+    log_p = F.log_softmax(logits, dim=-1)
+    loss = F.nll_loss(log_p, labels, ignore_index=-100, reduction="sum")
     if not gradients:
         return loss, logits
     # d loss / d logits = softmax(logits) − one-hot(label), for rows that have a label.
-    grad = logits.softmax(dim=-1)
+    grad = log_p.exp_()
     grad.scatter_add_(1, labels.clamp(min=0)[:, None], -torch.ones_like(grad[:, :1]))
     grad.mul_(((labels != -100) / count)[:, None])
     return loss, grad
