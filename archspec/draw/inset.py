@@ -45,7 +45,9 @@ def inset(subject: Subject, context: int, least: float = _LEAST) -> Inset:
     title_width = metrics.width(title, _TITLE, True)
     width = max(least, flow.width + 2 * _PAD, title_width + chips_width + 2 * _PAD + 12)
     masked = [o for o in graph.operators if o.mask is not None]
-    seen = "; ".join(dict.fromkeys(o.mask.caption() for o in masked if o.mask))
+    captions = dict.fromkeys(o.mask.caption() for o in masked if o.mask)
+    # What is chosen among causal ones is causal: the longer caption says both.
+    seen = "; ".join(c for c in captions if not any(o.startswith(f"{c},") for o in captions))
     beside = thumbnail.SIDE + 12 if masked else 0.0
     room = width - 2 * _PAD - beside
     sentences = (_sentence(seen), *subject.sentences)

@@ -33,13 +33,25 @@ def spans(mask: Mask) -> list[tuple[int, int, int]]:
     for query in range(CELLS):
         start: int | None = None
         for key in range(CELLS + 1):
-            seen = key < CELLS and mask.allows(query, key, PREFIX)
+            seen = key < CELLS and mask.allows(query, key, PREFIX) and _chosen(mask, query, key)
             if seen and start is None:
                 start = key
             elif not seen and start is not None:
                 out.append((query, start, key - start))
                 start = None
     return out
+
+
+def _chosen(mask: Mask, query: int, key: int) -> bool:
+    """Whether `key` is among the best of what `query` may see, for scores that an example needs.
+
+    Which tokens are the best is learned: here each has a fixed score, and a query's own is highest.
+    """
+    if mask.best is None:
+        return True
+    may = [k for k in range(query + 1) if mask.allows(query, k, PREFIX)]
+    ranked = sorted(may, key=lambda k: (k != query, k * 7 % CELLS))
+    return key in ranked[: mask.best]
 
 
 def draw(scene: Scene, mask: Mask, context: int, left: float, top: float, accent: bool) -> None:
@@ -49,10 +61,12 @@ def draw(scene: Scene, mask: Mask, context: int, left: float, top: float, accent
         return
     centre = (left + SIDE / 2, top - SIDE / 2)
     scene.add(Box(*centre, SIDE, SIDE, "box", "box", "box", 0.1, tip=mask.caption()))
-    for query, key, count in spans(scaled(mask, context)):
-        x, y = left + (key + count / 2) * CELL, top - (query + 0.5) * CELL
-        colour = "accent" if accent else "muted"
-        scene.add(Box(x, y, count * CELL, CELL, "box", colour, colour, 0.1))
+    shown, colour = scaled(mask, context), "accent" if accent else "muted"
+    layers = [(replace(shown, best=None), "rule")] if mask.best else []
+    for part, paint in [*layers, (shown, colour)]:
+        for query, key, count in spans(part):
+            x, y = left + (key + count / 2) * CELL, top - (query + 0.5) * CELL
+            scene.add(Box(x, y, count * CELL, CELL, "box", paint, paint, 0.1))
     for i in range(1, CELLS):
         across = [(left, top - i * CELL), (left + SIDE, top - i * CELL)]
         down = [(left + i * CELL, top), (left + i * CELL, top - SIDE)]

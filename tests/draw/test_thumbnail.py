@@ -44,6 +44,19 @@ def test_a_prefix_is_seen_both_ways() -> None:
     assert all(Mask(prefix=True).allows(q, k, PREFIX) for q in range(PREFIX) for k in range(PREFIX))
 
 
+def test_of_the_tokens_that_may_be_seen_the_best_are_chosen() -> None:
+    scene, mask = Scene(), Mask(best=2_048)
+    draw(scene, mask, 32_768, 0, SIDE, accent=False)
+    widths = {paint: [0] * CELLS for paint in ("rule", "muted")}
+    for box in scene.boxes():
+        if box.fill in widths:
+            widths[box.fill][round((SIDE - box.y) / CELL - 0.5)] += round(box.w / CELL)
+    best = scaled(mask, 32_768).best
+    assert best == 4
+    assert widths["rule"] == [query + 1 for query in range(CELLS)]
+    assert widths["muted"] == [min(query + 1, best) for query in range(CELLS)]
+
+
 def test_another_text_is_a_full_rectangle_of_columns() -> None:
     scene = Scene()
     draw(scene, Mask(causal=False, source=True), 32_768, 0, SIDE, accent=False)
