@@ -8,6 +8,7 @@ from typing import Any
 from archspec.architecture import Architecture
 from archspec.errors import Diagnostic, Mark
 from archspec.expand import Expanded
+from archspec.mechanisms.base import Mechanism
 from archspec.source import Document, Items, Map
 from archspec.spec.embedding import Embedding
 from archspec.spec.model import ModelSpec
@@ -79,16 +80,16 @@ def _encoder(spec: ModelSpec, expanded: Expanded, data: Map) -> Iterator[Diagnos
             where = f"{path}.mixer"
             yield Diagnostic(message, where, _at(data, where), "`causal: false`")
     for name in dict.fromkeys(expanded.layers):
-        mixers, path = spec.blocks[name].mixer, f"blocks.{name}.mixer"
-        if not all(body.is_causal() for body in mixers):
-            message = "a layer beside an encoder looks back, and this one sees the whole text"
-            yield Diagnostic(message, path, _at(data, path), "`causal: true`")
-        if any(mask.prefix for body in mixers if (mask := body.mask())):
-            message = (
-                "a model with an encoder reads no prefix: what is seen both ways is the source"
-            )
-            path = f"{path}.prefix"
-            yield Diagnostic(message, path, _at(data, path), "leave it out")
+        for body, path in _written(data, spec.blocks[name].mixer, f"blocks.{name}.mixer"):
+            if not body.is_causal():
+                message = "a layer beside an encoder looks back, and this one sees the whole text"
+                yield Diagnostic(message, path, _at(data, path), "`causal: true`")
+            if (mask := body.mask()) and mask.prefix:
+                message = (
+                    "a model with an encoder reads no prefix: what is seen both ways is the source"
+                )
+                path = f"{path}.prefix"
+                yield Diagnostic(message, path, _at(data, path), "leave it out")
 
 
 _DECODERS_OWN = {
@@ -166,11 +167,10 @@ def _depths(spec: ModelSpec, expanded: Expanded) -> Iterator[Diagnostic]:
     for name in deepest.keys() & spec.blocks.keys():
         block = spec.blocks[name]
         for place, bodies in (("mixer", block.mixer), ("feedforward", block.feedforward)):
-            for number, body in enumerate(bodies):
+            for body, path in _written(expanded.data, bodies, f"blocks.{name}.{place}"):
                 if problem := body.too_deep(deepest[name]):
                     field, message = problem
-                    item = f".{number}" if len(bodies) > 1 else ""
-                    path = f"blocks.{name}.{place}{item}.{field}"
+                    path = f"{path}.{field}"
                     yield Diagnostic(message, path, _at(expanded.data, path))
 
 
@@ -208,6 +208,17 @@ def references(architecture: Architecture, document: Document) -> list[Diagnosti
             hint = "`shared: false` gives each its own"
             found.setdefault(path, Diagnostic(message, path, mark, hint))
     return list(found.values())
+
+
+def _written(
+    data: Map, bodies: tuple[Mechanism, ...], path: str
+) -> Iterator[tuple[Mechanism, str]]:
+    """Each of `bodies` with its own path: `path` holds one alone, or a list."""
+    here: Any = data
+    for part in path.split("."):
+        here = here.get(part) if isinstance(here, Map) else None
+    for number, body in enumerate(bodies):
+        yield body, f"{path}.{number}" if isinstance(here, Items) else path
 
 
 def _at(data: Map, path: str) -> Mark | None:
