@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import ROOT, Builder
 from torch import nn
 
@@ -122,6 +123,17 @@ def test_loss_never_holds_the_logits(builder: Builder, text: str) -> None:
     with Watch():
         model(ids, labels=ids).backward()
     assert largest <= max(weights, 1 << 25) < 700 * 200_000
+
+
+def test_the_loss_has_the_digits_of_its_model(package: ModuleType) -> None:
+    torch.manual_seed(0)
+    model, ids = package.Model().double(), torch.randint(1024, (2, 9))
+    expected = F.cross_entropy(model(ids)[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
+    found = model(ids, labels=ids)
+    torch.testing.assert_close(found, expected, atol=1e-13, rtol=0)
+    weight = model.embed_tokens.weight
+    grads = [torch.autograd.grad(loss, weight)[0] for loss in (found, expected)]
+    torch.testing.assert_close(*grads, atol=1e-13, rtol=0)
 
 
 def test_labels_that_are_all_ignored_give_zero(model: Any) -> None:

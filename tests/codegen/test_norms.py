@@ -58,12 +58,13 @@ def formula(x: Tensor, kind: str, scale: Tensor | float, shift: Tensor | float) 
     return x / (square + EPS).sqrt() * scale + shift
 
 
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.float64, 1e-13)])
 @pytest.mark.parametrize("number", range(len(CASES)), ids=lambda n: "-".join(map(str, CASES[n])))
-def test_norm(package: ModuleType, number: int) -> None:
+def test_norm(package: ModuleType, number: int, dtype: torch.dtype, close: float) -> None:
     kind, _, weight, centered, _ = CASES[number]
-    norm = package.Model().layers[number].self_attn.q_norm
+    norm = package.Model().layers[number].self_attn.q_norm.to(dtype)
     torch.manual_seed(0)
-    x = torch.randn(2, HEADS, 5, WIDTH)
+    x = torch.randn(2, HEADS, 5, WIDTH, dtype=dtype)
     with torch.no_grad():
         for parameter in norm.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
@@ -76,7 +77,7 @@ def test_norm(package: ModuleType, number: int) -> None:
     if getattr(norm, "bias", None) is not None:
         shift = norm.bias.double()
         shift = shift[:, None] if shift.ndim == 2 else shift
-    torch.testing.assert_close(found.double(), formula(x, kind, scale, shift), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.double(), formula(x, kind, scale, shift), atol=close, rtol=0)
 
 
 @pytest.mark.parametrize("centered", [False, True])

@@ -26,7 +26,8 @@ class LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor) -> Tensor:
         count = (target != -100).sum().clamp(min=1)
-        total = x.new_zeros((), dtype=torch.float32)
+        wide = torch.promote_types(x.dtype, torch.float32)
+        total = x.new_zeros((), dtype=wide)
         needs = ctx.needs_input_grad[:3]
         grad_x = torch.empty_like(x) if needs[0] else None
         grad_weight = grad_bias = None
@@ -39,7 +40,7 @@ class LinearCrossEntropy(torch.autograd.Function):
                 total += loss_kernels.rows_loss(logits, target[rows], count, any(needs))
                 grad = logits  # their gradient has taken their place
             else:
-                loss, grad = rows_loss(logits.float(), target[rows], count, any(needs))
+                loss, grad = rows_loss(logits.to(wide), target[rows], count, any(needs))
                 total += loss
             if not any(needs):
                 continue
@@ -48,9 +49,9 @@ class LinearCrossEntropy(torch.autograd.Function):
                 grad_x[rows] = small @ weight
             if needs[1]:
                 part = small.t() @ x[rows]
-                grad_weight = part.float() if grad_weight is None else grad_weight.add_(part)
+                grad_weight = part.to(wide) if grad_weight is None else grad_weight.add_(part)
             if needs[2]:
-                part = grad.sum(dim=0, dtype=torch.float32)
+                part = grad.sum(dim=0, dtype=wide)
                 grad_bias = part if grad_bias is None else grad_bias.add_(part)
         ctx.save_for_backward(grad_x, grad_weight, grad_bias)
         ctx.dtype = weight.dtype
