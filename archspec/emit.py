@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 from archspec.events import events
@@ -139,6 +140,7 @@ def _float(value: float) -> str:
     return f"{mantissa}.0e{int(exponent)}" if mark and "." not in mantissa else text
 
 
+@lru_cache(maxsize=4096)  # the same few names stand all over a spec
 def _is_text(text: str) -> bool:
     found = list(events(text))
     return len(found) == 1 and found[0].type == "str" and found[0].kind == "scalar"
