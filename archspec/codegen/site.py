@@ -34,14 +34,6 @@ class SharedFile:
 
 
 @dataclass(frozen=True)
-class Submodule:
-    """A module inside a class, and the expression that makes it."""
-
-    name: str
-    constructor: str
-
-
-@dataclass(frozen=True)
 class Check:
     """What a mechanism adds to the package's selftest: a function that returns a difference."""
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from archspec.codegen.members import Member, product
 from archspec.codegen.rotary import Turn
-from archspec.codegen.site import Submodule
 from archspec.mechanisms.mixers.attention.functions import Attend
 from archspec.mechanisms.mixers.attention.kernels import KernelView
 from archspec.mechanisms.mixers.attention.scores import Scores
 from archspec.mechanisms.mixers.attention.stages import TemperatureView
-from archspec.mechanisms.mixers.attention.submodules import product
 from archspec.mechanisms.mixers.selection.view import SelectionView
 
 
@@ -35,7 +34,7 @@ class AttentionView(Scores):
     gives: str | None
     clip: float | None
     width_norm: bool
-    modules: tuple[Submodule, ...]
+    modules: tuple[Member, ...]
     stages: tuple[str, ...]
     turn: Turn | None
     temperature: TemperatureView | None

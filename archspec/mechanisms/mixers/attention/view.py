@@ -6,12 +6,12 @@ from archspec.codegen.rotary import turn
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers.attention.functions import ATTEND, Attend, Core, shared
 from archspec.mechanisms.mixers.attention.kernels import ATTENTION_KERNELS, KernelView
+from archspec.mechanisms.mixers.attention.members import members
 from archspec.mechanisms.mixers.attention.module import AttentionView
 from archspec.mechanisms.mixers.attention.parts import GATES
 from archspec.mechanisms.mixers.attention.scores import relative, slopes
 from archspec.mechanisms.mixers.attention.spec import Attention
 from archspec.mechanisms.mixers.attention.stages import stages, temperature
-from archspec.mechanisms.mixers.attention.submodules import submodules
 from archspec.mechanisms.mixers.selection.parts import TokenSelection
 from archspec.mechanisms.mixers.selection.view import SELECT, selection_view
 
@@ -65,7 +65,7 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         gives=a.gives() if a.gives() in site.taken and not a.select else None,
         clip=a.clip,
         width_norm=bool(a.qk_norm and a.qk_norm.scope == "width"),
-        modules=tuple(submodules(a, site)),
+        modules=tuple(members(a, site)),
         stages=steps,
         turn=turned,
         temperature=temperature(a),
