@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archspec.codegen.members import Member, product
-from archspec.codegen.site import SharedFile, Site
+from archspec.codegen.site import Site
 from archspec.mechanisms.mixers.delta import DeltaMixer
 from archspec.mechanisms.mixers.gate import FUNCTIONS
 
-CONV = SharedFile("conv.py", "templates/package/conv.py.jinja", "short convolutions over time")
 CACHES = {
     "DeltaCache": "templates/caches/delta.py.jinja",
     "ConvDeltaCache": "templates/caches/conv_delta.py.jinja",

@@ -7,13 +7,14 @@ from typing import Any
 from archspec.codegen.members import Member
 from archspec.codegen.site import Check, SharedFile, Site
 from archspec.mechanisms.mixers import delta_view
+from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.delta_view import DeltaView
 from archspec.mechanisms.mixers.gated_deltanet.spec import GatedDeltaNet
 
 FILE = "deltanet.py"
 PURPOSE = "the layers that keep a matrix for each head"
 SHARED = (
-    delta_view.CONV,
+    CONV,
     SharedFile("delta_rule.py", "delta_rule.py.jinja", "the delta rule, by tokens and by chunks"),
 )
 CACHES = delta_view.CACHES

@@ -7,13 +7,14 @@ from typing import Any
 from archspec.codegen.members import Member, product
 from archspec.codegen.site import Check, SharedFile, Site
 from archspec.mechanisms.mixers import delta_view
+from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.delta_view import DeltaView
 from archspec.mechanisms.mixers.kimi_delta.spec import KimiDelta
 
 FILE = "delta_attention.py"
 PURPOSE = "the layers that keep a matrix for each head, its rows decaying one by one"
 SHARED = (
-    delta_view.CONV,
+    CONV,
     SharedFile(
         "channel_delta_rule.py",
         "channel_delta_rule.py.jinja",

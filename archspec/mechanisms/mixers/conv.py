@@ -1,0 +1,7 @@
+"""The file of short convolutions, which the modules of several mixers import."""
+
+from __future__ import annotations
+
+from archspec.codegen.site import SharedFile
+
+CONV = SharedFile("conv.py", "templates/package/conv.py.jinja", "short convolutions over time")
