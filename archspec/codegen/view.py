@@ -12,6 +12,7 @@ from typing import Any
 from archspec.architecture import Architecture
 from archspec.codegen import norms
 from archspec.codegen.layers import Layers, LayerView
+from archspec.codegen.loss import loss_context
 from archspec.codegen.names import layer_names, mechanism_names, package_name
 from archspec.codegen.rotary import RotaryView, rotary_views
 from archspec.codegen.site import ModuleView, Site, template, view_module
@@ -22,14 +23,10 @@ from archspec.codegen.stacks import (
     layers_made,
     python_schedule,
 )
-from archspec.codegen.tiles import loss_tiles
 from archspec.codegen.turned import Turned
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.norm import Norm
 from archspec.stack import Stack
-
-LOSS_NUMBERS = 1 << 25
-"""Logits held at once by the loss, in numbers: 128 MiB of float32."""
 
 
 @dataclass
@@ -150,6 +147,7 @@ class PackageView:
         """The names that templates use, with their values."""
         a = self.architecture
         head = "tied" if a.head and a.head.tied else "linear" if a.head else None
+        trains = a.is_causal and a.head is not None
         bias = bool(a.head and a.head.bias)
         modules, layers = list(self.modules.values()), self.layers
         caches = sorted({m.cache for m in modules if m.cache})
@@ -180,7 +178,9 @@ class PackageView:
             "kind": "pair" if encoder else "decoder" if a.is_causal else "encoder",
             "hidden_size": a.hidden_size,
             "vocab_size": a.vocab_size,
-            "generate": "generate_pair" if encoder else "generate",
+            "trains": trains,
+            "continues": trains and not encoder,
+            "answers": trains and encoder is not None,
             "e": embedding,
             "encoder": encoder,
             "reads": "input_ids" if not encoder or encoder["schedule"] else "encoder_states",
@@ -234,8 +234,7 @@ class PackageView:
             "layers_made": self._made("LAYERS", a.stack),
             "caption": _caption(a),
             "model_caption": _model_caption(a),
-            "loss_tiles": loss_tiles(a.vocab_size),
-            "rows": max(16, min(4096, LOSS_NUMBERS // a.vocab_size)),
+            **loss_context(a.vocab_size),
             "windows": any(windows),
             "tokens": max([*windows, 24]) + 9,
             "prefix": a.checkpoint.prefix,

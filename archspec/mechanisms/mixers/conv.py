@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from archspec.codegen.site import SharedFile
+from archspec.codegen.files import SharedFile, nothing
 
-CONV = SharedFile("conv.py", "templates/package/conv.py.jinja", "short convolutions over time")
+CONV = SharedFile(
+    "conv.py",
+    "templates/package/conv.py.jinja",
+    "short convolutions over time",
+    context=nothing,
+)

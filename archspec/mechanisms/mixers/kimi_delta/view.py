@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from archspec.codegen.files import SharedFile
 from archspec.codegen.members import Member, product
-from archspec.codegen.site import Check, SharedFile, Site
+from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers import delta_view
 from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.delta_view import DeltaView

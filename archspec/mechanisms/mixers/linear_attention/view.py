@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.codegen.files import SharedFile
 from archspec.codegen.members import Member, product
 from archspec.codegen.rotary import Turn, turn
-from archspec.codegen.site import Check, SharedFile, Site
+from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers.gate import FUNCTIONS, OutputGate
 from archspec.mechanisms.mixers.linear_attention.functions import Recurrence, recurrence
 from archspec.mechanisms.mixers.linear_attention.parts import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.codegen.site import Check, SharedFile, Site
+from archspec.codegen.files import SharedFile
+from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.mamba2.parts import GatedNorm, PartScales
 from archspec.mechanisms.mixers.mamba2.spec import Mamba2

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archspec.codegen.files import SharedFile
 from archspec.codegen.members import Member
 from archspec.codegen.rotary import Turn, turn
-from archspec.codegen.site import SharedFile, Site
+from archspec.codegen.site import Site
 from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, Attend, shared
 from archspec.mechanisms.mixers.attention.parts import GATES
 from archspec.mechanisms.mixers.mla.spec import LatentAttention

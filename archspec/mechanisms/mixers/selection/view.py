@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from archspec.codegen.files import SharedFile, nothing
 from archspec.codegen.members import Member
 from archspec.codegen.rotary import Turn, turn
-from archspec.codegen.site import SharedFile, Site
+from archspec.codegen.site import Site
 from archspec.mechanisms.mixers.selection.parts import SharedSelection, TokenSelection, name
 
 SELECT = SharedFile(
@@ -16,6 +17,7 @@ SELECT = SharedFile(
     "mechanisms/mixers/selection/selection.py.jinja",
     "which tokens attention looks at",
     needed="select",
+    context=nothing,
 )
 
 
