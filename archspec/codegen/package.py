@@ -13,6 +13,7 @@ from archspec.codegen.environment import environment
 from archspec.codegen.facts import facts
 from archspec.codegen.files import File, SharedFile
 from archspec.codegen.format import SETTINGS, format_python
+from archspec.codegen.generate import GENERATE
 from archspec.codegen.loss import LOSS_FILES
 from archspec.codegen.norms import NORM_FILES
 from archspec.codegen.rotary import ROTARY_FILES
@@ -24,7 +25,6 @@ from archspec.lock import LOCK, manifest
 from archspec.mechanisms.base import Mechanism
 
 PLACE = "templates/package/{}.py.jinja"
-GENERATE = "continue a text, from Python or a shell"
 FILES = (
     File("__init__.py", PLACE.format("init"), "what to import"),
     File("model.py", PLACE.format("model"), "the layers in order, and the model"),
@@ -37,8 +37,7 @@ FILES = (
     POSITIONS,
     File("cache.py", PLACE.format("cache"), "what is kept between calls", "causal"),
     *LOSS_FILES,
-    File("generate.py", PLACE.format("generate"), GENERATE, "continues"),
-    File("generate.py", PLACE.format("generate_pair"), GENERATE, "answers"),
+    GENERATE,
     File("checkpoint.py", PLACE.format("checkpoint"), "published tensors to parameters"),
     File("selftest.py", PLACE.format("selftest"), "check the package on this machine"),
 )

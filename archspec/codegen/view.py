@@ -11,6 +11,7 @@ from typing import Any
 
 from archspec.architecture import Architecture
 from archspec.codegen import norms
+from archspec.codegen.generate import GenerateView, about_a_source, on_from_a_text
 from archspec.codegen.layers import Layers, LayerView
 from archspec.codegen.loss import loss_context
 from archspec.codegen.names import layer_names, mechanism_names, package_name
@@ -93,6 +94,12 @@ class PackageView:
         }
 
     @property
+    def reads(self) -> str:
+        """What the model is called with: ids, or the states of an encoder that is elsewhere."""
+        given = self.encoder is not None and not self.encoder["schedule"]
+        return "encoder_states" if given else "input_ids"
+
+    @property
     def _classes(self) -> dict[str, str]:
         return {layer.block: layer.class_name for layer in self.layers}
 
@@ -108,6 +115,12 @@ class PackageView:
     def _checked(self, layers: list[LayerView]) -> str:
         """How the selftest makes a layer of the class `kind`."""
         return layer_made("kind", "0", [layer.class_name for layer in layers], self._deep)
+
+    def _generate(self) -> GenerateView:
+        if self.encoder is None:
+            return on_from_a_text()
+        given = not self.encoder["schedule"]
+        return about_a_source(self.reads, self.architecture.hidden_size if given else None)
 
     def _further(self) -> dict[str, Any]:
         own, count = self.architecture.further, len(self.architecture.layers)
@@ -179,11 +192,10 @@ class PackageView:
             "hidden_size": a.hidden_size,
             "vocab_size": a.vocab_size,
             "trains": trains,
-            "continues": trains and not encoder,
-            "answers": trains and encoder is not None,
+            "generate": self._generate(),
             "e": embedding,
             "encoder": encoder,
-            "reads": "input_ids" if not encoder or encoder["schedule"] else "encoder_states",
+            "reads": self.reads,
             "common": a.stack.common,
             "common_names": sorted({p.name.partition(".")[0] for p in common}),
             "common_shapes": {p.name.partition(".")[0]: p.shape for p in common},
