@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from archspec.graph import Operator, Parameter
 from archspec.spec.norm import Norm
 
@@ -20,17 +22,24 @@ def norm_operator(
     return Operator(name, "norm", norm.caption(), shape or (width,), tuple(weights), detail=detail)
 
 
-def convolution(name: str, channels: int, width: int, bias: bool) -> Operator:
-    """A convolution over the last `width` tokens, each channel by itself."""
-    weights = [Parameter(f"{name}.weight", (channels, 1, width), keeps=True)]
+def convolution(
+    name: str,
+    tokens: int,
+    shape: tuple[int, ...],
+    bias: bool = False,
+    label: str = "Convolution",
+) -> Operator:
+    """A convolution over the last `tokens` of a value of `shape`, each channel by itself."""
+    channels = prod(shape)
+    weights = [Parameter(f"{name}.weight", (channels, 1, tokens), keeps=True)]
     if bias:
         weights.append(Parameter(f"{name}.bias", (channels,)))
     return Operator(
         name,
         "conv",
-        "Convolution",
-        (channels,),
+        label,
+        shape,
         tuple(weights),
-        per_token=2 * channels * width,
-        detail=f"width {width}",
+        per_token=2 * channels * tokens,
+        detail=f"{tokens} tokens",
     )

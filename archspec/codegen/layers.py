@@ -6,17 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from archspec.block import Block, Branch, NamedNorm, Scale
+from archspec.codegen.members import Member
 from archspec.codegen.site import ModuleView
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.norm import Norm
-
-
-@dataclass(frozen=True)
-class Member:
-    """A submodule or a parameter, and the expression that makes it."""
-
-    name: str
-    constructor: str
 
 
 @dataclass(frozen=True)

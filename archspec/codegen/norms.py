@@ -5,8 +5,25 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from archspec.codegen.files import File
 from archspec.codegen.tiles import RowTiles, row_tiles
 from archspec.spec.norm import Norm
+
+NORM_FILES = (
+    File(
+        "norm.py",
+        "templates/package/norm.py.jinja",
+        "norms that PyTorch lacks, or computes slowly on a CPU",
+        "norms",
+    ),
+    File(
+        "norm_kernels.py",
+        "templates/kernels/norm_kernels.py.jinja",
+        "RMSNorm as Triton kernels",
+        "norm_tiles",
+        kernels=True,
+    ),
+)
 
 OWN = {
     "rmsnorm": "RMSNorm",

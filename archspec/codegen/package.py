@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from archspec import __version__
@@ -9,11 +11,42 @@ from archspec.architecture import Architecture
 from archspec.codegen.checkpoint import CheckpointView
 from archspec.codegen.environment import environment
 from archspec.codegen.facts import facts
+from archspec.codegen.files import File, SharedFile
 from archspec.codegen.format import SETTINGS, format_python
-from archspec.codegen.site import SharedFile, template, view_module
+from archspec.codegen.generate import GENERATE
+from archspec.codegen.loss import LOSS_FILES
+from archspec.codegen.norms import NORM_FILES
+from archspec.codegen.rotary import ROTARY_FILES
+from archspec.codegen.site import template, view_module
+from archspec.codegen.stacks import POSITIONS
+from archspec.codegen.turned import TURNED
 from archspec.codegen.view import PackageView
 from archspec.lock import LOCK, manifest
 from archspec.mechanisms.base import Mechanism
+
+PLACE = "templates/package/{}.py.jinja"
+FILES = (
+    File("__init__.py", PLACE.format("init"), "what to import"),
+    File("model.py", PLACE.format("model"), "the layers in order, and the model"),
+    File(
+        "step.py", PLACE.format("step"), "what every layer needs to know about the tokens at hand"
+    ),
+    *NORM_FILES,
+    *ROTARY_FILES,
+    TURNED,
+    POSITIONS,
+    File("cache.py", PLACE.format("cache"), "what is kept between calls", "causal"),
+    *LOSS_FILES,
+    GENERATE,
+    File("checkpoint.py", PLACE.format("checkpoint"), "published tensors to parameters"),
+    File("selftest.py", PLACE.format("selftest"), "check the package on this machine"),
+)
+LAUNCH = File(
+    "launch.py",
+    "templates/kernels/launch.py.jinja",
+    "when kernels run, and how each is compiled",
+)
+"""What every file of kernels imports."""
 
 
 def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[str, str]:
@@ -58,90 +91,45 @@ def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[st
 
 def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """Every Python file rendered, and what each is for."""
-    table = {
-        "__init__.py": ("init", "what to import", True),
-        "model.py": ("model", "the layers in order, and the model", True),
-        "step.py": ("step", "what every layer needs to know about the tokens at hand", True),
-        "norm.py": (
-            "norm",
-            "norms that PyTorch lacks, or computes slowly on a CPU",
-            bool(context["norms"]),
-        ),
-        "rotary.py": ("rotary", "rotary positions", bool(context["rotaries"])),
-        "positions.py": ("positions", "sinusoidal positions", bool(context["sinusoids"])),
-        "cache.py": ("cache", "what is kept between calls", context["causal"]),
-        "loss.py": ("loss", "the loss, without storing the logits", _trains(context)),
-        "generate.py": (
-            context["generate"],
-            "continue a text, from Python or a shell",
-            _trains(context),
-        ),
-        "checkpoint.py": ("checkpoint", "published tensors to parameters", True),
-        "selftest.py": ("selftest", "check the package on this machine", True),
-    }
-    files: dict[str, str] = {}
-    purposes: dict[str, str] = {}
-    launches = False
-    checks: list[dict[str, Any]] = []
-    kinds = _by_kind(view)
-    for kind, modules in kinds.items():
-        beside = view_module(kind)
-        seen = context | {"modules": modules} | beside.shared(modules)
-        files[beside.FILE] = _render(template(kind, "module.py.jinja"), seen)
-        purposes[beside.FILE] = beside.PURPOSE
-        for shared in beside.SHARED:
-            sharing = [other for other in kinds if _names(other, shared)]
-            users = shared.users([m for other in sharing for m in kinds[other]])
-            if not users:
-                continue
-            # One that several mechanisms share sees what their views have in common.
-            alike = all(view_module(other).shared == beside.shared for other in sharing)
-            seen = context | {"modules": users} | beside.shared(users if alike else modules)
-            files[shared.path] = _render(template(kind, shared.template), seen)
-            purposes[shared.path] = shared.purpose
-            launches |= shared.kernels
-        if check := beside.CHECK:
-            where = template(kind, check.template)
-            own = {"modules": modules, "shared": beside.shared(modules)}
-            checks.append({**vars(check), "template": where, **own})
-    for path, (name, purpose, wanted) in table.items():
-        if wanted:
-            seen = context | {"checks": checks}
-            files[path] = _render(f"templates/package/{name}.py.jinja", seen)
-            purposes[path] = purpose
-    kernels = {
-        "norm_kernels.py": ("RMSNorm as Triton kernels", bool(context["norm_tiles"])),
-        "rotary_kernels.py": ("rotations as a Triton kernel", bool(context["rotaries"])),
-        "norm_rotary_kernels.py": (
-            "norms of heads and their rotation as Triton kernels",
-            bool(context["norm_turns"]),
-        ),
-        "loss_kernels.py": ("the loss of a chunk of rows as a Triton kernel", _trains(context)),
-    }
-    kernels["launch.py"] = (
-        "when kernels run, and how each is compiled",
-        launches or any(wanted for _, wanted in kernels.values()),
+    wanted = list(_files(view, context))
+    if any(file.kernels for file, _ in wanted):
+        wanted.append((LAUNCH, context))
+    return (
+        {file.path: _render(file.template, seen) for file, seen in wanted},
+        {file.path: file.purpose for file, _ in wanted},
     )
-    for path, (purpose, wanted) in kernels.items():
-        if wanted:
-            files[path] = _render(f"templates/kernels/{path}.jinja", context)
-            purposes[path] = purpose
-    return files, purposes
 
 
-def _names(kind: type[Mechanism], shared: SharedFile) -> bool:
-    return shared in view_module(kind).SHARED
-
-
-def _by_kind(view: PackageView) -> dict[type[Mechanism], list[Any]]:
+def _files(view: PackageView, context: dict[str, Any]) -> Iterator[tuple[File, dict[str, Any]]]:
+    """The files of the package, each with what its template sees."""
     kinds: dict[type[Mechanism], list[Any]] = {}
+    sharing: dict[SharedFile, list[type[Mechanism]]] = {}
     for mechanism, module in view.modules.items():
         kinds.setdefault(type(mechanism), []).append(module)
-    return kinds
+    for kind, modules in kinds.items():
+        beside = view_module(kind)
+        file = File(beside.FILE, template(kind, "module.py.jinja"), beside.PURPOSE)
+        yield file, context | {"modules": modules} | beside.shared(modules)
+        for shared in beside.SHARED:
+            sharing.setdefault(shared, []).append(kind)
+    for shared, owners in sharing.items():
+        users = shared.users([module for kind in owners for module in kinds[kind]])
+        if users:
+            file = replace(shared, template=template(owners[0], shared.template))
+            own = (shared.context or view_module(owners[0]).shared)(users)
+            yield file, context | {"modules": users} | own
+    checks = [check for kind, modules in kinds.items() for check in _checks(kind, modules)]
+    yield from ((file, context | {"checks": checks}) for file in FILES if file.there(context))
 
 
-def _trains(context: dict[str, Any]) -> bool:
-    return bool(context["causal"] and context["head"])
+def _checks(kind: type[Mechanism], modules: list[Any]) -> list[dict[str, Any]]:
+    """What the selftest is to check of a mechanism."""
+    beside = view_module(kind)
+    if beside.CHECK is None:
+        return []
+    place = template(kind, beside.CHECK.template)
+    own = {"modules": modules, "shared": beside.shared(modules)}
+    return [{**vars(beside.CHECK), "template": place, **own}]
 
 
 def _render(name: str, context: dict[str, Any]) -> str:

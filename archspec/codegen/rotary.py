@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archspec.architecture import Architecture
+from archspec.codegen.files import File
 from archspec.codegen.names import unused
 from archspec.spec.rope import (
     DynamicScaling,
@@ -17,6 +18,17 @@ from archspec.spec.rope import (
     NtkScaling,
     Rope,
     YarnScaling,
+)
+
+ROTARY_FILES = (
+    File("rotary.py", "templates/package/rotary.py.jinja", "rotary positions", "rotaries"),
+    File(
+        "rotary_kernels.py",
+        "templates/kernels/rotary_kernels.py.jinja",
+        "rotations as a Triton kernel",
+        "rotaries",
+        kernels=True,
+    ),
 )
 
 _Rendered = LinearScaling | Llama3Scaling | YarnScaling | DynamicScaling | LongRopeScaling

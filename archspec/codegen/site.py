@@ -7,38 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from archspec.codegen import norms
+from archspec.codegen.files import SharedFile
 from archspec.codegen.rotary import RotaryView, Turn
 from archspec.codegen.turned import Heads, Turned
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.norm import Norm
-
-
-@dataclass(frozen=True)
-class SharedFile:
-    """A file that the modules of a mechanism import: rendered once from all their views.
-
-    Mechanisms that name the same file have one between them, from the views of all; with `needed`,
-    of those whose attribute of that name holds something.
-    """
-
-    path: str
-    template: str
-    purpose: str
-    needed: str | None = None
-    kernels: bool = False
-    """It holds Triton kernels: a package with such a file has launch.py, which it imports."""
-
-    def users(self, views: list[Any]) -> list[Any]:
-        """Those of `views` whose modules import it."""
-        return [v for v in views if self.needed is None or getattr(v, self.needed)]
-
-
-@dataclass(frozen=True)
-class Submodule:
-    """A module inside a class, and the expression that makes it."""
-
-    name: str
-    constructor: str
 
 
 @dataclass(frozen=True)

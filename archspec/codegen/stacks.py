@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from archspec.codegen.files import File
 from archspec.schedule import Run
 from archspec.spec.embedding import SinusoidalPositions
 from archspec.stack import Embedding, LayerVectors
+
+POSITIONS = File(
+    "positions.py", "templates/package/positions.py.jinja", "sinusoidal positions", "sinusoids"
+)
 
 
 @dataclass(frozen=True)

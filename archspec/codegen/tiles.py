@@ -40,12 +40,6 @@ def block_tiles(width: int) -> BlockTiles:
     return BlockTiles(width, block, max(1, block // 256))
 
 
-def loss_tiles(vocabulary: int) -> BlockTiles:
-    """Blocks of at most 8,192 logits, 16 for each thread."""
-    block = min(8192, max(32, power_of_two(vocabulary)))
-    return BlockTiles(vocabulary, block, max(1, block // PER_WARP))
-
-
 def power_of_two(count: int) -> int:
     """The least power of two that is not below `count`."""
     return 1 << (count - 1).bit_length()

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from archspec.codegen.files import File
+
+TURNED = File(
+    "norm_rotary_kernels.py",
+    "templates/kernels/norm_rotary_kernels.py.jinja",
+    "norms of heads and their rotation as Triton kernels",
+    "norm_turns",
+    kernels=True,
+)
+
 
 @dataclass(frozen=True, order=True)
 class Heads:

@@ -11,7 +11,9 @@ from typing import Any
 
 from archspec.architecture import Architecture
 from archspec.codegen import norms
+from archspec.codegen.generate import GenerateView, about_a_source, on_from_a_text
 from archspec.codegen.layers import Layers, LayerView
+from archspec.codegen.loss import loss_context
 from archspec.codegen.names import layer_names, mechanism_names, package_name
 from archspec.codegen.rotary import RotaryView, rotary_views
 from archspec.codegen.site import ModuleView, Site, template, view_module
@@ -22,14 +24,10 @@ from archspec.codegen.stacks import (
     layers_made,
     python_schedule,
 )
-from archspec.codegen.tiles import loss_tiles
 from archspec.codegen.turned import Turned
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.norm import Norm
 from archspec.stack import Stack
-
-LOSS_NUMBERS = 1 << 25
-"""Logits held at once by the loss, in numbers: 128 MiB of float32."""
 
 
 @dataclass
@@ -96,6 +94,12 @@ class PackageView:
         }
 
     @property
+    def reads(self) -> str:
+        """What the model is called with: ids, or the states of an encoder that is elsewhere."""
+        given = self.encoder is not None and not self.encoder["schedule"]
+        return "encoder_states" if given else "input_ids"
+
+    @property
     def _classes(self) -> dict[str, str]:
         return {layer.block: layer.class_name for layer in self.layers}
 
@@ -111,6 +115,12 @@ class PackageView:
     def _checked(self, layers: list[LayerView]) -> str:
         """How the selftest makes a layer of the class `kind`."""
         return layer_made("kind", "0", [layer.class_name for layer in layers], self._deep)
+
+    def _generate(self) -> GenerateView:
+        if self.encoder is None:
+            return on_from_a_text()
+        given = not self.encoder["schedule"]
+        return about_a_source(self.reads, self.architecture.hidden_size if given else None)
 
     def _further(self) -> dict[str, Any]:
         own, count = self.architecture.further, len(self.architecture.layers)
@@ -150,6 +160,7 @@ class PackageView:
         """The names that templates use, with their values."""
         a = self.architecture
         head = "tied" if a.head and a.head.tied else "linear" if a.head else None
+        trains = a.is_causal and a.head is not None
         bias = bool(a.head and a.head.bias)
         modules, layers = list(self.modules.values()), self.layers
         caches = sorted({m.cache for m in modules if m.cache})
@@ -180,10 +191,11 @@ class PackageView:
             "kind": "pair" if encoder else "decoder" if a.is_causal else "encoder",
             "hidden_size": a.hidden_size,
             "vocab_size": a.vocab_size,
-            "generate": "generate_pair" if encoder else "generate",
+            "trains": trains,
+            "generate": self._generate(),
             "e": embedding,
             "encoder": encoder,
-            "reads": "input_ids" if not encoder or encoder["schedule"] else "encoder_states",
+            "reads": self.reads,
             "common": a.stack.common,
             "common_names": sorted({p.name.partition(".")[0] for p in common}),
             "common_shapes": {p.name.partition(".")[0]: p.shape for p in common},
@@ -234,8 +246,7 @@ class PackageView:
             "layers_made": self._made("LAYERS", a.stack),
             "caption": _caption(a),
             "model_caption": _model_caption(a),
-            "loss_tiles": loss_tiles(a.vocab_size),
-            "rows": max(16, min(4096, LOSS_NUMBERS // a.vocab_size)),
+            **loss_context(a.vocab_size),
             "windows": any(windows),
             "tokens": max([*windows, 24]) + 9,
             "prefix": a.checkpoint.prefix,

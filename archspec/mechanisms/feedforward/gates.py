@@ -6,17 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.codegen.site import SharedFile
+from archspec.codegen.files import SharedFile
 from archspec.codegen.tiles import BlockTiles, block_tiles
 from archspec.mechanisms.feedforward.inner import InnerView
-
-GATE_KERNELS = SharedFile(
-    "gate_kernels.py",
-    "mechanisms/feedforward/gate_kernels.py.jinja",
-    "gated activations as Triton kernels",
-    needed="gates",
-    kernels=True,
-)
 
 
 @dataclass(frozen=True)
@@ -125,6 +117,16 @@ def shared(views: list[Any]) -> dict[str, Any]:
         "gate_functions": gate_functions(gates),
         "gate_tiles": [block_tiles(width) for width in sorted({gate.width for gate in gates})],
     }
+
+
+GATE_KERNELS = SharedFile(
+    "gate_kernels.py",
+    "mechanisms/feedforward/gate_kernels.py.jinja",
+    "gated activations as Triton kernels",
+    needed="gates",
+    kernels=True,
+    context=shared,
+)
 
 
 def _forward(inner: InnerView) -> tuple[str, ...]:

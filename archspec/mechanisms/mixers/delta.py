@@ -12,10 +12,10 @@ from abc import abstractmethod
 
 from pydantic import Field
 
-from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
+from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, linear
 from archspec.mechanisms.base import Mechanism, State
 from archspec.mechanisms.mixers.gate import LABELS, OutputGate
-from archspec.operators import norm_operator
+from archspec.operators import convolution, norm_operator
 from archspec.spec.base import Size
 from archspec.spec.norm import Norm, OptionalNorm
 
@@ -118,19 +118,10 @@ class DeltaMixer(Mechanism):
 
 def _stream(build: GraphBuilder, mixer: DeltaMixer, name: str, hidden_size: int) -> str:
     """The stages of query, key or value."""
-    shape = heads, width = mixer.widths[name]
+    shape = mixer.widths[name]
     last = build.add(linear(f"{name}_proj", f"Linear {name}", hidden_size, shape), INPUT)
     if mixer.conv:
-        channels = heads * width
-        conv = Operator(
-            f"{name}_conv1d",
-            "conv",
-            "Conv",
-            shape,
-            (Parameter(f"{name}_conv1d.weight", (channels, 1, mixer.conv), keeps=True),),
-            per_token=2 * channels * mixer.conv,
-            detail=f"{mixer.conv} tokens",
-        )
+        conv = convolution(f"{name}_conv1d", mixer.conv, shape, label="Conv")
         last = build.add(conv, last)
     last = build.add(Operator(f"{name}_silu", "activation", "SiLU", shape), last)
     if name == "v" or not mixer.l2_norm:

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.codegen.site import SharedFile, Site
+from archspec.codegen.members import Member, product
+from archspec.codegen.site import Site
 from archspec.mechanisms.mixers.delta import DeltaMixer
 from archspec.mechanisms.mixers.gate import FUNCTIONS
 
-CONV = SharedFile("conv.py", "templates/package/conv.py.jinja", "short convolutions over time")
 CACHES = {
     "DeltaCache": "templates/caches/delta.py.jinja",
     "ConvDeltaCache": "templates/caches/conv_delta.py.jinja",
 }
-
-
-@dataclass(frozen=True)
-class Submodule:
-    """A module or parameter of the class, and the expression that makes it."""
-
-    name: str
-    constructor: str
 
 
 @dataclass(frozen=True)
@@ -43,7 +35,7 @@ class DeltaView:
     rule: str
     """The function in the shared file."""
 
-    modules: tuple[Submodule, ...]
+    modules: tuple[Member, ...]
     streams: tuple[Stream, ...]
     scale: float
     group: int
@@ -98,7 +90,7 @@ def delta_view(
     mixer: DeltaMixer,
     site: Site,
     rule: str,
-    decay_modules: list[Submodule],
+    decay_modules: list[Member],
     decay: list[str],
 ) -> DeltaView:
     """Names and numbers for one mixer; the caller says how it decays."""
@@ -109,9 +101,9 @@ def delta_view(
     if gate:
         modules += projection("g", size, mixer.memories, mixer.value_dim, gate.rank, gate.bias)
     if mixer.output_norm:
-        modules.append(Submodule("o_norm", site.norm(mixer.output_norm, mixer.value_dim)))
+        modules.append(Member("o_norm", site.norm(mixer.output_norm, mixer.value_dim)))
     width = product(mixer.memories, mixer.value_dim)
-    modules.append(Submodule("o_proj", f"nn.Linear({width}, {size}, bias=False)"))
+    modules.append(Member("o_proj", f"nn.Linear({width}, {size}, bias=False)"))
     return DeltaView(
         class_name=site.class_name,
         caption=mixer.caption(size),
@@ -133,20 +125,20 @@ def delta_view(
     )
 
 
-def linear(name: str, inputs: int, heads: int, width: int, bias: bool = False) -> Submodule:
+def linear(name: str, inputs: int, heads: int, width: int, bias: bool = False) -> Member:
     """A linear map to heads of a width."""
-    return Submodule(name, f"nn.Linear({inputs}, {product(heads, width)}, bias={bias})")
+    return Member(name, f"nn.Linear({inputs}, {product(heads, width)}, bias={bias})")
 
 
-def fresh_rates(heads: int) -> Submodule:
+def fresh_rates(heads: int) -> Member:
     """The rates of the decay, over the range that the papers draw e^A · softplus(dt) from."""
     made = f"nn.Parameter(torch.linspace(1.5e-3, 2.3, {heads}).log())"
-    return Submodule("A_log", f"{made}  # decay 0.001 to 1.6")
+    return Member("A_log", f"{made}  # decay 0.001 to 1.6")
 
 
 def projection(
     name: str, inputs: int, heads: int, width: int, rank: int | None, bias: bool = False
-) -> list[Submodule]:
+) -> list[Member]:
     """A linear map, or two through `rank` numbers."""
     if rank is None:
         return [linear(f"{name}_proj", inputs, heads, width, bias)]
@@ -159,17 +151,12 @@ def projected(name: str, rank: int | None) -> str:
     return f"self.{name}_proj(x)" if rank is None else f"self.{name}_b_proj(self.{name}_a_proj(x))"
 
 
-def product(count: int, width: int) -> str:
-    """A width as people write it."""
-    return f"{count} * {width}" if count > 1 and width > 1 else f"{count * width}"
-
-
-def _streams_modules(mixer: DeltaMixer, size: int) -> list[Submodule]:
+def _streams_modules(mixer: DeltaMixer, size: int) -> list[Member]:
     found = [linear(f"{name}_proj", size, *shape) for name, shape in mixer.widths.items()]
     if mixer.conv:
         for name, shape in mixer.widths.items():
             made = f"ShortConv({product(*shape)}, {mixer.conv}, bias=False)"
-            found.append(Submodule(f"{name}_conv1d", made))
+            found.append(Member(f"{name}_conv1d", made))
     return found
 
 

@@ -75,28 +75,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m hybrid.generate")
     parser.add_argument("--checkpoint", help="a .safetensors file, an index or a folder")
     parser.add_argument("--prompt", help="text to continue; needs --tokenizer")
-    parser.add_argument("--tokenizer", type=Path, help="a tokenizer.json")
     parser.add_argument("--ids", help="token ids to continue, as 1,2,3")
+    parser.add_argument("--tokenizer", type=Path, help="a tokenizer.json")
     parser.add_argument("--max-new-tokens", type=int, default=32)
     parser.add_argument("--temperature", type=float, default=0.0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
 
     tokenizer = None
-    if arguments.prompt is not None:
-        if arguments.tokenizer is None:
-            parser.error("--prompt needs --tokenizer")
+    if arguments.tokenizer is not None:
         from tokenizers import Tokenizer
 
         tokenizer = Tokenizer.from_file(str(arguments.tokenizer))
+    if arguments.prompt is not None:
+        if tokenizer is None:
+            parser.error("--prompt needs --tokenizer")
         ids = tokenizer.encode(arguments.prompt).ids
     elif arguments.ids:
         ids = [int(word) for word in arguments.ids.split(",")]
     else:
         parser.error("give --ids, or --prompt with --tokenizer")
+    input_ids = torch.tensor([ids], device=arguments.device)
     with torch.device(arguments.device):
         model = Model().eval()
-        input_ids = torch.tensor([ids])
     if arguments.checkpoint:
         load_checkpoint(model, arguments.checkpoint)
     out = model.generate(input_ids, arguments.max_new_tokens, arguments.temperature)

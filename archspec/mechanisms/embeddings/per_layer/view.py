@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.codegen.site import SharedFile, Site
+from archspec.codegen.files import SharedFile
+from archspec.codegen.site import Site
 from archspec.mechanisms.embeddings.per_layer.spec import PerLayerEmbedding
 
 FILE = "per_layer.py"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from archspec.codegen.site import SharedFile, Site
+from archspec.codegen.files import SharedFile
+from archspec.codegen.site import Site
 from archspec.mechanisms.feedforward.dense import view as dense
 from archspec.mechanisms.feedforward.gates import GATE_KERNELS, Gate, gate, gate_name, shared
 from archspec.mechanisms.feedforward.inner import InnerView, inner_view

@@ -6,14 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from archspec.codegen.site import SharedFile
+from archspec.codegen.files import SharedFile
 from archspec.mechanisms.mixers.attention.kernels import KernelView, kernel_context
-
-ATTEND = SharedFile(
-    "attend.py",
-    "mechanisms/mixers/attention/attend.py.jinja",
-    "softmax attention over ready queries and keys",
-)
 
 
 @dataclass(frozen=True)
@@ -178,6 +172,14 @@ def shared(views: Sequence[Calling]) -> dict[str, Any]:
         "both_sides": {bias.function for bias in biased if bias.both},
         "attend_names": sorted(called | {bias.call for bias in biased}),
     } | kernel_context(views)
+
+
+ATTEND = SharedFile(
+    "attend.py",
+    "mechanisms/mixers/attention/attend.py.jinja",
+    "softmax attention over ready queries and keys",
+    context=shared,
+)
 
 
 _LOOK_BACK = ("causal", "sliding", "chunked")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec.codegen.site import Check, SharedFile, Site
+from archspec.codegen.files import SharedFile
+from archspec.codegen.members import Member
+from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers import delta_view
-from archspec.mechanisms.mixers.delta_view import DeltaView, Submodule
+from archspec.mechanisms.mixers.conv import CONV
+from archspec.mechanisms.mixers.delta_view import DeltaView
 from archspec.mechanisms.mixers.gated_deltanet.spec import GatedDeltaNet
 
 FILE = "deltanet.py"
 PURPOSE = "the layers that keep a matrix for each head"
 SHARED = (
-    delta_view.CONV,
+    CONV,
     SharedFile("delta_rule.py", "delta_rule.py.jinja", "the delta rule, by tokens and by chunks"),
 )
 CACHES = delta_view.CACHES
@@ -32,7 +35,7 @@ def view(mechanism: GatedDeltaNet, site: Site) -> DeltaView:
     modules = [
         delta_view.linear("a_proj", site.hidden_size, heads, 1),
         delta_view.fresh_rates(heads),
-        Submodule("dt_bias", f"nn.Parameter(torch.zeros({heads}))"),
+        Member("dt_bias", f"nn.Parameter(torch.zeros({heads}))"),
     ]
     lines = [
         "rate = widened(self.A_log).exp()[:, None]  # (H, 1)",

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec.codegen.site import Check, SharedFile, Site
+from archspec.codegen.files import SharedFile
+from archspec.codegen.members import Member, product
+from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers import delta_view
-from archspec.mechanisms.mixers.delta_view import DeltaView, Submodule
+from archspec.mechanisms.mixers.conv import CONV
+from archspec.mechanisms.mixers.delta_view import DeltaView
 from archspec.mechanisms.mixers.kimi_delta.spec import KimiDelta
 
 FILE = "delta_attention.py"
 PURPOSE = "the layers that keep a matrix for each head, its rows decaying one by one"
 SHARED = (
-    delta_view.CONV,
+    CONV,
     SharedFile(
         "channel_delta_rule.py",
         "channel_delta_rule.py.jinja",
@@ -34,7 +37,7 @@ def view(mechanism: KimiDelta, site: Site) -> DeltaView:
     modules = [
         *delta_view.projection("f", site.hidden_size, heads, width, rank),
         delta_view.fresh_rates(heads),
-        Submodule("dt_bias", f"nn.Parameter(torch.zeros({delta_view.product(heads, width)}))"),
+        Member("dt_bias", f"nn.Parameter(torch.zeros({product(heads, width)}))"),
     ]
     bound = mechanism.lower_bound
     lines = [

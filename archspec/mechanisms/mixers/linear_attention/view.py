@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.codegen.files import SharedFile
+from archspec.codegen.members import Member, product
 from archspec.codegen.rotary import Turn, turn
-from archspec.codegen.site import Check, SharedFile, Site, Submodule
+from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers.gate import FUNCTIONS, OutputGate
 from archspec.mechanisms.mixers.linear_attention.functions import Recurrence, recurrence
 from archspec.mechanisms.mixers.linear_attention.parts import (
@@ -45,7 +47,7 @@ class LinearAttentionView:
     value_dim: int
     qkv_bias: bool
     output_bias: bool
-    modules: tuple[Submodule, ...]
+    modules: tuple[Member, ...]
     before: tuple[str, ...]
     """Stages before queries, keys and values are cut into heads."""
     stages: tuple[str, ...]
@@ -67,12 +69,12 @@ class LinearAttentionView:
     @property
     def k_width(self) -> str:
         """The width of all queries or keys, as a product where there are several heads."""
-        return _product(self.heads, self.key_dim)
+        return product(self.heads, self.key_dim)
 
     @property
     def v_width(self) -> str:
         """The width of all values."""
-        return _product(self.heads, self.value_dim)
+        return product(self.heads, self.value_dim)
 
     @property
     def value_letter(self) -> str:
@@ -150,18 +152,18 @@ def shared(views: list[LinearAttentionView]) -> dict[str, Any]:
     }
 
 
-def _modules(a: LinearAttention, site: Site) -> list[Submodule]:
-    found: list[Submodule] = []
+def _modules(a: LinearAttention, site: Site) -> list[Member]:
+    found: list[Member] = []
     if a.qk_norm:
         width = a.heads * a.key_dim if a.qk_norm.scope == "width" else a.key_dim
         each = a.heads if a.qk_norm.scope == "each_head" and a.qk_norm.weight else None
-        found += [Submodule(f"{n}_norm", site.norm(a.qk_norm, width, each)) for n in "qk"]
+        found += [Member(f"{n}_norm", site.norm(a.qk_norm, width, each)) for n in "qk"]
     if isinstance(a.decay, SlopesDecay) and a.decay.fall:
         made = f"{a.decay.factor!r} - {a.decay.fall!r} * index  # of the slopes in this layer"
-        found.append(Submodule("factor", made))
+        found.append(Member("factor", made))
     if isinstance(a.decay, LearnedDecay):
         channels = a.decay.per == "channel"
-        out = _product(a.heads, a.key_dim) if channels else str(a.heads)
+        out = product(a.heads, a.key_dim) if channels else str(a.heads)
         found += _map("decay", a.decay, site.hidden_size, out)
     if a.output_norm:
         parts = a.output_norm.parts(a.heads)
@@ -169,19 +171,19 @@ def _modules(a: LinearAttention, site: Site) -> list[Submodule]:
         norm = site.norm(
             a.output_norm, whole // (parts or 1), parts if a.output_norm.weight else None
         )
-        found.append(Submodule("o_norm", norm))
+        found.append(Member("o_norm", norm))
     if a.gate:
-        found += _map("gate", a.gate, site.hidden_size, _product(a.heads, a.value_width))
+        found += _map("gate", a.gate, site.hidden_size, product(a.heads, a.value_width))
     return found
 
 
-def _map(name: str, part: LearnedDecay | OutputGate, inputs: int, out: str) -> list[Submodule]:
+def _map(name: str, part: LearnedDecay | OutputGate, inputs: int, out: str) -> list[Member]:
     """A linear map of the input, or two through the part's rank."""
     if part.rank is None:
-        return [Submodule(f"{name}_proj", f"nn.Linear({inputs}, {out}, bias={part.bias})")]
+        return [Member(f"{name}_proj", f"nn.Linear({inputs}, {out}, bias={part.bias})")]
     down = f"nn.Linear({inputs}, {part.rank}, bias=False)"
     up = f"nn.Linear({part.rank}, {out}, bias={part.bias})"
-    return [Submodule(f"{name}_down", down), Submodule(f"{name}_up", up)]
+    return [Member(f"{name}_down", down), Member(f"{name}_up", up)]
 
 
 def _mapped(name: str, part: LearnedDecay | OutputGate) -> str:
@@ -231,7 +233,3 @@ def _decay(a: LinearAttention) -> str:
 
 def _gate(a: LinearAttention) -> str | None:
     return f"{FUNCTIONS[a.gate.activation]}({_mapped('gate', a.gate)})" if a.gate else None
-
-
-def _product(count: int, width: int) -> str:
-    return f"{count} * {width}" if count > 1 else f"{width}"

@@ -19,7 +19,7 @@ def mamba_graph(m: Mamba, hidden_size: int) -> OperatorGraph:
     inner, vector, size = (m.inner_dim,), (m.state_dim,), m.inner_dim
     build = GraphBuilder(hidden_size)
     first = build.add(linear("in_proj", "Linear in", hidden_size, (2 * size,), m.input_bias), INPUT)
-    u = build.add(convolution("conv1d", size, m.conv, m.conv_bias), (first, "u"))
+    u = build.add(convolution("conv1d", m.conv, inner, m.conv_bias), (first, "u"))
     u = build.add(Operator("conv_activation", "activation", "SiLU", inner), u)
     parts = (m.dt_rank + 2 * m.state_dim,)
     selected = build.add(linear("x_proj", "Linear Δ, B, C", size, parts), u)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.codegen.site import Check, SharedFile, Site
+from archspec.codegen.files import SharedFile
+from archspec.codegen.site import Check, Site
+from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.mamba.spec import Mamba
 
 FILE = "mamba.py"
 PURPOSE = "the selective state-space mixers"
 SHARED = (
     SharedFile("scan.py", "scan.py.jinja", "the selective scan, token by token and chunked"),
-    SharedFile("conv.py", "templates/package/conv.py.jinja", "short convolutions over time"),
+    CONV,
 )
 CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
 CHECK = Check(

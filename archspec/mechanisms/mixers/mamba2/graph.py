@@ -23,7 +23,7 @@ def mamba2_graph(m: Mamba2, hidden_size: int) -> OperatorGraph:
     first = build.add(linear("in_proj", "Linear in", hidden_size, parts, m.input_bias), INPUT)
     scales = m.part_scales or PartScales()
     part = _scaled(build, "conv_scale", (first, "x, B, C"), channels, scales.convolved)
-    mixed = build.add(convolution("conv1d", m.channels, m.conv, m.conv_bias), part)
+    mixed = build.add(convolution("conv1d", m.conv, channels, m.conv_bias), part)
     mixed = build.add(Operator("conv_activation", "activation", "SiLU", channels), mixed)
     step = build.add(_step(m), _scaled(build, "dt_scale", (first, "Δ"), (m.heads,), (scales.dt,)))
     recurrence = Operator(

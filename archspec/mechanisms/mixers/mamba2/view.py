@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.codegen.site import Check, SharedFile, Site
+from archspec.codegen.files import SharedFile
+from archspec.codegen.site import Check, Site
+from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.mamba2.parts import GatedNorm, PartScales
 from archspec.mechanisms.mixers.mamba2.spec import Mamba2
 
@@ -13,7 +15,7 @@ FILE = "mamba2.py"
 PURPOSE = "the state-space mixers"
 SHARED = (
     SharedFile("ssd.py", "ssd.py.jinja", "the state-space recurrence, token by token and chunked"),
-    SharedFile("conv.py", "templates/package/conv.py.jinja", "short convolutions over time"),
+    CONV,
 )
 CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
 CHECK = Check(

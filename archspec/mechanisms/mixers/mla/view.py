@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archspec.codegen.files import SharedFile
+from archspec.codegen.members import Member
 from archspec.codegen.rotary import Turn, turn
-from archspec.codegen.site import SharedFile, Site, Submodule
+from archspec.codegen.site import Site
 from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, Attend, shared
 from archspec.mechanisms.mixers.attention.parts import GATES
 from archspec.mechanisms.mixers.mla.spec import LatentAttention
@@ -39,7 +41,7 @@ class LatentView:
 
     class_name: str
     caption: str
-    modules: tuple[Submodule, ...]
+    modules: tuple[Member, ...]
     query_latent: str | None
     """The expression for the latent that queries are made from."""
 
@@ -149,16 +151,16 @@ def _cache(a: LatentAttention) -> str:
     return "IndexedLatentCache" if isinstance(a.select, TokenSelection) else "LatentCache"
 
 
-def _modules(a: LatentAttention, site: Site) -> list[Submodule]:
+def _modules(a: LatentAttention, site: Site) -> list[Member]:
     queries, bias = f"{a.heads} * {a.head_dim}", a.latent_bias
-    found: list[Submodule] = []
+    found: list[Member] = []
 
     def linear(name: str, inputs: int | str, outputs: int | str, bias: bool = False) -> None:
-        found.append(Submodule(name, f"nn.Linear({inputs}, {outputs}, bias={bias})"))
+        found.append(Member(name, f"nn.Linear({inputs}, {outputs}, bias={bias})"))
 
     def norm(name: str, width: int) -> None:
         if a.latent_norm:
-            found.append(Submodule(name, site.norm(a.latent_norm, width)))
+            found.append(Member(name, site.norm(a.latent_norm, width)))
 
     if a.query_rank is None:
         linear("q_proj", site.hidden_size, queries)
@@ -176,5 +178,5 @@ def _modules(a: LatentAttention, site: Site) -> list[Submodule]:
         wide = values if a.gate.per == "element" else a.heads
         linear("gate_proj", site.hidden_size, wide, a.gate.bias)
     if isinstance(a.select, TokenSelection):
-        found.append(Submodule("indexer", f"{indexer_name(site.class_name)}()"))
+        found.append(Member("indexer", f"{indexer_name(site.class_name)}()"))
     return found

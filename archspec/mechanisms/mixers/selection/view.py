@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from archspec.codegen.files import SharedFile, nothing
+from archspec.codegen.members import Member
 from archspec.codegen.rotary import Turn, turn
-from archspec.codegen.site import SharedFile, Site, Submodule
+from archspec.codegen.site import Site
 from archspec.mechanisms.mixers.selection.parts import SharedSelection, TokenSelection, name
 
 SELECT = SharedFile(
@@ -15,6 +17,7 @@ SELECT = SharedFile(
     "mechanisms/mixers/selection/selection.py.jinja",
     "which tokens attention looks at",
     needed="select",
+    context=nothing,
 )
 
 
@@ -23,7 +26,7 @@ class IndexerView:
     """One class that scores tokens and picks the best."""
 
     class_name: str
-    modules: tuple[Submodule, ...]
+    modules: tuple[Member, ...]
     heads: int
     head_dim: int
     latent: bool
@@ -79,16 +82,16 @@ def indexer_name(attention: str) -> str:
 
 def _indexer(s: TokenSelection, site: Site, latent: int | None) -> IndexerView:
     found = [
-        Submodule("wq_b", _linear(latent or site.hidden_size, f"{s.heads} * {s.head_dim}")),
-        Submodule("wk", _linear(site.hidden_size, s.head_dim)),
+        Member("wq_b", _linear(latent or site.hidden_size, f"{s.heads} * {s.head_dim}")),
+        Member("wk", _linear(site.hidden_size, s.head_dim)),
     ]
     if s.norm:
-        found.append(Submodule("k_norm", site.norm(s.norm, s.head_dim)))
+        found.append(Member("k_norm", site.norm(s.norm, s.head_dim)))
     turned = turn(s.rope, s.head_dim, site.rotaries)
     if turned:
         for heads in (s.heads, 1):
             site.turns(turned, heads)
-    found.append(Submodule("weights_proj", _linear(site.hidden_size, s.heads)))
+    found.append(Member("weights_proj", _linear(site.hidden_size, s.heads)))
     return IndexerView(
         class_name=indexer_name(site.class_name),
         modules=tuple(found),

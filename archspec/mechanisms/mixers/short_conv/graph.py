@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
+from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, linear
+from archspec.operators import convolution
 
 if TYPE_CHECKING:
     from archspec.mechanisms.mixers.short_conv.spec import ShortConvolution
@@ -17,18 +18,7 @@ def short_conv_graph(m: ShortConvolution, hidden_size: int) -> OperatorGraph:
     three = linear("in_proj", "Linear b, c, x", hidden_size, (3, m.channels), m.bias)
     parts = build.add(three, INPUT)
     gated = build.add(Operator("gate_in", "multiply", "×", width), (parts, "b, x"))
-    weights = [Parameter("conv.weight", (m.channels, 1, m.conv), keeps=True)]
-    weights += [Parameter("conv.bias", width)] if m.bias else []
-    conv = Operator(
-        "conv",
-        "conv",
-        "Convolution",
-        width,
-        tuple(weights),
-        per_token=2 * m.conv * m.channels,
-        detail=f"each channel, {m.conv} tokens",
-    )
-    mixed = build.add(conv, gated)
+    mixed = build.add(convolution("conv", m.conv, width, m.bias), gated)
     last = build.add(Operator("gate_out", "multiply", "×", width), mixed, (parts, "c"))
     return build.done(
         build.add(linear("out_proj", "Linear y", m.channels, (hidden_size,), m.bias), last)

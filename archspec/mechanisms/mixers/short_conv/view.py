@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.codegen.site import SharedFile, Site
+from archspec.codegen.site import Site
+from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.short_conv.spec import ShortConvolution
 
 FILE = "gated_conv.py"
 PURPOSE = "the gated short convolution"
-SHARED = (SharedFile("conv.py", "templates/package/conv.py.jinja", "short convolutions over time"),)
+SHARED = (CONV,)
 CACHES = {"TailCache": "cache.py.jinja"}
 CHECK = None
 

@@ -1,0 +1,52 @@
+"""Files of a package: which template each comes from, what it is for and when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class File:
+    """A Python file of a package, declared beside what it holds.
+
+    It is there where `needed` names something that is: of what templates see.
+    """
+
+    path: str
+    template: str
+    purpose: str
+    """What it is for, in the package's README."""
+
+    needed: str | None = None
+    kernels: bool = False
+    """It holds Triton kernels: a package with such a file has launch.py, which it imports."""
+
+    def there(self, context: Mapping[str, Any]) -> bool:
+        """Whether a package whose templates see `context` has it."""
+        return self.needed is None or bool(context[self.needed])
+
+
+@dataclass(frozen=True)
+class SharedFile(File):
+    """A file that the modules of a mechanism import: rendered once from all their views.
+
+    Mechanisms that name the same file have one between them, from the views of all; with `needed`,
+    of those whose attribute of that name holds something.
+    """
+
+    context: Callable[[list[Any]], dict[str, Any]] | None = None
+    """What its template sees beside `modules`, the views of those that import it.
+
+    As `shared` of the mechanism's view says where it is left out; mechanisms that have one file
+    between them and differ in that say it here."""
+
+    def users(self, views: list[Any]) -> list[Any]:
+        """Those of `views` whose modules import it."""
+        return [v for v in views if self.needed is None or getattr(v, self.needed)]
+
+
+def nothing(views: list[Any]) -> dict[str, Any]:
+    """The context of a file that reads the views alone, or not even these."""
+    return {}

@@ -1,0 +1,36 @@
+"""What the templates of the loss see: how it cuts the logits, which it never holds at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.codegen.files import File
+from archspec.codegen.tiles import PER_WARP, BlockTiles, power_of_two
+
+LOSS_FILES = (
+    File(
+        "loss.py",
+        "templates/package/loss.py.jinja",
+        "the loss, without storing the logits",
+        "trains",
+    ),
+    File(
+        "loss_kernels.py",
+        "templates/kernels/loss_kernels.py.jinja",
+        "the loss of a chunk of rows as a Triton kernel",
+        "trains",
+        kernels=True,
+    ),
+)
+
+LOSS_NUMBERS = 1 << 25
+"""Logits held at once, in numbers: 128 MiB of float32."""
+
+
+def loss_context(vocabulary: int) -> dict[str, Any]:
+    """How many rows are taken at a time, and the blocks of each: at most 8,192 logits."""
+    block = min(8192, max(32, power_of_two(vocabulary)))
+    return {
+        "rows": max(16, min(4096, LOSS_NUMBERS // vocabulary)),
+        "loss_tiles": BlockTiles(vocabulary, block, max(1, block // PER_WARP)),
+    }

@@ -1,0 +1,123 @@
+"""One class of attention as `module.py.jinja` sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from archspec.codegen.members import Member, product
+from archspec.codegen.rotary import Turn
+from archspec.mechanisms.mixers.attention.functions import Attend
+from archspec.mechanisms.mixers.attention.kernels import KernelView
+from archspec.mechanisms.mixers.attention.scores import Scores
+from archspec.mechanisms.mixers.attention.stages import TemperatureView
+from archspec.mechanisms.mixers.selection.view import SelectionView
+
+
+@dataclass(frozen=True)
+class AttentionView(Scores):
+    """One attention class."""
+
+    class_name: str
+    caption: str
+    hidden_size: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    value_dim: int
+    qkv_bias: bool
+    key_bias: bool
+    template: str
+    prefix: bool
+    output_bias: bool
+    own_values: bool
+    takes: str | None
+    gives: str | None
+    clip: float | None
+    width_norm: bool
+    modules: tuple[Member, ...]
+    stages: tuple[str, ...]
+    turn: Turn | None
+    temperature: TemperatureView | None
+    gate: str | None
+    gate_activation: str
+    select: SelectionView | None
+    cache: str | None
+    kept_of: str
+    """Whose length its cache has room for."""
+
+    function: Attend
+    kernel: KernelView | None
+    only: tuple[str, ...] = ("q", "k", "v")
+    """What the stages at hand work on."""
+
+    def project(self, name: str) -> str:
+        """The expression for q, k or v before it is cut into heads."""
+        made = f"self.{name}_proj(x)"
+        if not self.width_norm or name == "v":
+            return made
+        clip = f".clamp(-{self.clip!r}, {self.clip!r})" if self.clip is not None else ""
+        return f"self.{name}_norm({made}{clip})"
+
+    @property
+    def values(self) -> str:
+        """The expression for the value heads."""
+        if not self.own_values:
+            return "k"
+        return (
+            f"{self.project('v')}.view(batch, tokens, {self.kv_heads}, {self.value_dim})"
+            ".transpose(1, 2)"
+        )
+
+    @property
+    def clipped(self) -> list[str]:
+        """What is clipped after it is cut into heads."""
+        # A norm over all heads comes before the cut, and the clip before the norm.
+        names = ["v"] if self.width_norm else ["q", "k", "v"]
+        return [name for name in names if name in self.only]
+
+    @property
+    def turned(self) -> list[str]:
+        """What is normed and rotated here."""
+        return [name for name in ("q", "k") if name in self.only]
+
+    def part(self, *names: str) -> AttentionView:
+        """The same where the stages work on some of q, k and v alone."""
+        first = {"clip": self.clipped, "v_norm": ["v"], "temperature": ["q"]}
+        stages = (s for s in self.stages if set(first.get(s, self.turned)) & set(names))
+        return replace(self, only=names, stages=tuple(stages))
+
+    @property
+    def q_width(self) -> str:
+        """The width of all queries, as a product where there are several heads."""
+        return product(self.heads, self.head_dim)
+
+    @property
+    def k_width(self) -> str:
+        """The width of all keys."""
+        return product(self.kv_heads, self.head_dim)
+
+    @property
+    def v_width(self) -> str:
+        """The width of all values."""
+        return product(self.kv_heads, self.value_dim)
+
+    @property
+    def o_width(self) -> str:
+        """The width of what attention gives."""
+        return product(self.heads, self.value_dim)
+
+    @property
+    def arguments(self) -> str:
+        """What a layer passes it after x."""
+        return ", step, cache" if self.cache else ", step"
+
+    @property
+    def attend(self) -> str:
+        """The function that it calls."""
+        return self.function.name
+
+    @property
+    def kept(self) -> str:
+        """How many tokens its cache has room for."""
+        limit = self.window or self.chunk
+        return f"min({limit}, {self.kept_of})" if limit else self.kept_of

@@ -1,0 +1,114 @@
+"""What a score is made of, and the arguments that say so wherever attention is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.mechanisms.mixers.attention.functions import Distances, RelativeView
+from archspec.mechanisms.mixers.attention.parts import Alibi
+from archspec.mechanisms.mixers.attention.spec import Attention
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a query sees, and what joins or changes a score."""
+
+    causal: bool
+    window: int | None
+    chunk: int | None
+    scale: float
+    softcap: float | None
+    sinks: bool
+    slopes: str | None
+    """The expression for the slope of each head."""
+
+    relative: RelativeView | None
+    padding: str
+    """The expression for which keys are real."""
+
+    @property
+    def attend_arguments(self) -> str:
+        """What follows q, k and v in the call."""
+        return self._arguments("self.sinks", "step.start", self.padding)
+
+    @property
+    def selftest_arguments(self) -> str:
+        """The same call on a text from its start."""
+        return f"q, k, v, {self._arguments('sinks', '0', 'None')}"
+
+    @property
+    def kernel_arguments(self) -> str:
+        """What follows q, k and v where kernels compute it."""
+        return self._beside("self.sinks", "step.start")
+
+    @property
+    def selftest_kernel_arguments(self) -> str:
+        """The same on a text from its start."""
+        return self._beside("sinks", "0")
+
+    @property
+    def both_ways_arguments(self) -> str:
+        """What follows the output, q, k and v in the call that reads a prefix."""
+        parts = ["self.sinks"] if self.sinks else []
+        parts += ["step.prefix", self.padding, repr(self.scale)]
+        return ", ".join(parts + ([repr(self.softcap)] if self.softcap else []))
+
+    @property
+    def definition_arguments(self) -> str:
+        """The arguments of the definition that the selftest compares with."""
+        parts = ["q, k, v", repr(self.scale)]
+        for name in ("window", "chunk", "softcap"):
+            value = getattr(self, name)
+            parts += [f"{name}={value!r}"] if value else []
+        parts += ["sinks=sinks"] if self.sinks else []
+        parts += ["slopes=slopes"] if self.slopes else []
+        parts += ["relative=relative"] if self.relative else []
+        return ", ".join(parts)
+
+    @property
+    def options(self) -> list[str]:
+        """What the definition must know beside the scale."""
+        names = ("window", "chunk", "sinks", "slopes", "relative", "softcap")
+        kind = "causal" if self.causal else "bidirectional"
+        return [kind, *(name for name in names if getattr(self, name))]
+
+    def _arguments(self, sinks: str, start: str, padding: str) -> str:
+        parts = [sinks] if self.sinks else []
+        parts += ["slopes"] if self.slopes else []
+        parts += ["relative"] if self.relative else []
+        parts += [start, padding] if self.causal else [padding]
+        parts += [f"window={self.window}"] if self.window else []
+        parts += [f"chunk={self.chunk}"] if self.chunk else []
+        parts.append(f"scale={self.scale!r}")
+        parts += [f"softcap={self.softcap!r}"] if self.softcap else []
+        return ", ".join(parts)
+
+    def _beside(self, sinks: str, start: str) -> str:
+        parts = [sinks] if self.sinks else []
+        parts += ["slopes"] if self.slopes else []
+        return "".join(f", {part}" for part in parts + ([start] if self.chunk else []))
+
+
+def relative(a: Attention) -> RelativeView | None:
+    """The bias for each distance, where it is learned."""
+    own = a.relative_bias
+    if own is None:
+        return None
+    table = "step.relative_bias" if own.shared else "self.relative_bias.weight"
+    count = "step.start + tokens" if a.causal else "tokens"
+    arguments = f"{table}, {count}"
+    if own.buckets:
+        near = own.buckets // (2 if a.causal else 4)
+        arguments += f", near={near}, furthest={own.max_distance}"
+    kind = "buckets" if own.buckets else "each"
+    return RelativeView(Distances(kind), not a.causal, arguments)
+
+
+def slopes(alibi: Alibi, heads: int, scale: float) -> str:
+    """The expression for what each head takes from a score per token of distance."""
+    exponents = alibi.exponents(heads)
+    factor = f"{scale!r} * " if alibi.scaled else ""
+    first = exponents[0]
+    if exponents == [first * (i + 1) for i in range(heads)]:
+        return f"{factor}2.0 ** (-{first!r} * torch.arange(1, {heads + 1}, device=x.device))"
+    return f"{factor}2.0 ** -torch.tensor({exponents!r}, device=x.device)"
