@@ -17,12 +17,16 @@ class HeadView:
     """The logits of x, before any soft cap."""
 
     scale: str | None
+    times: str
+    """The same as a factor, to be appended."""
+
     softcap: str | None
 
 
 def head_view(head: Head) -> HeadView:
     """A linear layer of its own, or the token embedding's weight."""
     scale = repr(head.scale) if head.scale is not None else None
+    times = f" * {scale}" if scale else ""
     weight = "self.embed_tokens.weight" if head.tied else "self.lm_head.weight"
     bias = "self.lm_head_bias" if head.tied else "self.lm_head.bias"
     logits = "self.lm_head(x)"
@@ -31,7 +35,8 @@ def head_view(head: Head) -> HeadView:
     return HeadView(
         weight,
         bias if head.bias else "None",
-        logits + (f" * {scale}" if scale else ""),
+        logits + times,
         scale,
+        times,
         repr(head.softcap) if head.softcap else None,
     )

@@ -129,7 +129,7 @@ def _checks(kind: type[Mechanism], modules: list[Any]) -> list[dict[str, Any]]:
     if beside.CHECK is None:
         return []
     place = template(kind, beside.CHECK.template)
-    own = {"modules": modules, "shared": beside.shared(modules)}
+    own = {"modules": modules, "shared": (beside.CHECK.context or beside.shared)(modules)}
     return [{**vars(beside.CHECK), "template": place, **own}]
 
 
