@@ -59,6 +59,6 @@ class Definition:
 
 
 def check_context(views: Sequence[AttentionView]) -> dict[str, Any]:
-    """What the check sees beside the classes: what these share, and the definition that all are compared with."""
+    """What the check sees beside the classes: what they share, and what all are compared with."""
     definition = Definition(frozenset(option for view in views for option in view.options))
     return shared(views) | {"definition": definition}
