@@ -52,6 +52,16 @@ class Written:
             self.widths[own].add(width)
 
     @property
+    def context(self) -> dict[str, object]:
+        """What the templates of norms and of their kernels see."""
+        return {
+            "norms": sorted(self.widths),
+            "norm_tiles": self.tiles,
+            "norm_kinds": self.in_kernels,
+            "own_norms": ", ".join(OWN.values()),
+        }
+
+    @property
     def in_kernels(self) -> str:
         """The classes that have kernels, as a type: `RMSNorm | CenteredRMSNorm`."""
         return " | ".join(OWN[kind] for kind in IN_KERNELS if kind in self.widths)

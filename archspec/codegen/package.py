@@ -9,6 +9,7 @@ from typing import Any
 from archspec import __version__
 from archspec.architecture import Architecture
 from archspec.codegen.checkpoint import CheckpointView
+from archspec.codegen.context import context as package_context
 from archspec.codegen.environment import environment
 from archspec.codegen.facts import facts
 from archspec.codegen.files import File, SharedFile
@@ -59,7 +60,7 @@ def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[st
 
     view = PackageView(architecture, _file_name(spec_name), __version__)
     tied = bool(architecture.head and architecture.head.tied)
-    context = view.context() | {"checkpoint": CheckpointView(architecture.checkpoint, tied)}
+    context = package_context(view) | {"checkpoint": CheckpointView(architecture.checkpoint, tied)}
     python, purposes = _python(view, context)
     files = format_python(python)
     blocks = {block.name: block for block in architecture.blocks}
@@ -128,7 +129,7 @@ def _checks(kind: type[Mechanism], modules: list[Any]) -> list[dict[str, Any]]:
     if beside.CHECK is None:
         return []
     place = template(kind, beside.CHECK.template)
-    own = {"modules": modules, "shared": beside.shared(modules)}
+    own = {"modules": modules, "shared": (beside.CHECK.context or beside.shared)(modules)}
     return [{**vars(beside.CHECK), "template": place, **own}]
 
 

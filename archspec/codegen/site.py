@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,6 +23,8 @@ class Check:
     sentence: str
     imports: str
     template: str = "check.py.jinja"
+    context: Callable[[list[Any]], dict[str, Any]] | None = None
+    """What its template finds in `check.shared`; as `shared` of the view says where left out."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archspec.codegen.files import File
+from archspec.codegen.members import Member
 from archspec.schedule import Run
 from archspec.spec.embedding import SinusoidalPositions
 from archspec.stack import Embedding, LayerVectors
@@ -83,6 +84,36 @@ class EmbeddingView:
     def widens(self) -> bool:
         """Whether token vectors have a width of their own."""
         return self.width != self.hidden_size
+
+    @property
+    def members(self) -> list[Member]:
+        """The modules behind it, beside the table of tokens."""
+        found: list[Member] = []
+        if self.widens:
+            made = f"nn.Linear({self.width}, {self.hidden_size}, bias=False)"
+            found.append(Member("embed_in", made))
+        if self.rows:
+            found.append(
+                Member("embed_positions", f"nn.Embedding({self.rows}, {self.hidden_size})")
+            )
+        if self.token_types:
+            made = f"nn.Embedding({self.token_types}, {self.hidden_size})"
+            found.append(Member("embed_token_types", made))
+        return found + ([Member("embed_norm", self.norm)] if self.norm else [])
+
+    @property
+    def lines(self) -> list[str]:
+        """The statements that make the first hidden state of token vectors x."""
+        lines = ["x = self.embed_in(x)"] if self.widens else []
+        if self.token_types:
+            lines += ["if token_type_ids is None:"]
+            lines += ["    token_type_ids = torch.zeros_like(input_ids)"]
+            lines += ["x = x + self.embed_token_types(token_type_ids)"]
+        if self.rows:
+            lines += [f"x = x + self.embed_positions(step.positions{self.offset})"]
+        elif self.sinusoids:
+            lines += [f"x = x + {self.sinusoids.name}(step.positions{self.offset}, x.dtype)"]
+        return lines + (["x = self.embed_norm(x)"] if self.norm else [])
 
     @property
     def reads_positions(self) -> bool:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from math import expm1, log
 from typing import Literal
 
-Activation = Literal[
+Elementwise = Literal[
     "gelu",
     "gelu_tanh",
-    "identity",
     "mish",
     "quick_gelu",
     "relu",
@@ -17,8 +16,14 @@ Activation = Literal[
     "silu",
     "softplus",
     "tanh",
-    "xielu",
 ]
+"""Functions of a number that have nothing to learn and change something."""
+
+Fixed = Literal[Elementwise, "identity"]
+"""All that have nothing to learn."""
+
+Activation = Literal[Fixed, "xielu"]
+"""All of them; those that learn are modules of their own."""
 
 CAPTIONS: dict[Activation, str] = {
     "gelu": "GELU",

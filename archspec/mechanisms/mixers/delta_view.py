@@ -23,6 +23,9 @@ class Stream:
     expression: str
     heads: int
     width: int
+    count: str
+    """Its heads in comments on shapes."""
+
     letter: str
 
 
@@ -53,6 +56,26 @@ class DeltaView:
     value_dim: int
     conv: int | None
     cache: str | None
+
+    @property
+    def parameter(self) -> str:
+        """The last parameter of its forward pass."""
+        return f", cache: {self.cache} | None" if self.cache else ""
+
+    @property
+    def after(self) -> str:
+        """What the state after these tokens is called."""
+        return "state" if self.cache else "_"
+
+    @property
+    def normed(self) -> str:
+        """The expression for what the heads give, after any norm."""
+        return "self.o_norm(out.to(x.dtype))" if self.norm else "out.to(x.dtype)"
+
+    @property
+    def gated(self) -> str:
+        """The same with its gate."""
+        return f"out * {self.gate}" if self.gate else "out"
 
     @property
     def arguments(self) -> str:
@@ -164,7 +187,9 @@ def _stream(mixer: DeltaMixer, name: str, decodes: bool) -> Stream:
     made = f"self.{name}_proj(x)"
     if mixer.conv:
         made = f"self.{name}_conv1d({made}, step, {f'{name}_tail' if decodes else 'None'})"
-    return Stream(name, made, *mixer.widths[name], "V" if name == "v" else "K")
+    heads, width = mixer.widths[name]
+    count = "H" if heads == mixer.memories else str(heads)
+    return Stream(name, made, heads, width, count, "V" if name == "v" else "K")
 
 
 def _gate(mixer: DeltaMixer) -> str | None:

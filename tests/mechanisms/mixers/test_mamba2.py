@@ -6,23 +6,14 @@ from types import ModuleType
 
 import pytest
 import torch
-from conftest import EXAMPLES, Builder
-from recurrence import assert_equal
-from stateful import check_padding, check_precision, check_training
+from conftest import Builder
+from recurrence import assert_equal, assert_finite, file_of
 from torch import Tensor
 
-EXAMPLE = next(path for path in EXAMPLES if path.parent.name == "mamba2")
-
 
 @pytest.fixture(scope="module")
-def package(builder: Builder) -> ModuleType:
-    return builder.load(EXAMPLE.read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def ssd(package: ModuleType) -> ModuleType:
-    __import__(f"{package.__name__}.ssd")
-    return package.ssd
+def ssd(builder: Builder) -> ModuleType:
+    return file_of(builder, "mamba2", "ssd")
 
 
 def inputs(tokens: int, groups: int = 2, padding: bool = False) -> tuple[Tensor, ...]:
@@ -53,12 +44,7 @@ def test_decays_that_vanish_in_a_few_tokens(ssd: ModuleType) -> None:
 
 
 def test_float32_stays_finite_where_decays_underflow(ssd: ModuleType) -> None:
-    given = [t.float() for t in inputs(200)]
-    given[1] = given[1] * 300
-    given = [t.requires_grad_() for t in given]
-    y, state = ssd.ssd_chunked(*given)
-    grads = torch.autograd.grad(y.sum() + state.sum(), given)
-    assert all(t.isfinite().all() for t in (y, state, *grads))
+    assert_finite(ssd.ssd_chunked, inputs(200))
 
 
 def test_half_of_a_text_and_the_rest(ssd: ModuleType) -> None:
@@ -70,17 +56,3 @@ def test_half_of_a_text_and_the_rest(ssd: ModuleType) -> None:
         parts.append(y)
     torch.testing.assert_close(torch.cat(parts, 1), whole, atol=1e-10, rtol=1e-10)
     torch.testing.assert_close(state, last, atol=1e-10, rtol=1e-10)
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64], ids=str)
-def test_the_state_is_at_least_float32(package: ModuleType, dtype: torch.dtype) -> None:
-    check_precision(package, dtype)
-
-
-@pytest.mark.parametrize("side", ["left", "right", "both"])
-def test_decoding_goes_on_exactly_after_padding(package: ModuleType, side: str) -> None:
-    check_padding(package, side)
-
-
-def test_fifty_steps_lower_the_loss(package: ModuleType) -> None:
-    check_training(package)

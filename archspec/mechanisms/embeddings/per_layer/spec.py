@@ -9,8 +9,8 @@ from pydantic import Field
 from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, linear
 from archspec.mechanisms.base import Mechanism
 from archspec.operators import norm_operator
-from archspec.spec.activation import CAPTIONS, LEARNED, Activation
-from archspec.spec.base import Size, reject
+from archspec.spec.activation import CAPTIONS, Fixed
+from archspec.spec.base import Size
 from archspec.spec.norm import OptionalNorm
 
 
@@ -22,13 +22,8 @@ class PerLayerEmbedding(Mechanism):
 
     type: Literal["per_layer"] = "per_layer"
     width: Size = Field(description="Width of the token's vector for a layer.")
-    activation: Activation = Field(description="Applied to the gate.")
+    activation: Fixed = Field(description="Applied to the gate.")
     norm: OptionalNorm = Field(default=None, description="A norm of what it gives.")
-
-    def model_post_init(self, context: object) -> None:
-        """Refuse an activation that is a module of its own."""
-        if self.activation in LEARNED:
-            reject("activation", "the gate of a token's vector has no activation that learns")
 
     def title(self) -> str:
         """The name on the block."""

@@ -94,7 +94,7 @@ def relative(a: Attention) -> RelativeView | None:
     own = a.relative_bias
     if own is None:
         return None
-    table = "step.relative_bias" if own.shared else "self.relative_bias.weight"
+    table = 'step.tables["relative_bias"]' if own.shared else "self.relative_bias.weight"
     count = "step.start + tokens" if a.causal else "tokens"
     arguments = f"{table}, {count}"
     if own.buckets:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archspec.codegen.rotary import turn
 from archspec.codegen.site import Check, Site
+from archspec.mechanisms.mixers.attention.definition import check_context
 from archspec.mechanisms.mixers.attention.functions import ATTEND, Attend, Core, shared
 from archspec.mechanisms.mixers.attention.kernels import ATTENTION_KERNELS, KernelView
 from archspec.mechanisms.mixers.attention.members import members
@@ -31,6 +32,7 @@ CHECK = Check(
     "check_attention",
     "Attention is compared with its definition in float64.",
     "from . import attend\nfrom .launch import use_kernels",
+    context=check_context,
 )
 
 PLACE = "mechanisms/mixers/attention/forward_{}.py.jinja"

@@ -9,20 +9,6 @@ from pydantic import BeforeValidator, Field, model_validator
 from archspec.spec.base import Factor, Size, Strict, reject, true_is_default
 from archspec.spec.norm import Norm
 
-ElementActivation = Literal[
-    "gelu",
-    "gelu_tanh",
-    "mish",
-    "quick_gelu",
-    "relu",
-    "relu2",
-    "sigmoid",
-    "silu",
-    "softplus",
-    "tanh",
-]
-"""Activations that have nothing to learn and change something."""
-
 
 class SlopesDecay(Strict):
     """Head h of H keeps exp(−f · 2^(−max_exponent · (h + 1) / H)) of its state, h from 0.

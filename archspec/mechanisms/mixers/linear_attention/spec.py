@@ -12,10 +12,10 @@ from archspec.mechanisms.mixers.gate import OutputGate
 from archspec.mechanisms.mixers.linear_attention.graph import linear_attention_graph
 from archspec.mechanisms.mixers.linear_attention.parts import (
     Decay,
-    ElementActivation,
     OptionalOutputNorm,
     SlopesDecay,
 )
+from archspec.spec.activation import Elementwise
 from archspec.spec.base import Factor, Size, reject
 from archspec.spec.norm import OptionalHeadNorm
 from archspec.spec.rope import Rope
@@ -39,7 +39,7 @@ class LinearAttention(Mechanism):
     )
     qkv_bias: bool = Field(default=False, description="Query, key and value layers have biases.")
     output_bias: bool = Field(default=False, description="The output layer has a bias.")
-    activation: ElementActivation | None = Field(
+    activation: Elementwise | None = Field(
         default=None, description="Applied to queries, keys and values."
     )
     qk_norm: OptionalHeadNorm = Field(default=None, description="A norm of queries and keys.")

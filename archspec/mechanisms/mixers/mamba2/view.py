@@ -8,6 +8,7 @@ from typing import Any
 from archspec.codegen.files import SharedFile
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers.conv import CONV
+from archspec.mechanisms.mixers.mamba2.norm import grouped_norm
 from archspec.mechanisms.mixers.mamba2.parts import GatedNorm, PartScales
 from archspec.mechanisms.mixers.mamba2.spec import Mamba2
 
@@ -87,6 +88,16 @@ class Mamba2View:
         return self.inner + 2 * self.vectors
 
     @property
+    def parameter(self) -> str:
+        """The last parameter of its forward pass."""
+        return f", cache: {self.cache} | None" if self.cache else ""
+
+    @property
+    def tail(self) -> str:
+        """The variable with what its convolution still needs."""
+        return "tail" if self.cache else "None"
+
+    @property
     def arguments(self) -> str:
         """What a layer passes it after x."""
         return ", step, cache" if self.cache else ", step"
@@ -132,13 +143,7 @@ def view(mechanism: Mamba2, site: Site) -> Mamba2View:
 def shared(views: list[Mamba2View]) -> dict[str, Any]:
     """The norm's class, with what any of its users needs."""
     normed = [view for view in views if view.norm]
-    kinds = {view.affine for view in normed}
-    return {
-        "grouped_norm": bool(normed),
-        "norm_weights": bool(kinds - {None}),
-        "norm_plain": None in kinds,
-        "norm_center": "1.0 + weight" in kinds,
-    }
+    return {"grouped_norm": grouped_norm({view.affine for view in normed}) if normed else None}
 
 
 def _convolved(scales: PartScales) -> tuple[list[str], str | None]:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from types import ModuleType
 
+import pytest
 import torch
+from conftest import Builder
+from recurrence import example
 from torch import nn
 
 
+@pytest.fixture(scope="module", params=["mamba", "mamba2"])
+def package(request: pytest.FixtureRequest, builder: Builder) -> ModuleType:
+    return example(builder, request.param)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64], ids=str)
 @torch.no_grad()
-def check_precision(package: ModuleType, dtype: torch.dtype) -> None:
-    """The first layer's state is float32 or wider in a model of `dtype`, its tail of `dtype`."""
+def test_the_state_is_at_least_float32(package: ModuleType, dtype: torch.dtype) -> None:
     model = package.Model().to(dtype)
     cache = model.new_cache(1, 30)
     ids = torch.randint(256, (1, 25), generator=torch.Generator().manual_seed(0))
@@ -22,9 +30,9 @@ def check_precision(package: ModuleType, dtype: torch.dtype) -> None:
     assert state.abs().sum() > 0
 
 
+@pytest.mark.parametrize("side", ["left", "right", "both"])
 @torch.no_grad()
-def check_padding(package: ModuleType, side: str) -> None:
-    """Tokens after a padded text, one by one, are those after the text without padding."""
+def test_decoding_goes_on_exactly_after_padding(package: ModuleType, side: str) -> None:
     torch.manual_seed(0)
     model = roughened(package.Model().double().eval())
     ids = torch.randint(256, (2, 29))
@@ -49,8 +57,7 @@ def roughened(model: nn.Module) -> nn.Module:
     return model
 
 
-def check_training(package: ModuleType) -> None:
-    """Fifty steps from fresh weights lower the loss of a few texts."""
+def test_fifty_steps_lower_the_loss(package: ModuleType) -> None:
     torch.manual_seed(0)
     model = package.Model()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)

@@ -1,0 +1,182 @@
+"""View → the names that templates use. Every decision is taken here or beside a mechanism's spec,
+none in a template.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.codegen import forward, norms, step
+from archspec.codegen.caches import cache_context
+from archspec.codegen.captions import layers_caption, model_caption
+from archspec.codegen.head import head_view
+from archspec.codegen.layers import LayerView
+from archspec.codegen.loss import loss_context
+from archspec.codegen.model import kept_names
+from archspec.codegen.names import package_name
+from archspec.codegen.selftest import Compared, compared
+from archspec.codegen.site import view_module
+from archspec.codegen.stacks import EmbeddingView, layer_made, python_schedule
+from archspec.codegen.view import PackageView
+
+RESULT = "templates/package/{}.py.jinja"
+
+
+def context(view: PackageView) -> dict[str, Any]:
+    """Names and their values, for every template of one package."""
+    a, embedding, encoder = view.architecture, view.embedding, view.encoder
+    sinusoids = {e.sinusoids for e in _embeddings(view) if e.sinusoids}
+    made: dict[str, Any] = {
+        "header": f"# Built by archspec {view.version} from {view.spec_name}; "
+        "edit the spec and build again.",
+        "model": a.name,
+        "package": package_name(a.name),
+        "title": a.title,
+        "summary": a.about.summary or "",
+        "caption": layers_caption(a),
+        "model_caption": model_caption(a),
+        "causal": a.is_causal,
+        "trains": a.is_causal and a.head is not None,
+        "hidden_size": a.hidden_size,
+        "vocab_size": a.vocab_size,
+        "init_std": a.init_std,
+        "kept": kept_names(a),
+        "e": embedding,
+        "vectors": embedding.vectors,
+        "positions": embedding.length,
+        "sinusoids": sorted(sinusoids, key=lambda s: s.name),
+        "encoder": encoder,
+        "further": view.further,
+        "head": head_view(a.head) if a.head else None,
+        "generate": view.generate,
+        "layer_classes": view.layers,
+        "layers_cache": bool(view.caches),
+        "schedule": python_schedule(a.schedule, view.classes),
+        "members": view.members,
+        "rotaries": list(view.rotaries.values()),
+        "pairings": {rotary.pairing for rotary in view.rotaries.values()},
+        **_step(view),
+        **_forward(view),
+        **_selftest(view),
+        **cache_context(a, view.caches, view.layers),
+        **loss_context(a.vocab_size),
+    }
+    # Complete only now that everything with a norm or a rotation has been made.
+    made |= view.own_norms.context | view.turned.context
+    return made | {"imports": _imports(view, made)}
+
+
+def _embeddings(view: PackageView) -> list[EmbeddingView]:
+    return [view.embedding, *([view.encoder.embedding] if view.encoder else [])]
+
+
+def _prefixes(view: PackageView) -> bool:
+    return any(mask.prefix for body in view.architecture.mechanisms if (mask := body.mask()))
+
+
+def _step(view: PackageView) -> dict[str, Any]:
+    """The fields of a step."""
+    a = view.architecture
+    positions = any(e.reads_positions for e in _embeddings(view))
+    positions = positions or any(mechanism.reads_positions() for mechanism in a.mechanisms)
+    common = [*a.stack.common, *(a.encoder.common if a.encoder else ())]
+    return {
+        "counts_positions": positions or bool(view.rotaries),
+        "step_fields": [
+            *([step.POSITIONS] if positions else []),
+            *([step.PREFIX] if _prefixes(view) else []),
+            *([step.source(a.hidden_size), step.SOURCE_PADDING] if a.encoder else []),
+            *([step.SHARED] if a.taken else []),
+            *([step.TABLES] if common else []),
+            *map(step.rotation, view.rotaries.values()),
+        ],
+    }
+
+
+def _forward(view: PackageView) -> dict[str, Any]:
+    """The arguments of the forward pass, the way through the layers, and its end."""
+    a, prefixes = view.architecture, _prefixes(view)
+    head, types, ids = a.head is not None, a.embedding.token_types, "input_ids"
+    tables = step.tables_passed(a.stack.common)
+    start, more, result = "start", ", prefix_length" if prefixes else "", "result_states"
+    if view.encoder:
+        kind, ids, more = (
+            "pair",
+            "decoder_input_ids",
+            ", source=source, source_padding=source_padding",
+        )
+        arguments = forward.pair_arguments(view.reads, a.hidden_size, head)
+    elif a.is_causal:
+        kind = "decoder"
+        arguments = forward.decoder_arguments(types, head, a.further, prefixes)
+    else:
+        kind, start = "encoder", "0"
+        arguments = forward.encoder_arguments(types)
+    if head:
+        result = "result_losses" if a.further else "result_loss" if a.is_causal else "logits"
+    cached = a.is_causal and bool(view.caches)
+    way = forward.way(view.embedding, ids, a.final_norm is not None, head, a.is_causal, cached)
+    given = f"{start}, tokens, padding, self.embed_tokens.weight{more}{tables}"
+    return {
+        "kind": kind,
+        "arguments": arguments,
+        "returned": forward.returned(a.vocab_size if head else None, a.is_causal),
+        "reads": view.reads,
+        "prefixes": prefixes,
+        "tables": tables,
+        "trunk": {"ids": ids, "step": given, "lines": way},
+        "result": RESULT.format(result),
+    }
+
+
+def _selftest(view: PackageView) -> dict[str, Any]:
+    """How kinds of layers are compared with themselves."""
+    a, vectors = view.architecture, view.embedding.vectors
+    common = a.stack.common
+    decoding = _compared(
+        view,
+        [layer for layer in view.layers if layer.alone and layer.decodes],
+        vector=("TOKENS", vectors.own.width) if vectors else None,
+        source=a.hidden_size if a.encoder else None,
+        common=common,
+        cached=bool(view.caches),
+    )
+    reading = _compared(
+        view,
+        [layer for layer in view.layers if layer.alone and not layer.decodes],
+        vector=("TOKENS + 3", vectors.own.width) if vectors and not a.encoder else None,
+        common=a.encoder.common if a.encoder else common,
+    )
+    masks = [mask for body in a.mechanisms if (mask := body.mask())]
+    windows = [mask.window or mask.chunk or 0 for mask in masks]
+    said = [("a text at once, and token by token", decoding)]
+    said += [("a text alone, and with padding", reading)]
+    return {
+        "decoding": decoding,
+        "reading": reading,
+        "comparisons": [words for words, kinds in said if kinds.classes],
+        "windows": any(windows),
+        "tokens": max([*windows, 24]) + 9,
+    }
+
+
+def _compared(view: PackageView, layers: list[LayerView], **given: Any) -> Compared:
+    classes = [layer.class_name for layer in layers]
+    return compared(classes, layer_made("kind", "0", classes, view.deep), **given)
+
+
+def _imports(view: PackageView, made: dict[str, Any]) -> list[dict[str, Any]]:
+    """What model.py takes from its neighbours."""
+    found: dict[str, list[str]] = {"step": ["Step", "make_step"]}
+    for mechanism, module in view.modules.items():
+        file = view_module(type(mechanism)).FILE.removesuffix(".py")
+        found.setdefault(file, []).append(module.class_name)
+    if made["norms"]:
+        found["norm"] = [norms.OWN[kind] for kind in made["norms"]]
+    if made["sinusoids"]:
+        found["positions"] = [sinusoids.name for sinusoids in made["sinusoids"]]
+    if made["causal"]:
+        found["cache"] = ["Cache", *view.caches]
+    if made["trains"]:
+        found["loss"] = ["next_token_loss"]
+    return [{"module": module, "names": names} for module, names in found.items()]

@@ -1,0 +1,116 @@
+"""What the templates of a model's forward pass see: its arguments, and the way to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.codegen.stacks import EmbeddingView
+from archspec.further import Further
+
+KEPT = "cache.layers[index] if cache is not None else None"
+CACHE = "from `new_cache`; the tokens continue the text that it holds."
+REAL = "1 for a real token and 0 for padding, on either side."
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of the forward pass with what its docstring says of it."""
+
+    name: str
+    type: str
+    doc: str
+    more: tuple[str, ...] = ()
+    """Further lines of that."""
+
+
+def decoder_arguments(
+    types: int | None, head: bool, further: Further | None, prefixes: bool
+) -> list[Argument]:
+    """Those of a decoder, without a head or with one, and that of a prefix seen both ways."""
+    found = encoder_arguments(types)
+    found += [_labels(further)] if head else []
+    found.append(Argument("cache", "Cache | None = None", CACHE))
+    if prefixes:
+        doc = "How many tokens at the start of each text see each other both ways;"
+        found.append(
+            Argument("prefix_length", "int = 0", doc, ("the first call reads all of them.",))
+        )
+    return found
+
+
+def encoder_arguments(types: int | None) -> list[Argument]:
+    """Those of a model that reads texts as a whole."""
+    found = [
+        Argument("input_ids", "Tensor", "(B, T) token ids."),
+        Argument("attention_mask", "Tensor | None = None", f"(B, T), {REAL}"),
+    ]
+    if types:
+        doc = f"(B, T) segments, 0 … {types - 1}; all 0 when left out."
+        found.append(Argument("token_type_ids", "Tensor | None = None", doc))
+    return found
+
+
+def pair_arguments(reads: str, width: int, head: bool) -> list[Argument]:
+    """Those of a decoder with an encoder, which `reads` ids or states of that width."""
+    what = "token ids" if reads == "input_ids" else "states"
+    shape = "(B, S)" if reads == "input_ids" else f"(B, S, {width})"
+    real = "1 for a real token of the source and 0 for padding."
+    return [
+        Argument(
+            reads, "Tensor | None", f"{shape} {what} of the source; None once a cache has read it."
+        ),
+        Argument("decoder_input_ids", "Tensor", "(B, T) token ids written so far."),
+        Argument("attention_mask", "Tensor | None = None", f"(B, S), {real}"),
+        Argument(
+            "decoder_attention_mask",
+            "Tensor | None = None",
+            "(B, T), the same for the tokens written.",
+        ),
+        *([_labels(None)] if head else []),
+        Argument("cache", "Cache | None = None", CACHE),
+    ]
+
+
+def _labels(further: Further | None) -> Argument:
+    more = f", and {further.loss_weight} times that of further tokens" if further else ""
+    return Argument(
+        "labels",
+        "Tensor | None = None",
+        "(B, T) token ids, −100 where there is none; the loss is the mean next-token",
+        (f"cross-entropy{more}.",),
+    )
+
+
+def returned(vocabulary: int | None, trains: bool) -> str:
+    """What the forward pass gives, in words."""
+    if vocabulary is None:
+        return "hidden states (B, T, C)"
+    return f"logits (B, T, {vocabulary})" + (
+        ", or the loss when there are labels" if trains else ""
+    )
+
+
+def way(
+    e: EmbeddingView, ids: str, norm: bool, head: bool, decodes: bool, cached: bool
+) -> list[str]:
+    """The statements from token vectors to what the head reads.
+
+    `decodes` where it may continue a text, `cached` where layers keep something as it does.
+    """
+    lines = [*e.lines]
+    lines += [f"vectors = self.layer_vectors({ids}, x)"] if e.vectors else []
+    lines += loop(e.vectors is not None, cached)
+    lines += ["if cache is not None:", "    cache.length += tokens"] if decodes else []
+    lines += ["x = self.norm(x)"] if norm else []
+    return lines + (["x = self.embed_out(x)"] if head and e.widens else [])
+
+
+def loop(vectors: bool = False, cached: bool = False) -> list[str]:
+    """Through all layers, each with its cache and its vectors where there are such."""
+    if vectors and cached:
+        head = "for index, layer in enumerate(self.layers):"
+        return [head, f"    kept = {KEPT}", "    x = layer(x, step, kept, vectors[:, :, index])"]
+    if vectors or cached:
+        own = KEPT if cached else "vectors[:, :, index]"
+        return ["for index, layer in enumerate(self.layers):", f"    x = layer(x, step, {own})"]
+    return ["for layer in self.layers:", "    x = layer(x, step)"]

@@ -1,0 +1,60 @@
+"""What the template of the selftest sees: how a layer is compared with itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from archspec.codegen.step import table_name, tables_passed
+from archspec.graph import Parameter
+
+SOURCE = 7
+"""Tokens of the source that a layer reads."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Kinds of layers that are checked in one way, and what such a layer is called with."""
+
+    classes: tuple[str, ...]
+    made: str
+    """The expression for a layer of the class `kind`."""
+
+    inputs: tuple[tuple[str, str], ...]
+    """Further tensors: name and shape."""
+
+    tables: str
+    source: str
+    """What `make_step` is called with behind x: tables, and at first the source."""
+
+    cached: bool
+    vector: bool
+
+    def arguments(self, cache: str, vector: str) -> str:
+        """What follows the step in a call."""
+        parts = [cache] if self.cached else []
+        return "".join(f", {part}" for part in parts + ([vector] if self.vector else []))
+
+
+def compared(
+    classes: Iterable[str],
+    made: str,
+    common: Iterable[Parameter],
+    vector: tuple[str, int] | None = None,
+    source: int | None = None,
+    cached: bool = False,
+) -> Compared:
+    """`vector` is how many tokens have one and its width, `source` the width of its states."""
+    common = list(common)
+    inputs = [("source", f"2, {SOURCE}, {source}")] if source else []
+    inputs += [(table_name(p), ", ".join(map(str, p.shape))) for p in common]
+    inputs += [("vector", f"2, {vector[0]}, {vector[1]}")] if vector else []
+    return Compared(
+        tuple(classes),
+        made,
+        tuple(inputs),
+        tables_passed(common, owned=False),
+        ", source=source" if source else "",
+        cached,
+        vector is not None,
+    )
