@@ -70,10 +70,6 @@ def _embeddings(view: PackageView) -> list[EmbeddingView]:
     return [view.embedding, *([view.encoder.embedding] if view.encoder else [])]
 
 
-def _prefixes(view: PackageView) -> bool:
-    return any(mask.prefix for body in view.architecture.mechanisms if (mask := body.mask()))
-
-
 def _step(view: PackageView) -> dict[str, Any]:
     """The fields of a step."""
     a = view.architecture
@@ -84,7 +80,7 @@ def _step(view: PackageView) -> dict[str, Any]:
         "counts_positions": positions or bool(view.rotaries),
         "step_fields": [
             *([step.POSITIONS] if positions else []),
-            *([step.PREFIX] if _prefixes(view) else []),
+            *([step.PREFIX] if view.prefixes else []),
             *([step.source(a.hidden_size), step.SOURCE_PADDING] if a.encoder else []),
             *([step.SHARED] if a.taken else []),
             *([step.TABLES] if common else []),
@@ -95,7 +91,7 @@ def _step(view: PackageView) -> dict[str, Any]:
 
 def _forward(view: PackageView) -> dict[str, Any]:
     """The arguments of the forward pass, the way through the layers, and its end."""
-    a, prefixes = view.architecture, _prefixes(view)
+    a, prefixes = view.architecture, view.prefixes
     head, types, ids = a.head is not None, a.embedding.token_types, "input_ids"
     tables = step.tables_passed(a.stack.common)
     start, more, result = "start", ", prefix_length" if prefixes else "", "result_states"

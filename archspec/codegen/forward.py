@@ -14,7 +14,7 @@ REAL = "1 for a real token and 0 for padding, on either side."
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument of the forward pass with what its docstring says of it."""
+    """An argument of a function with what its docstring says of it."""
 
     name: str
     type: str

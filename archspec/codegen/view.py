@@ -111,10 +111,15 @@ class PackageView:
         return "encoder_states" if given else "input_ids"
 
     @property
+    def prefixes(self) -> bool:
+        """Whether the first tokens of a text may see each other both ways."""
+        return any(m.prefix for body in self.architecture.mechanisms if (m := body.mask()))
+
+    @property
     def generate(self) -> GenerateView:
         """How it writes."""
         if self.encoder is None:
-            return on_from_a_text()
+            return on_from_a_text(self.prefixes)
         given = not self.encoder.schedule
         return about_a_source(self.reads, self.architecture.hidden_size if given else None)
 

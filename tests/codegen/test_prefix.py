@@ -109,6 +109,20 @@ def test_decoding_after_it_equals_the_whole_text(prefixed: Prefixed, sizes: list
     same(torch.cat(parts, dim=1), prefixed.expected(9))
 
 
+def test_what_is_generated_after_it_is_the_likeliest(builder: Builder) -> None:
+    package = builder.load(SPEC.format(more="").replace("head: null", "head: {tied: false}"))
+    torch.manual_seed(0)
+    model: Any = package.Model().double().eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, 0.0, 0.5)
+    ids = torch.randint(40, (2, 9))
+    found = {prefix: model.generate(ids, 5, prefix_length=prefix) for prefix in (0, 9)}
+    assert not torch.equal(found[0], found[9])
+    for prefix, text in found.items():
+        logits = model(text, prefix_length=prefix)
+        assert torch.equal(text[:, 9:], logits[:, 8:-1].argmax(dim=-1))
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("prefix", [3, 9, 13])
