@@ -189,7 +189,7 @@ def test_padding_is_never_chosen(built: Built, place: slice) -> None:
     torch.testing.assert_close(torch.cat(found, 1)[real.bool()], alone[0], atol=1e-10, rtol=0)
 
 
-LONG = 150  # more than 16 times the 7 tokens that are seen
+LONG = 150  # so long, for 7 tokens that are seen, that these are gathered
 
 
 def both_forms(built: Built, monkeypatch: pytest.MonkeyPatch, x: Tensor, padding: Tensor | None):

@@ -17,7 +17,7 @@ SELECT = SharedFile(
     needed="select",
 )
 
-NEAR = {"heads": 16, "latents": 8}
+NEAR = {"heads": 12, "latents": 8}
 """Up to so many times the tokens that are seen, hiding the others is faster than gathering these.
 
 Measured on a CPU: the folder's README has the numbers.
