@@ -3,8 +3,9 @@
 .venv/bin/python bench/selection.py [--over latents heads] [--tokens 2048 4096] [--top-k 64 256]
 
 Hiding scores all pairs of a text, gathering reads for each query the tokens chosen for it and
-no others. The table gives the time of gathering over that of hiding for attention alone, the choice
-being drawn at random: above 1, hiding is faster. `NEAR` in the mechanism's view.py is taken from it.
+no others. The table gives the time of hiding and what gathering takes of it, for attention alone
+and a choice drawn at random: above 1, hiding is faster. `NEAR` in the mechanism's view.py is taken
+from it.
 """
 
 from __future__ import annotations
