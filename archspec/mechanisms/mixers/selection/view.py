@@ -20,6 +20,12 @@ SELECT = SharedFile(
     context=nothing,
 )
 
+NEAR = {"heads": 12, "latents": 8}
+"""Up to so many times the tokens that are seen, hiding the others is faster than gathering these.
+
+Measured on a CPU: the folder's README has the numbers.
+"""
+
 
 @dataclass(frozen=True)
 class IndexerView:
@@ -52,6 +58,11 @@ class SelectionView:
     over: Literal["heads", "latents"]
     indexer: IndexerView | None
     gives: bool
+
+    @property
+    def near(self) -> int:
+        """The longest text of which all pairs are scored."""
+        return NEAR[self.over] * self.top_k
 
     @property
     def arguments(self) -> str:
