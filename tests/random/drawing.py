@@ -267,16 +267,23 @@ def fit_mixer(mixer: Data, owner: Data | None) -> Data | None:
                 mixer.pop(name, None)
                 if name in owner:
                     mixer[name] = owner[name]
-    scaling = (mixer.get("rope") or {}).get("scaling") or {}
-    width = mixer.get("head_dim", mixer.get("key_dim", mixer.get("rope_dim", 0)))
-    pairs = int(width * mixer["rope"].get("fraction", 1.0)) // 2 if scaling else 0
+    fit_rope(mixer, mixer.get("head_dim", mixer.get("key_dim", mixer.get("rope_dim", 0))))
+    if select := mixer.get("select"):
+        fit_rope(select, select.get("head_dim", 0))
+    own = mixer["type"] == "attention" and not mixer.get("shared_keys")
+    return mixer if own else owner
+
+
+def fit_rope(owner: Data, width: int) -> None:
+    """Mend how the rope of heads of `width` is scaled."""
+    rope = owner.get("rope") or {}
+    scaling = rope.get("scaling") or {}
+    pairs = int(width * rope.get("fraction", 1.0)) // 2
     for name, value in scaling.items():
         if isinstance(value, list):
             scaling[name] = [1.0 + 0.25 * i * len(value) for i in range(max(1, pairs))]
     if scaling.get("type") == "dynamic":  # its frequencies change as a text grows
         scaling["original_context"] = LONG
-    own = mixer["type"] == "attention" and not mixer.get("shared_keys")
-    return mixer if own else owner
 
 
 def fit_selection(mixer: Data, chooser: Data | None) -> Data | None:
