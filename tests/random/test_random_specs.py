@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import itertools
+import math
 import os
 import sys
 from pathlib import Path
@@ -121,9 +122,17 @@ def weighted(package: ModuleType) -> nn.Module:
 
 
 def trains(architecture: Architecture, model: nn.Module, tokens: Tensor) -> None:
-    """Forward and backward are finite, and the loss is that of the logits."""
+    """Forward and backward are finite, and the loss is that of the logits.
+
+    Cubes and squares of what no norm holds back leave float32 behind; what is wrong stays so in
+    float64.
+    """
     reading = Reading(architecture)
     out = model(**reading.inputs(tokens))
+    narrow = next(model.parameters()).dtype == torch.float32
+    if narrow and not out.isfinite().all():
+        trains_in_float64(architecture, model, tokens)
+        return
     assert out.isfinite().all()
     if architecture.is_causal and architecture.head:
         loss = model(**reading.inputs(tokens), labels=tokens)
@@ -135,30 +144,34 @@ def trains(architecture: Architecture, model: nn.Module, tokens: Tensor) -> None
     found = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
     broken = [name for name, gradient in found.items() if not gradient.isfinite().all()]
-    # Squares of what no norm holds back leave float32 behind; what is wrong stays so in float64.
-    if broken and next(model.parameters()).dtype == torch.float32:
-        torch.set_default_dtype(torch.float64)
-        try:
-            trains(architecture, copy.deepcopy(model).double(), tokens)
-        finally:
-            torch.set_default_dtype(torch.float32)
+    if broken and narrow:
+        trains_in_float64(architecture, model, tokens)
     else:
         assert broken == []
+
+
+def trains_in_float64(architecture: Architecture, model: nn.Module, tokens: Tensor) -> None:
+    """The same with a copy of the model in float64."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        trains(architecture, copy.deepcopy(model).double(), tokens)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 @torch.no_grad()
 def decodes(architecture: Architecture, model: nn.Module, tokens: Tensor) -> None:
     """A cache has the bytes that `inspect` says, and reading in parts changes nothing.
 
-    Float32 may decide between two experts by its rounding, so what differs in it is measured
-    again in float64.
+    Float32 may decide between two experts by its rounding, or be too small a room, so what differs
+    in it is measured again in float64.
     """
     reading = Reading(architecture)
     cache, source = reading.new_cache(model, 2, TOKENS), reading.source_length or None
     report = analyse(architecture, TOKENS, 2, "fp32", source).to_dict()
     assert cache.nbytes() == report["cache"]["bytes"]
     difference = decoding_error(reading, model, tokens)
-    if difference > 2e-4:
+    if math.isnan(difference) or difference > 2e-4:
         torch.set_default_dtype(torch.float64)
         try:
             difference = decoding_error(reading, model.double(), tokens)
