@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from archspec.codegen.site import SharedFile, Site
 from archspec.mechanisms.feedforward.dense import view as dense
 from archspec.mechanisms.feedforward.gates import GATE_KERNELS, Gate, gate, gate_name, shared
 from archspec.mechanisms.feedforward.inner import InnerView, inner_view
+from archspec.mechanisms.feedforward.moe.kernels import (
+    COMBINE_KERNELS,
+    EXPERT_KERNELS,
+    ROUTER_KERNELS,
+    TILES,
+    ExpertTiles,
+    is_ragged,
+)
 from archspec.mechanisms.feedforward.moe.router import Groups, Router
+from archspec.mechanisms.feedforward.moe.routing import RouterKernel, router_kernel
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 
 __all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
@@ -19,6 +30,9 @@ PURPOSE = "the router and the experts"
 SHARED = (
     SharedFile("grouped.py", "grouped.py.jinja", "one linear map for each group of rows"),
     GATE_KERNELS,
+    EXPERT_KERNELS,
+    COMBINE_KERNELS,
+    ROUTER_KERNELS,
 )
 CACHES: Mapping[str, str] = {}
 CHECK = None
@@ -100,6 +114,18 @@ class ExpertsView:
     gate: tuple[Gate, ...]
     """Where the experts' gate meets `up`, if a kernel computes it."""
 
+    routing: RouterKernel | None
+    """The router as a kernel, where it is one."""
+
+    each: int
+    """How many rows read a token where kernels compute the experts."""
+
+    read: str
+    """The expression for those tokens."""
+
+    summed: str
+    """The expression for what the experts give a token, from `out`, all that kernels give."""
+
     cache: None = None
     arguments: str = ""
 
@@ -107,6 +133,26 @@ class ExpertsView:
     def gates(self) -> tuple[Gate, ...]:
         """The same of all experts, the shared one among them."""
         return self.gate + (self.shared.gates if self.shared else ())
+
+    @property
+    def rows(self) -> int:
+        """What the experts' first layer gives."""
+        return 2 * self.hidden_size if self.inner.gated else self.hidden_size
+
+    @property
+    def ragged(self) -> bool:
+        """Whether its widths leave part of a tile empty."""
+        return is_ragged(self.expert_width, self.hidden_size, self.rows)
+
+    @property
+    def weighs_output(self) -> bool:
+        """The weights multiply what the experts give."""
+        return self.weigh == "output"
+
+    @property
+    def expert_tiles(self) -> ExpertTiles:
+        """How the experts' products are cut."""
+        return TILES
 
     @property
     def gated(self) -> str:
@@ -143,7 +189,27 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
         shared=beside,
         routed=_routed(mechanism),
         result=_result(mechanism),
+        routing=router_kernel(mechanism, _stages(mechanism), _route_name(name)),
+        **_in_kernels(mechanism),
     )
+
+
+def _route_name(pattern: str) -> str:
+    """`route`, and what tells the class from the others of the model."""
+    words = re.findall("[A-Z][a-z0-9]*|[0-9]+", pattern)
+    return "_".join(["route", *(word.lower() for word in words)])
+
+
+def _in_kernels(mechanism: MixtureOfExperts) -> dict[str, Any]:
+    """How kernels read tokens and give them back; weights multiply one or the other."""
+    top_k = mechanism.top_k
+    if mechanism.weigh == "output":
+        return {"each": top_k, "read": "x", "summed": "combine_kernels.combine(out, weights)"}
+    if top_k == 1:
+        return {"each": 1, "read": "x * weights", "summed": "out"}
+    pairs = "(x[:, None] * weights[..., None]).flatten(0, 1)"
+    summed = f"out.view(x.shape[0], {top_k}, -1).sum(dim=1)"
+    return {"each": 1, "read": pairs, "summed": summed}
 
 
 def _routed(mechanism: MixtureOfExperts) -> str:
