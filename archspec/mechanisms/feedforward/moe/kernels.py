@@ -58,12 +58,12 @@ class ExpertTiles:
 
     forward: tuple[Tiles, ...] = (
         Tiles(16, 64, 64, 4, 5),
-        Tiles(64, 128, 64, 4, 4),
+        Tiles(64, 128, 64, 4, 3),
         Tiles(128, 128, 64, 8, 3),
     )
     backward: Tiles = Tiles(128, 128, 64, 8, 3)
     outer: Tiles = Tiles(64, 128, 128, 8, 3)
-    small: Tiles = Tiles(32, 32, 32, 4, 1)
+    small: Tiles = Tiles(32, 64, 32, 4, 1)
 
 
 TILES = ExpertTiles()

@@ -58,7 +58,7 @@ class RouterKernel:
     """The statements that make weights of what `w` holds after the choice."""
 
     backward: tuple[str, ...]
-    """From the gradients `d` of the weights, in the places of the `chosen`, to those of `z`."""
+    """From the gradients `d` of the weights, in the places of the `chosen`, to those `g` of `z`."""
 
     start: str
     """What `w` holds before the choice."""
@@ -149,7 +149,7 @@ def router_kernel(mechanism: MixtureOfExperts, stages: list[str], name: str) -> 
             *_score(score, "z", "s"),
             *(line.format("d") for line in scale),
             *(_divide_back(mechanism) if divided else ()),
-            f"z = {_SLOPES[score]}",
+            f"g = {_SLOPES[score]}",
         ),
         start='float("-inf")' if of_logits else "0.0",
         picked="tl.sum(tl.where(place == at, s, 0.0), axis=1, keep_dims=True)"
