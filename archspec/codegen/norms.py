@@ -28,11 +28,21 @@ class Written:
     """The norms that a package writes out: the widths of each by its key in `OWN`."""
 
     widths: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    adding: set[str] = field(default_factory=set[str])
+    """Those that some layer calls with a sum to make first."""
 
     def remember(self, norm: Norm, width: int, heads: int | None = None) -> None:
         """Note a norm of the package; nothing where PyTorch's class is as good."""
         if own := own_class(norm, heads):
             self.widths[own].add(width)
+
+    def adds(self, norm: Norm) -> bool:
+        """Whether kernels make the sum that such a norm reads; remembers it."""
+        own = own_class(norm)
+        if own not in IN_KERNELS:
+            return False
+        self.adding.add(own)
+        return True
 
     @property
     def in_kernels(self) -> str:

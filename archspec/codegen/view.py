@@ -65,7 +65,7 @@ class PackageView:
     def layers(self) -> tuple[LayerView, ...]:
         """The classes of layers, in order of first appearance."""
         a, names = self.architecture, layer_names(self.architecture)
-        make = Layers(self.modules, lambda norm: self._norm(norm) or "")
+        make = Layers(self.modules, lambda norm: self._norm(norm) or "", self.own_norms.adds)
         counts = Counter(layer.block for layer in a.all_layers)
         if a.further:
             counts[a.further.block] += a.further.tokens
@@ -248,6 +248,7 @@ class PackageView:
         }
         made["norms"] = sorted(self.own_norms.widths)
         made["norm_tiles"] = self.own_norms.tiles
+        made["norm_adding"] = self.own_norms.adding
         made |= self.turned.context
         made["norm_kinds"] = self.own_norms.in_kernels
         made["own_norms"] = ", ".join(norms.OWN.values())
