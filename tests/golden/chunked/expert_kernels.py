@@ -7,9 +7,11 @@ order    the pair of each row
 ends     (E,): the row behind each expert's last; no program on the host ever needs to know it
 EACH     k where a map reads tokens and gives rows; 0 where it reads rows and gives pairs
 IN, OUT  how many numbers it reads and gives
-ROWS     rows of one expert that a program has in hand at once
-COLUMNS  what it computes of their results, and DEPTH how much of what they read it has at once
-BACK     whether gradients go the other way through the same weights, from OUT numbers to IN
+read     IN, for the loop alone: a compiler that knows it unrolls short ones, for many seconds
+BACK     whether it takes gradients back, through weights that are (IN, OUT) and not (OUT, IN)
+EXPERTS  E; PADDED, that rounded up to a power of two
+ROWS     rows of one expert that a program has in hand, of whose results it computes COLUMNS;
+         DEPTH, the numbers that it multiplies at once
 """
 
 from __future__ import annotations
@@ -39,13 +41,14 @@ def place(ends, tile, EXPERTS: tl.constexpr, PADDED: tl.constexpr, ROWS: tl.cons
     return expert, first, tl.load(ends + expert)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["read"])
 def _linear(
     x,
     weight,
     y,
     order,
     ends,
+    read,
     IN: tl.constexpr,
     OUT: tl.constexpr,
     EXPERTS: tl.constexpr,
@@ -73,7 +76,7 @@ def _linear(
     weight += expert * (IN * OUT)
     weight += depth[:, None] * (OUT if BACK else 1) + column[None, :] * (1 if BACK else IN)
     total = tl.zeros((ROWS, COLUMNS), tl.float32)
-    for _ in range(0, IN, DEPTH):
+    for _ in range(0, read, DEPTH):
         xs = tl.load(x)
         ws = tl.load(weight, mask=given, other=0.0)
         total = tl.dot(xs, ws, total, input_precision="ieee")
@@ -139,12 +142,12 @@ SMALL = Tiles(rows=32, columns=64, depth=32, warps=4, stages=1)  # for float32
 
 
 def to_rows(x: Tensor, weight: Tensor, order: Tensor, ends: Tensor, each: int) -> Tensor:
-    """Tokens (N, in), each read by `each` rows, times weight[e]ᵀ (E, out, in) → rows (each·N, out)."""
+    """Tokens, of `each` experts, times their weight[e]ᵀ: (N, in), (E, out, in) → rows (each·N, out)."""
     return _expert_linear(x.contiguous(), weight, order, ends, each)
 
 
 def to_pairs(x: Tensor, weight: Tensor, order: Tensor, ends: Tensor) -> Tensor:
-    """Rows (k·N, in) times weight[e]ᵀ (E, out, in) → pairs (k·N, out), those of a token together."""
+    """Rows times weight[e]ᵀ of their expert: (k·N, in), (E, out, in) → pairs (k·N, out)."""
     return _expert_linear(x.contiguous(), weight, order, ends, 0)
 
 
@@ -232,10 +235,10 @@ def _run_linear(
 ) -> None:
     sizes = _sizes(weight.shape, each, back)
     grid = ((order.shape[0] // tiles.rows + weight.shape[0]) * pieces(y.shape[1], tiles.columns),)
-    _run(_linear, grid, (x, weight, y, order, ends), sizes, tiles)
+    _run(_linear, grid, (x, weight, y, order, ends, x.shape[1]), sizes, tiles)
 
 
-def _sizes(shape: tuple[int, ...], each: int, back: bool) -> dict[str, int | bool]:
+def _sizes(shape: tuple[int, ...], each: int, back: bool) -> dict[str, int]:
     experts, wide, width = shape
     there = {"IN": wide, "OUT": width} if back else {"IN": width, "OUT": wide}
     padded = triton.next_power_of_2(experts)
@@ -271,6 +274,7 @@ def _variant(name: str, kernel: Any, sizes: dict[str, int], tiles: Tiles) -> Var
     cut = {"ROWS": tiles.rows, "COLUMNS": tiles.columns, "DEPTH": tiles.depth}
     constants: dict[str, Any] = {k: v for k, v in (sizes | cut).items() if k in kernel.arg_names}
     signature = {k: "constexpr" if k.isupper() else "*bf16" for k in kernel.arg_names}
-    signature |= {"order": "*i64", "ends": "*i64"}
-    pointers = tuple(k for k in signature if signature[k] != "constexpr")
+    types = {"order": "*i64", "ends": "*i64", "read": "i32"}
+    signature |= {k: types[k] for k in types if k in signature}
+    pointers = tuple(k for k in signature if signature[k].startswith("*"))
     return Variant(name, kernel, signature, constants, tiles.warps, tiles.stages, pointers)

@@ -68,8 +68,7 @@ class Experts(nn.Module):
         from . import expert_kernels
 
         h = expert_kernels.to_rows(x * weights, self.gate_up_proj, order, ends, 1)
-        out = expert_kernels.to_pairs(self.gated(h), self.down_proj, order, ends)
-        return out
+        return expert_kernels.to_pairs(self.gated(h), self.down_proj, order, ends)
 
     def gated(self, h: Tensor) -> Tensor:
         """The activation of the first half of each row, times the other: (…, 2 * 256) → (…, 256)."""

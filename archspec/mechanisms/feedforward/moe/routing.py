@@ -63,8 +63,11 @@ class RouterKernel:
     start: str
     """What `w` holds before the choice."""
 
+    find: str
+    """The statement for the place `at` of the best expert, and its value where that is kept."""
+
     picked: str
-    """The expression for what the expert in place `at` is weighed by."""
+    """The expression for what that expert is weighed by."""
 
     rooted: bool
     """The scores are roots of softplus."""
@@ -152,6 +155,9 @@ def router_kernel(mechanism: MixtureOfExperts, stages: list[str], name: str) -> 
             f"g = {_SLOPES[score]}",
         ),
         start='float("-inf")' if of_logits else "0.0",
+        find="at = tl.argmax(choice, axis=1, keep_dims=True)"
+        if router.correction
+        else "best, at = tl.max(choice, axis=1, return_indices=True, keep_dims=True)",
         picked="tl.sum(tl.where(place == at, s, 0.0), axis=1, keep_dims=True)"
         if router.correction
         else "best",

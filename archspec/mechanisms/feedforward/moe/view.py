@@ -123,8 +123,8 @@ class ExpertsView:
     read: str
     """The expression for those tokens."""
 
-    summed: str
-    """The expression for what the experts give a token, from `out`, all that kernels give."""
+    summed: str | None
+    """The expression for what the experts give a token, from `out`, where that is not all."""
 
     cache: None = None
     arguments: str = ""
@@ -206,7 +206,7 @@ def _in_kernels(mechanism: MixtureOfExperts) -> dict[str, Any]:
     if mechanism.weigh == "output":
         return {"each": top_k, "read": "x", "summed": "combine_kernels.combine(out, weights)"}
     if top_k == 1:
-        return {"each": 1, "read": "x * weights", "summed": "out"}
+        return {"each": 1, "read": "x * weights", "summed": None}
     pairs = "(x[:, None] * weights[..., None]).flatten(0, 1)"
     summed = f"out.view(x.shape[0], {top_k}, -1).sum(dim=1)"
     return {"each": 1, "read": pairs, "summed": summed}
