@@ -244,8 +244,8 @@ def _run_backward(
 
 def variants() -> list[Variant]:
     """The kernels as this model launches them, in bfloat16."""
-    one = dict.fromkeys(("x", "weight", "y"), "*bf16")
-    two = dict.fromkeys(("x", "branch", "weight", "total", "y"), "*bf16")
+    one: dict[str, str] = dict.fromkeys(("x", "weight", "y"), "*bf16")
+    two: dict[str, str] = dict.fromkeys(("x", "branch", "weight", "total", "y"), "*bf16")
     more: dict[str, str] = dict.fromkeys(("grad_y", "x", "weight", "grad_sum", "grad_x"), "*bf16")
     more |= {"grad_weight": "*fp32"}
     other = more | {"grad_sum": "constexpr"}  # None

@@ -107,7 +107,7 @@ _combine.register_autograd(
 
 def _sizes(each: int, width: int) -> dict[str, int]:
     """2,048 numbers at once, of all pairs of a token."""
-    slots = triton.next_power_of_2(each)
+    slots = 1 << (each - 1).bit_length()
     return {"EACH": each, "SLOTS": slots, "WIDTH": width, "COLUMNS": max(128, 2048 // slots)}
 
 
@@ -116,8 +116,10 @@ def variants() -> list[Variant]:
     shapes = [  # EACH and WIDTH
         (2, 128),
     ]
-    one = dict.fromkeys(("y", "weights", "out"), "*bf16")
-    other = dict.fromkeys(("grad", "y", "weights", "grad_y", "grad_weights"), "*bf16")
+    one: dict[str, str] = dict.fromkeys(("y", "weights", "out"), "*bf16")
+    other: dict[str, str] = dict.fromkeys(
+        ("grad", "y", "weights", "grad_y", "grad_weights"), "*bf16"
+    )
     return [
         Variant(
             f"{name}_{each}_of_{width}",

@@ -241,7 +241,7 @@ def _run_linear(
 def _sizes(shape: tuple[int, ...], each: int, back: bool) -> dict[str, int]:
     experts, wide, width = shape
     there = {"IN": wide, "OUT": width} if back else {"IN": width, "OUT": wide}
-    padded = triton.next_power_of_2(experts)
+    padded = 1 << (experts - 1).bit_length()
     return {**there, "EXPERTS": experts, "PADDED": padded, "EACH": each, "BACK": back}
 
 
