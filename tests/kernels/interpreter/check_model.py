@@ -11,7 +11,6 @@ import torch
 from conftest import ROOT, Builder
 from torch import Tensor, nn
 
-
 SPECS = {
     "two-routers": "examples/two-routers.yaml",
     "local-global": "examples/local-global.yaml",

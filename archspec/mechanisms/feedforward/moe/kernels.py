@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from archspec.codegen.site import SharedFile
+from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 
 _HERE = "mechanisms/feedforward/moe/"
 
@@ -73,3 +75,15 @@ def is_ragged(*widths: int) -> bool:
     """Whether a tile reaches beyond one of the widths that are read."""
     deepest = max(tiles.depth for tiles in (*TILES.forward, TILES.backward, TILES.small))
     return any(width % deepest for width in widths)
+
+
+def in_kernels(mechanism: MixtureOfExperts) -> dict[str, Any]:
+    """How kernels read tokens and give them back; weights multiply one or the other."""
+    top_k = mechanism.top_k
+    if mechanism.weigh == "output":
+        return {"each": top_k, "read": "x", "summed": "combine_kernels.combine(out, weights)"}
+    if top_k == 1:
+        return {"each": 1, "read": "x * weights", "summed": None}
+    pairs = "(x[:, None] * weights[..., None]).flatten(0, 1)"
+    summed = f"out.view(x.shape[0], {top_k}, -1).sum(dim=1)"
+    return {"each": 1, "read": pairs, "summed": summed}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from archspec.codegen.tiles import RowTiles, power_of_two, row_tiles
@@ -109,14 +110,18 @@ class RouterKernel:
     @property
     def real(self) -> str | None:
         """The condition under which a place holds an expert, unless all do."""
-        beyond = self.tiles.columns * (self.groups.size / self.groups.room if self.groups else 1)
-        bounds = [f"place % {g.room} < {g.size}" for g in [self.groups] if g and g.apart]
-        bounds += [f"{self.at} < {self.experts}"] if beyond > self.experts else []
-        return (
-            " & ".join(f"({bound})" for bound in bounds)
-            if len(bounds) > 1
-            else next(iter(bounds), None)
-        )
+        groups, bounds = self.groups, list[str]()
+        if groups and groups.apart:
+            bounds.append(f"place % {groups.room} < {groups.size}")
+        if (groups.rounded * groups.size if groups else self.tiles.columns) > self.experts:
+            bounds.append(f"{self.at} < {self.experts}")
+        return " & ".join(f"({bound})" if len(bounds) > 1 else bound for bound in bounds) or None
+
+
+def route_name(pattern: str) -> str:
+    """`route`, and what tells the class from the others of the model."""
+    words = re.findall("[A-Z][a-z0-9]*|[0-9]+", pattern)
+    return "_".join(["route", *(word.lower() for word in words)])
 
 
 def router_kernel(mechanism: MixtureOfExperts, stages: list[str], name: str) -> RouterKernel | None:
@@ -124,17 +129,17 @@ def router_kernel(mechanism: MixtureOfExperts, stages: list[str], name: str) -> 
     router, score = mechanism.router, mechanism.router.score
     if score == "sparsemixer":
         return None
-    of_logits = "choose_logits" in stages
+    experts, of_logits = mechanism.experts, "choose_logits" in stages
     scale = [f"{{}} *= {mechanism.scale!r}"] if mechanism.scale != 1 else []
     divided = "renormalize" in stages
     return RouterKernel(
         name=name,
-        caption=f"{mechanism.top_k} of {mechanism.experts} experts, {score.replace('_', ' ')}",
-        experts=mechanism.experts,
+        caption=f"{mechanism.top_k} of {experts} experts, {score.replace('_', ' ')}",
+        experts=experts,
         top_k=mechanism.top_k,
         correction=router.correction,
         stays_float=router.expert_scale,
-        groups=_grouping(router.limit, mechanism.experts),
+        groups=_grouping(router.limit, experts),
         softcap=router.softcap,
         scores=() if of_logits else _score(score, "z", "s"),
         choice=_choice(of_logits, router),
@@ -144,28 +149,24 @@ def router_kernel(mechanism: MixtureOfExperts, stages: list[str], name: str) -> 
             *(line.format("w") for line in scale),
         ),
         backward=(
-            *(
-                ['z = tl.where(chosen, z, float("-inf"))']
-                if of_logits and score == "softmax"
-                else []
-            ),
+            *([_AMONG_CHOSEN] if of_logits and score == "softmax" else []),
             *_score(score, "z", "s"),
             *(line.format("d") for line in scale),
             *(_divide_back(mechanism) if divided else ()),
             f"g = {_SLOPES[score]}",
         ),
         start='float("-inf")' if of_logits else "0.0",
-        find="at = tl.argmax(choice, axis=1, keep_dims=True)"
-        if router.correction
-        else "best, at = tl.max(choice, axis=1, return_indices=True, keep_dims=True)",
-        picked="tl.sum(tl.where(place == at, s, 0.0), axis=1, keep_dims=True)"
-        if router.correction
-        else "best",
+        find=_ARGMAX if router.correction else _MAX,
+        picked=_GATHERED if router.correction else "best",
         rooted=score == "sqrt_softplus",
-        over_all=score == "softmax"
-        and not of_logits
-        and power_of_two(mechanism.experts) > mechanism.experts,
+        over_all=score == "softmax" and not of_logits and row_tiles(experts).columns > experts,
     )
+
+
+_MAX = "best, at = tl.max(choice, axis=1, return_indices=True, keep_dims=True)"
+_ARGMAX = "at = tl.argmax(choice, axis=1, keep_dims=True)"
+_GATHERED = "tl.sum(tl.where(place == at, s, 0.0), axis=1, keep_dims=True)"
+_AMONG_CHOSEN = 'z = tl.where(chosen, z, float("-inf"))'
 
 
 def _choice(of_logits: bool, router: Router) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from archspec.codegen.site import SharedFile, Site
 from archspec.mechanisms.feedforward.dense import view as dense
@@ -17,10 +15,11 @@ from archspec.mechanisms.feedforward.moe.kernels import (
     ROUTER_KERNELS,
     TILES,
     ExpertTiles,
+    in_kernels,
     is_ragged,
 )
 from archspec.mechanisms.feedforward.moe.router import Groups, Router
-from archspec.mechanisms.feedforward.moe.routing import RouterKernel, router_kernel
+from archspec.mechanisms.feedforward.moe.routing import RouterKernel, route_name, router_kernel
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 
 __all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
@@ -83,8 +82,6 @@ class ExpertsView:
     experts_caption: str
     width: int
     expert_width: int
-    """Whether the layers to the experts' width and back have biases, where there are any."""
-
     hidden_size: int
     experts: int
     top_k: int
@@ -189,27 +186,9 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
         shared=beside,
         routed=_routed(mechanism),
         result=_result(mechanism),
-        routing=router_kernel(mechanism, _stages(mechanism), _route_name(name)),
-        **_in_kernels(mechanism),
+        routing=router_kernel(mechanism, _stages(mechanism), route_name(name)),
+        **in_kernels(mechanism),
     )
-
-
-def _route_name(pattern: str) -> str:
-    """`route`, and what tells the class from the others of the model."""
-    words = re.findall("[A-Z][a-z0-9]*|[0-9]+", pattern)
-    return "_".join(["route", *(word.lower() for word in words)])
-
-
-def _in_kernels(mechanism: MixtureOfExperts) -> dict[str, Any]:
-    """How kernels read tokens and give them back; weights multiply one or the other."""
-    top_k = mechanism.top_k
-    if mechanism.weigh == "output":
-        return {"each": top_k, "read": "x", "summed": "combine_kernels.combine(out, weights)"}
-    if top_k == 1:
-        return {"each": 1, "read": "x * weights", "summed": None}
-    pairs = "(x[:, None] * weights[..., None]).flatten(0, 1)"
-    summed = f"out.view(x.shape[0], {top_k}, -1).sum(dim=1)"
-    return {"each": 1, "read": pairs, "summed": summed}
 
 
 def _routed(mechanism: MixtureOfExperts) -> str:
