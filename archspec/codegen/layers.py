@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 
-from archspec.block import Block, Branch, NamedNorm, Scale
+from archspec.block import Block, Branch, NamedNorm, Scale, Update
 from archspec.codegen.members import Member
 from archspec.codegen.site import ModuleView
 from archspec.mechanisms.base import Mechanism
@@ -32,9 +33,9 @@ class BranchView:
     input_scale: str | None
     output_scale: str | None
 
-    def term(self, x: str, arguments: str) -> str:
-        """The expression for what it adds, where `x` is read."""
-        value = f"self.{self.before.name}({x})" if self.before else x
+    def term(self, x: str, arguments: str, normed: bool) -> str:
+        """The expression for what it adds, where `x` is read, which may be `normed` already."""
+        value = f"self.{self.before.name}({x})" if self.before and not normed else x
         value = f"{self.input_scale} * {value}" if self.input_scale else value
         value = f"self.{self.name}({value}{arguments})"
         value = f"self.{self.inside.name}({value})" if self.inside else value
@@ -50,13 +51,22 @@ class UpdateView:
     before: Member | None
     inside: Member | None
     after: Member | None
+    adder: str | None
+    """The norm before the next update, which makes the sum with what this one gives."""
 
-    def sum(self, arguments: Callable[[BranchView], str]) -> str:
-        """The expression for the stream after it; `y` is what stands behind `before`."""
-        x = "y" if self.before else "x"
-        terms = " + ".join(branch.term(x, arguments(branch)) for branch in self.branches)
-        value = f"x + self.{self.inside.name}({terms})" if self.inside else f"x + {terms}"
-        return f"self.{self.after.name}({value})" if self.after else value
+    def lines(self, arguments: Callable[[BranchView], str], normed: bool) -> list[str]:
+        """The statements for the stream after it; `y` is what stands behind the norm before it.
+
+        That may be `normed`, made by the norm itself at the end of the update before.
+        """
+        before = [f"y = self.{self.before.name}(x)"] if self.before and not normed else []
+        x = "y" if self.before or normed else "x"
+        terms = " + ".join(b.term(x, arguments(b), normed) for b in self.branches)
+        terms = f"self.{self.inside.name}({terms})" if self.inside else terms
+        if self.adder:
+            return [*before, f"y = {terms}", f"x, y = self.{self.adder}.add(x, y)"]
+        total = f"self.{self.after.name}(x + {terms})" if self.after else f"x + {terms}"
+        return [*before, f"x = {total}"]
 
 
 @dataclass(frozen=True)
@@ -104,11 +114,12 @@ class LayerView:
     @property
     def lines(self) -> list[str]:
         """The statements of its forward pass."""
-        out: list[str] = []
-        for update in self.updates:
-            out += [f"y = self.{update.before.name}(x)"] if update.before else []
-            out.append(f"x = {update.sum(self.arguments)}")
-        return out
+        earlier = [None, *self.updates]
+        return [
+            line
+            for before, update in zip(earlier, self.updates, strict=False)
+            for line in update.lines(self.arguments, bool(before and before.adder))
+        ]
 
     @property
     def result(self) -> str:
@@ -157,6 +168,9 @@ class Layers:
     norm: Callable[[Norm], str]
     """The expression that makes a norm over the stream."""
 
+    adds: Callable[[Norm], bool]
+    """Whether such a norm can make the sum that it reads."""
+
     def view(self, block: Block, class_name: str, count: int, total: int) -> LayerView:
         """The class of a block that stands `count` times among `total` layers."""
         updates = tuple(
@@ -165,8 +179,9 @@ class Layers:
                 self._member(update.before),
                 self._member(update.inside),
                 self._member(update.after),
+                self._adder(update, after),
             )
-            for update in block.updates
+            for update, after in zip_longest(block.updates, block.updates[1:])
         )
         scales = [*(branch.scale for branch in block.branches), block.scale]
         return LayerView(
@@ -196,6 +211,13 @@ class Layers:
             repr(body.input_scale) if body.input_scale is not None else None,
             repr(body.output_scale) if body.output_scale is not None else None,
         )
+
+    def _adder(self, update: Update, after: Update | None) -> str | None:
+        """The norm that alone reads the sum of x and what `update` gives."""
+        if after is None or update.after or (len(update.branches) > 1 and not update.inside):
+            return None
+        named = after.before or (after.branches[0].before if len(after.branches) == 1 else None)
+        return named.name if named and self.adds(named.norm) else None
 
     def _member(self, named: NamedNorm | None) -> Member | None:
         return Member(named.name, self.norm(named.norm)) if named else None

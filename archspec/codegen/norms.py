@@ -45,11 +45,21 @@ class Written:
     """The norms that a package writes out: the widths of each by its key in `OWN`."""
 
     widths: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    adding: set[str] = field(default_factory=set[str])
+    """Those that some layer calls with a sum to make first."""
 
     def remember(self, norm: Norm, width: int, heads: int | None = None) -> None:
         """Note a norm of the package; nothing where PyTorch's class is as good."""
         if own := own_class(norm, heads):
             self.widths[own].add(width)
+
+    def adds(self, norm: Norm) -> bool:
+        """Whether kernels make the sum that such a norm reads; remembers it."""
+        own = own_class(norm)
+        if own not in IN_KERNELS:
+            return False
+        self.adding.add(own)
+        return True
 
     @property
     def context(self) -> dict[str, object]:
@@ -57,6 +67,7 @@ class Written:
         return {
             "norms": sorted(self.widths),
             "norm_tiles": self.tiles,
+            "norm_adding": self.adding,
             "norm_kinds": self.in_kernels,
             "own_norms": ", ".join(OWN.values()),
         }

@@ -63,7 +63,7 @@ class PackageView:
     def layers(self) -> tuple[LayerView, ...]:
         """The classes of layers, in order of first appearance."""
         a, names = self.architecture, layer_names(self.architecture)
-        make = Layers(self.modules, lambda norm: self._norm(norm) or "")
+        make = Layers(self.modules, lambda norm: self._norm(norm) or "", self.own_norms.adds)
         counts = Counter(layer.block for layer in a.all_layers)
         if a.further:
             counts[a.further.block] += a.further.tokens

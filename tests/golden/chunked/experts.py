@@ -32,7 +32,12 @@ class MixtureOfExperts(nn.Module):
 
     def route(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """The weights and the numbers of each token's experts: (N, C) → twice (N, 1)."""
-        logits = self.router(tokens).float()  # (N, 8)
+        logits = self.router(tokens)  # (N, 8)
+        if use_kernels(logits):
+            from . import router_kernels
+
+            return router_kernels.route(logits)
+        logits = logits.float()
         top, chosen = logits.topk(1, dim=-1)  # (N, 1)
         weights = top.sigmoid()
         return weights.to(tokens.dtype), chosen
@@ -51,10 +56,19 @@ class Experts(nn.Module):
         # Pairs of token and expert, sorted by expert, so that each expert meets its tokens at once.
         expert, order = chosen.flatten().sort(stable=True)  # (N,)
         ends = torch.searchsorted(expert, torch.arange(8, device=x.device), right=True)
+        if use_kernels(x, self.gate_up_proj):
+            return self.in_kernels(x, weights, order, ends)
         rows = x[order] * weights.flatten()[order, None]  # (N, C)
         h = grouped_linear(rows, self.gate_up_proj, ends)
         out = grouped_linear(self.gated(h), self.down_proj, ends)
         return torch.empty_like(out).index_copy(0, order, out)  # (N, C)
+
+    def in_kernels(self, x: Tensor, weights: Tensor, order: Tensor, ends: Tensor) -> Tensor:
+        """The same where a kernel takes tokens to the rows of their experts, and one back."""
+        from . import expert_kernels
+
+        h = expert_kernels.to_rows(x * weights, self.gate_up_proj, order, ends, 1)
+        return expert_kernels.to_pairs(self.gated(h), self.down_proj, order, ends)
 
     def gated(self, h: Tensor) -> Tensor:
         """The activation of the first half of each row, times the other: (…, 2 * 256) → (…, 256)."""

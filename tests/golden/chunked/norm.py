@@ -32,3 +32,12 @@ class RMSNorm(nn.Module):
             scale = torch.addcmul(self.floor, norm, norm, value=1 / x.shape[-1]).rsqrt()
             return x * scale * self.weight
         return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+    def add(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """x + y, and the norm of that."""
+        if use_kernels(x, y, self.weight):
+            from . import norm_kernels
+
+            return norm_kernels.add_norm(x, y, self.weight, self.eps, self.center)
+        x = x + y
+        return x, self(x)

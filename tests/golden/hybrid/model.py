@@ -30,8 +30,9 @@ class DeltaLayer(nn.Module):
         self.mlp = MixtureOfExperts()
 
     def forward(self, x: Tensor, step: Step, cache: ConvDeltaCache | None) -> Tensor:
-        x = x + self.linear_attn(self.input_layernorm(x), step, cache)
-        x = x + self.mlp(self.post_attention_layernorm(x))
+        y = self.linear_attn(self.input_layernorm(x), step, cache)
+        x, y = self.post_attention_layernorm.add(x, y)
+        x = x + self.mlp(y)
         return x
 
     @staticmethod
@@ -50,8 +51,9 @@ class AttentionLayer(nn.Module):
         self.mlp = MixtureOfExperts()
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), step, cache)
-        x = x + self.mlp(self.post_attention_layernorm(x))
+        y = self.self_attn(self.input_layernorm(x), step, cache)
+        x, y = self.post_attention_layernorm.add(x, y)
+        x = x + self.mlp(y)
         return x
 
     @staticmethod

@@ -39,8 +39,9 @@ class NearLayer(nn.Module):
         self.layer_scale = nn.Buffer(torch.ones(1))
 
     def forward(self, x: Tensor, step: Step, cache: RollingCache | None, vector: Tensor) -> Tensor:
-        x = x + self.post_attention_layernorm(self.self_attn(self.input_layernorm(x), step, cache))
-        x = x + self.post_feedforward_layernorm(self.mlp(self.pre_feedforward_layernorm(x)))
+        y = self.post_attention_layernorm(self.self_attn(self.input_layernorm(x), step, cache))
+        x, y = self.pre_feedforward_layernorm.add(x, y)
+        x = x + self.post_feedforward_layernorm(self.mlp(y))
         x = x + self.per_layer(x, vector)
         return self.layer_scale * x
 
@@ -64,8 +65,9 @@ class WholeLayer(nn.Module):
         self.layer_scale = nn.Buffer(torch.ones(1))
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None, vector: Tensor) -> Tensor:
-        x = x + self.post_attention_layernorm(self.self_attn(self.input_layernorm(x), step, cache))
-        x = x + self.post_feedforward_layernorm(self.mlp(self.pre_feedforward_layernorm(x)))
+        y = self.post_attention_layernorm(self.self_attn(self.input_layernorm(x), step, cache))
+        x, y = self.pre_feedforward_layernorm.add(x, y)
+        x = x + self.post_feedforward_layernorm(self.mlp(y))
         x = x + self.per_layer(x, vector)
         return self.layer_scale * x
 
@@ -89,8 +91,9 @@ class NearReaderLayer(nn.Module):
         self.layer_scale = nn.Buffer(torch.ones(1))
 
     def forward(self, x: Tensor, step: Step, cache: None, vector: Tensor) -> Tensor:
-        x = x + self.post_attention_layernorm(self.self_attn(self.input_layernorm(x), step))
-        x = x + self.post_feedforward_layernorm(self.mlp(self.pre_feedforward_layernorm(x)))
+        y = self.post_attention_layernorm(self.self_attn(self.input_layernorm(x), step))
+        x, y = self.pre_feedforward_layernorm.add(x, y)
+        x = x + self.post_feedforward_layernorm(self.mlp(y))
         x = x + self.per_layer(x, vector)
         return self.layer_scale * x
 
@@ -114,8 +117,9 @@ class WholeReaderLayer(nn.Module):
         self.layer_scale = nn.Buffer(torch.ones(1))
 
     def forward(self, x: Tensor, step: Step, cache: None, vector: Tensor) -> Tensor:
-        x = x + self.post_attention_layernorm(self.self_attn(self.input_layernorm(x), step))
-        x = x + self.post_feedforward_layernorm(self.mlp(self.pre_feedforward_layernorm(x)))
+        y = self.post_attention_layernorm(self.self_attn(self.input_layernorm(x), step))
+        x, y = self.pre_feedforward_layernorm.add(x, y)
+        x = x + self.post_feedforward_layernorm(self.mlp(y))
         x = x + self.per_layer(x, vector)
         return self.layer_scale * x
 

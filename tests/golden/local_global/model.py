@@ -31,8 +31,9 @@ class LocalLayer(nn.Module):
         self.post_feedforward_layernorm = RMSNorm(192, eps=1e-06)
 
     def forward(self, x: Tensor, step: Step, cache: RollingCache | None) -> Tensor:
-        x = x + self.post_attention_layernorm(self.self_attn(self.input_layernorm(x), step, cache))
-        x = x + self.post_feedforward_layernorm(self.mlp(self.pre_feedforward_layernorm(x)))
+        y = self.post_attention_layernorm(self.self_attn(self.input_layernorm(x), step, cache))
+        x, y = self.pre_feedforward_layernorm.add(x, y)
+        x = x + self.post_feedforward_layernorm(self.mlp(y))
         return x
 
     @staticmethod
@@ -53,8 +54,9 @@ class GlobalLayer(nn.Module):
         self.post_feedforward_layernorm = RMSNorm(192, eps=1e-06)
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
-        x = x + self.post_attention_layernorm(self.self_attn(self.input_layernorm(x), step, cache))
-        x = x + self.post_feedforward_layernorm(self.mlp(self.pre_feedforward_layernorm(x)))
+        y = self.post_attention_layernorm(self.self_attn(self.input_layernorm(x), step, cache))
+        x, y = self.pre_feedforward_layernorm.add(x, y)
+        x = x + self.post_feedforward_layernorm(self.mlp(y))
         return x
 
     @staticmethod

@@ -10,6 +10,8 @@ center   what is added to the weight, 1 in a zero-centred norm
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -52,6 +54,7 @@ def _norm_backward(
     grad_y,
     x,
     weight,
+    grad_sum,
     grad_x,
     grad_weight,
     rows,
@@ -63,8 +66,8 @@ def _norm_backward(
 ):
     """Both gradients, with n = x · r and g = grad_y · (center + weight).
 
-    grad_x = r · (g − n · mean(g · n)), and grad_y · n summed over a program's rows, which are
-    every PROGRAMS-th: grad_weight (PROGRAMS, W).
+    grad_x = r · (g − n · mean(g · n)) + grad_sum, and grad_y · n summed over a program's
+    rows, which are every PROGRAMS-th: grad_weight (PROGRAMS, W).
     """
     program = tl.program_id(0)
     column = tl.arange(0, COLUMNS)[None, :]
@@ -80,9 +83,40 @@ def _norm_backward(
         total += gs * n
         gs *= scale
         along = (tl.sum(gs * n, axis=1) / WIDTH)[:, None]
-        tl.store(grad_x + at, r * (gs - n * along), mask=inside)
+        to_x = r * (gs - n * along)
+        if grad_sum is not None:
+            to_x += tl.load(grad_sum + at, mask=inside, other=0.0)
+        tl.store(grad_x + at, to_x, mask=inside)
     total = tl.sum(total, axis=0)[None, :]
     tl.store(grad_weight + program * WIDTH + column, total, mask=column < WIDTH)
+
+
+@triton.jit(do_not_specialize=["rows"])
+def _add_norm_forward(
+    x,
+    branch,
+    weight,
+    total,
+    y,
+    rows,
+    eps,
+    center,
+    WIDTH: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+):
+    """total = x + branch, rounded as the sum is kept, and y the norm of that: all (R, W)."""
+    row = (tl.program_id(0) * ROWS + tl.arange(0, ROWS)).to(tl.int64)[:, None]
+    column = tl.arange(0, COLUMNS)[None, :]
+    at, inside = row * WIDTH + column, (row < rows) & (column < WIDTH)
+    xs = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)  # (ROWS, COLUMNS)
+    xs += tl.load(branch + at, mask=inside, other=0.0)
+    kept = xs.to(total.dtype.element_ty)
+    tl.store(total + at, kept, mask=inside)
+    xs = kept.to(tl.float32)
+    scale = center + tl.load(weight + column, mask=column < WIDTH, other=0.0).to(tl.float32)
+    r = tl.rsqrt(tl.sum(xs * xs, axis=1) / WIDTH + eps)[:, None]
+    tl.store(y + at, xs * r * scale, mask=inside)
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float, center: float) -> Tensor:
@@ -116,15 +150,8 @@ def _(x: Tensor, weight: Tensor, eps: float, center: float) -> Tensor:
 def _rms_norm_backward(
     grad_y: Tensor, x: Tensor, weight: Tensor, eps: float, center: float
 ) -> tuple[Tensor, Tensor]:
-    grad_x, width = torch.empty_like(x), x.shape[-1]
     grad_y = torch.empty_like(x).copy_(grad_y) if grad_y.stride() != x.stride() else grad_y
-    rows, (at_once, columns, warps) = x.numel() // width, TILES[width]
-    programs = min(PROGRAMS, pieces(rows, at_once))
-    sums = weight.new_empty(programs, width, dtype=torch.float32)
-    tiles = {"WIDTH": width, "ROWS": at_once, "COLUMNS": columns}
-    tensors = (grad_y, x, weight, grad_x, sums)
-    launch(_norm_backward, (programs,), *tensors, rows, eps, center, **tiles, num_warps=warps)
-    return grad_x, sums.sum(dim=0).to(weight.dtype)
+    return _run_backward(grad_y, x, weight, None, eps, center)
 
 
 @_rms_norm_backward.register_fake
@@ -146,25 +173,94 @@ def _grads(ctx, grad_y):
 _rms_norm.register_autograd(_grads, setup_context=_save)
 
 
+def add_norm(
+    x: Tensor, branch: Tensor, weight: Tensor, eps: float, center: float
+) -> tuple[Tensor, Tensor]:
+    """x + branch and its norm, in one pass over both: (…, W) twice, (W,) → (…, W) twice."""
+    return _add_norm(x.contiguous(), branch.contiguous(), weight, eps, center)
+
+
+@torch.library.custom_op(f"{NAMESPACE}::add_rms_norm", mutates_args=())
+def _add_norm(
+    x: Tensor, branch: Tensor, weight: Tensor, eps: float, center: float
+) -> tuple[Tensor, Tensor]:
+    total, y, width = torch.empty_like(x), torch.empty_like(x), x.shape[-1]
+    rows, (at_once, columns, warps) = x.numel() // width, TILES[width]
+    tiles = {"WIDTH": width, "ROWS": at_once, "COLUMNS": columns}
+    tensors, grid = (x, branch, weight, total, y), (pieces(rows, at_once),)
+    launch(_add_norm_forward, grid, *tensors, rows, eps, center, **tiles, num_warps=warps)
+    return total, y
+
+
+@_add_norm.register_fake
+def _(
+    x: Tensor, branch: Tensor, weight: Tensor, eps: float, center: float
+) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(x), torch.empty_like(x)
+
+
+@torch.library.custom_op(f"{NAMESPACE}::add_rms_norm_backward", mutates_args=())
+def _add_norm_backward(
+    grad_sum: Tensor, grad_y: Tensor, total: Tensor, weight: Tensor, eps: float, center: float
+) -> tuple[Tensor, Tensor]:
+    """The gradient of x, which is that of the branch as well, and the weight's."""
+    grads = grad_y.contiguous(), total, weight, grad_sum.contiguous()
+    return _run_backward(*grads, eps, center)
+
+
+@_add_norm_backward.register_fake
+def _(
+    grad_sum: Tensor, grad_y: Tensor, total: Tensor, weight: Tensor, eps: float, center: float
+) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(total), torch.empty_like(weight)
+
+
+def _save_sum(ctx, inputs, output):
+    _, _, weight, ctx.eps, ctx.center = inputs
+    ctx.save_for_backward(output[0], weight)
+
+
+def _sum_grads(ctx, grad_sum, grad_y):
+    grads = grad_sum, grad_y, *ctx.saved_tensors
+    grad, grad_weight = _add_norm_backward(*grads, ctx.eps, ctx.center)
+    return grad, grad, grad_weight, None, None
+
+
+_add_norm.register_autograd(_sum_grads, setup_context=_save_sum)
+
+
+def _run_backward(
+    grad_y: Tensor, x: Tensor, weight: Tensor, grad_sum: Tensor | None, eps: float, center: float
+) -> tuple[Tensor, Tensor]:
+    grad_x, width = torch.empty_like(x), x.shape[-1]
+    rows, (at_once, columns, warps) = x.numel() // width, TILES[width]
+    programs = min(PROGRAMS, pieces(rows, at_once))
+    sums = weight.new_empty(programs, width, dtype=torch.float32)
+    tiles = {"WIDTH": width, "ROWS": at_once, "COLUMNS": columns}
+    tensors = (grad_y, x, weight, grad_sum, grad_x, sums)
+    launch(_norm_backward, (programs,), *tensors, rows, eps, center, **tiles, num_warps=warps)
+    return grad_x, sums.sum(dim=0).to(weight.dtype)
+
+
 def variants() -> list[Variant]:
     """The kernels as this model launches them, in bfloat16."""
+    one: dict[str, str] = dict.fromkeys(("x", "weight", "y"), "*bf16")
+    two: dict[str, str] = dict.fromkeys(("x", "branch", "weight", "total", "y"), "*bf16")
+    more: dict[str, str] = dict.fromkeys(("grad_y", "x", "weight", "grad_sum", "grad_x"), "*bf16")
+    more |= {"grad_weight": "*fp32"}
+    other = more | {"grad_sum": "constexpr"}  # None
+    found = [_variant("norm_forward", _norm_forward, width, one) for width in TILES]
+    found += [_variant("norm_backward", _norm_backward, width, other) for width in TILES]
+    found.append(_variant("add_norm_forward", _add_norm_forward, 192, two))
+    found.append(_variant("add_norm_backward", _norm_backward, 192, more))
+    return found
+
+
+def _variant(name: str, kernel: Any, width: int, pointers: dict[str, str]) -> Variant:
+    at_once, columns, warps = TILES[width]
+    tiles = {"WIDTH": width, "ROWS": at_once, "COLUMNS": columns}
     numbers = {"rows": "i32", "eps": "fp32", "center": "fp32"}
-    tiles = dict.fromkeys(("WIDTH", "ROWS", "COLUMNS"), "constexpr")
-    one = dict.fromkeys(("x", "weight", "y"), "*bf16")
-    other = dict.fromkeys(("grad_y", "x", "weight", "grad_x"), "*bf16") | {"grad_weight": "*fp32"}
-    return [
-        Variant(
-            f"{name}_{width}",
-            kernel,
-            pointers | numbers | tiles,
-            {"WIDTH": width, "ROWS": at_once, "COLUMNS": columns},
-            num_warps=warps,
-            num_stages=3,
-            attrs=tuple(pointers),
-        )
-        for width, (at_once, columns, warps) in TILES.items()
-        for name, kernel, pointers in (
-            ("norm_forward", _norm_forward, one),
-            ("norm_backward", _norm_backward, other),
-        )
-    ]
+    signature = pointers | numbers | dict.fromkeys(tiles, "constexpr")
+    absent = dict.fromkeys((k for k in pointers if pointers[k] == "constexpr"), None)
+    given = tuple(k for k in pointers if pointers[k] != "constexpr")
+    return Variant(f"{name}_{width}", kernel, signature, absent | tiles, warps, 3, given)

@@ -26,7 +26,12 @@ class MixtureOfExperts(nn.Module):
 
     def route(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """The weights and the numbers of each token's experts: (N, C) → twice (N, 2)."""
-        logits = self.router(tokens).float()  # (N, 8)
+        logits = self.router(tokens)  # (N, 8)
+        if use_kernels(logits):
+            from . import router_kernels
+
+            return router_kernels.route(logits)
+        logits = logits.float()
         top, chosen = logits.topk(2, dim=-1)  # (N, 2)
         weights = top.softmax(dim=-1)
         return weights.to(tokens.dtype), chosen
@@ -45,12 +50,22 @@ class Experts(nn.Module):
         # Pairs of token and expert, sorted by expert, so that each expert meets its tokens at once.
         expert, order = chosen.flatten().sort(stable=True)  # (2·N,)
         ends = torch.searchsorted(expert, torch.arange(8, device=x.device), right=True)
+        if use_kernels(x, self.gate_up_proj):
+            return self.in_kernels(x, weights, order, ends)
         rows = x[order // 2]  # (2·N, C)
         h = grouped_linear(rows, self.gate_up_proj, ends)
         out = grouped_linear(self.gated(h), self.down_proj, ends)
         out = out * weights.flatten()[order, None]
         unsorted = torch.empty_like(out).index_copy(0, order, out)
         return unsorted.view(x.shape[0], 2, -1).sum(dim=1)  # (N, C)
+
+    def in_kernels(self, x: Tensor, weights: Tensor, order: Tensor, ends: Tensor) -> Tensor:
+        """The same where a kernel takes tokens to the rows of their experts, and one back."""
+        from . import combine_kernels, expert_kernels
+
+        h = expert_kernels.to_rows(x, self.gate_up_proj, order, ends, 2)
+        out = expert_kernels.to_pairs(self.gated(h), self.down_proj, order, ends)
+        return combine_kernels.combine(out, weights)
 
     def gated(self, h: Tensor) -> Tensor:
         """The activation of the first half of each row, times the other: (…, 2 * 128) → (…, 128)."""

@@ -29,8 +29,9 @@ class DenseLayer(nn.Module):
         self.mlp = FeedForward()
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), step, cache)
-        x = x + self.mlp(self.post_attention_layernorm(x))
+        y = self.self_attn(self.input_layernorm(x), step, cache)
+        x, y = self.post_attention_layernorm.add(x, y)
+        x = x + self.mlp(y)
         return x
 
     @staticmethod
@@ -49,8 +50,9 @@ class SparseLayer(nn.Module):
         self.mlp = MixtureOfExperts()
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), step, cache)
-        x = x + self.mlp(self.post_attention_layernorm(x))
+        y = self.self_attn(self.input_layernorm(x), step, cache)
+        x, y = self.post_attention_layernorm.add(x, y)
+        x = x + self.mlp(y)
         return x
 
     @staticmethod

@@ -10,7 +10,17 @@ from archspec.codegen.site import Site
 from archspec.mechanisms.feedforward.dense import view as dense
 from archspec.mechanisms.feedforward.gates import GATE_KERNELS, Gate, gate, gate_name, shared
 from archspec.mechanisms.feedforward.inner import InnerView, inner_view
+from archspec.mechanisms.feedforward.moe.kernels import (
+    COMBINE_KERNELS,
+    EXPERT_KERNELS,
+    ROUTER_KERNELS,
+    TILES,
+    ExpertTiles,
+    in_kernels,
+    is_ragged,
+)
 from archspec.mechanisms.feedforward.moe.router import Groups, Router
+from archspec.mechanisms.feedforward.moe.routing import RouterKernel, route_name, router_kernel
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 
 __all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
@@ -20,6 +30,9 @@ PURPOSE = "the router and the experts"
 SHARED = (
     SharedFile("grouped.py", "grouped.py.jinja", "one linear map for each group of rows"),
     GATE_KERNELS,
+    EXPERT_KERNELS,
+    COMBINE_KERNELS,
+    ROUTER_KERNELS,
 )
 CACHES: Mapping[str, str] = {}
 CHECK = None
@@ -70,8 +83,6 @@ class ExpertsView:
     experts_caption: str
     width: int
     expert_width: int
-    """Whether the layers to the experts' width and back have biases, where there are any."""
-
     hidden_size: int
     experts: int
     top_k: int
@@ -101,6 +112,18 @@ class ExpertsView:
     gate: tuple[Gate, ...]
     """Where the experts' gate meets `up`, if a kernel computes it."""
 
+    routing: RouterKernel | None
+    """The router as a kernel, where it is one."""
+
+    each: int
+    """How many rows read a token where kernels compute the experts."""
+
+    read: str
+    """The expression for those tokens."""
+
+    summed: str | None
+    """The expression for what the experts give a token, from `out`, where that is not all."""
+
     cache: None = None
     arguments: str = ""
 
@@ -108,6 +131,26 @@ class ExpertsView:
     def gates(self) -> tuple[Gate, ...]:
         """The same of all experts, the shared one among them."""
         return self.gate + (self.shared.gates if self.shared else ())
+
+    @property
+    def rows(self) -> int:
+        """What the experts' first layer gives."""
+        return 2 * self.hidden_size if self.inner.gated else self.hidden_size
+
+    @property
+    def ragged(self) -> bool:
+        """Whether its widths leave part of a tile empty."""
+        return is_ragged(self.expert_width, self.hidden_size, self.rows)
+
+    @property
+    def weighs_output(self) -> bool:
+        """The weights multiply what the experts give."""
+        return self.weigh == "output"
+
+    @property
+    def expert_tiles(self) -> ExpertTiles:
+        """How the experts' products are cut."""
+        return TILES
 
     @property
     def gated(self) -> str:
@@ -144,6 +187,8 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
         shared=beside,
         routed=_routed(mechanism),
         result=_result(mechanism),
+        routing=router_kernel(mechanism, _stages(mechanism), route_name(name)),
+        **in_kernels(mechanism),
     )
 
 
