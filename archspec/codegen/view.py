@@ -202,6 +202,7 @@ class PackageView:
             "positions": embedding.length,
             "token_types": a.embedding.token_types,
             "vectors": embedding.vectors,
+            "bounded": any(getattr(module, "kernel", None) for module in modules),
             "prefixes": any(mask.prefix for mask in masks),
             "final_norm": self._norm(a.final_norm),
             **self._further(),

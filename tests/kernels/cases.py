@@ -7,13 +7,18 @@ from typing import Any
 
 Case = dict[str, Any]
 
+NAMED = ("keys", "start", "bounds", "gaps", "prefix")
+"""What belongs to a call: keys and tokens before it, padding, a prefix."""
+
 TILES = (32, 32, 4, 1)
 """Smaller than on a GPU, so that short texts have several tiles and windows have edges in them."""
 
 
 def case(tokens: int, dtype: str = "float32", opcheck: bool = False, **shape: Any) -> Case:
     """A text of `tokens` tokens; `keys` and `start` say what was read before."""
-    where = {name: shape.pop(name) for name in ("keys", "start") if name in shape}
+    where = {name: shape.pop(name) for name in NAMED if name in shape}
+    if "prefix" in where:
+        shape["prefix"] = True
     made: Case = {"shape": shape, "tokens": tokens, "dtype": dtype, "opcheck": opcheck} | where
     return made if dtype == "float32" else made | {"tiles": TILES}
 
@@ -59,6 +64,32 @@ SAMPLE = {
     "decode-alibi": case(1, **heads(2, kv_heads=2, slopes=True), keys=50),
     "decode-window": case(1, **heads(3, window=16), keys=16),
     "decode-chunk": case(1, **heads(5, chunk=19), keys=8, start=64),
+    "padded": case(50, opcheck=True, **heads(3, kv_heads=2), bounds=[[17, 50], [0, 21]]),
+    "padded-both-sides-16-bits": case(130, "float16", **heads(5), bounds=[[40, 99], [65, 66]]),
+    "padded-window": case(60, **heads(2, window=9), bounds=[[0, 60], [20, 37]]),
+    "padded-wide-window": case(190, **heads(1, window=130), bounds=[[20, 190], [0, 177]]),
+    "padded-chunk": case(60, **heads(3, chunk=13), bounds=[[7, 60], [2, 45]]),
+    "padded-wide-chunk-16-bits": case(
+        200, "float16", **heads(1, chunk=130), bounds=[[33, 200], [0, 140]]
+    ),
+    "padded-alibi": case(40, **heads(1, kv_heads=2, slopes=True), bounds=[[9, 40], [0, 30]]),
+    "padded-sinks-softcap": case(
+        40, opcheck=True, **heads(2, sinks=True, softcap=3.0), bounds=[[9, 40], [0, 30]]
+    ),
+    "padded-both-ways": case(
+        37, opcheck=True, **heads(2, causal=False), keys=45, bounds=[[0, 20], [18, 45]]
+    ),
+    "decode-padded": case(
+        1, opcheck=True, **heads(3, 32, 2), keys=150, bounds=[[70, 150], [0, 150]], gaps=[[1, 40], [1, 41]]
+    ),
+    "decode-padded-window": case(
+        1, **heads(2, window=20, sinks=True), keys=20, start=47, bounds=[[33, 48], [0, 48]], gaps=[[1, 40]]
+    ),
+    "prefix": case(50, opcheck=True, **heads(3), prefix=21),
+    "prefix-window": case(60, **heads(2, window=9), prefix=25),
+    "prefix-wide-window": case(200, **heads(1, window=130), prefix=150),
+    "prefix-16-bits": case(90, "float16", **heads(2, 64), prefix=40),
+    "prefix-padded": case(60, **heads(2, window=20), prefix=25, bounds=[[11, 60], [0, 20]]),
     "decode-wide-group": case(1, **heads(70, 16), keys=40),
 }
 

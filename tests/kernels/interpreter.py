@@ -22,7 +22,11 @@ import torch
 from torch import Tensor
 
 from archspec.codegen.environment import environment
+from archspec.codegen.format import format_python
 from archspec.mechanisms.mixers.attention.kernels import KernelView, kernel_context
+
+
+FILES = ("launch.py", "attention_kernels.py", "decode_kernels.py", "attention_operators.py")
 
 
 def main() -> None:
@@ -44,24 +48,34 @@ def module(folder: Path, view: KernelView) -> Any:
             kernel = view
 
         context = {"header": "", "model": "a test"} | kernel_context([Module()])
-        for file in ("launch.py", "attention_kernels.py"):
-            text = environment().get_template(f"templates/kernels/{file}.jinja").render(context)
+        wanted = [file for file in FILES if file != "decode_kernels.py" or context["decodes"]]
+        rendered = {
+            file: environment().get_template(f"templates/kernels/{file}.jinja").render(context)
+            for file in wanted
+        }
+        for file, text in format_python(rendered).items():  # which drops what is not used
             (folder / name / file).write_text(text, encoding="utf-8")
         (folder / name / "__init__.py").touch()
         importlib.invalidate_caches()
-    return importlib.import_module(f"{name}.attention_kernels")
+    return importlib.import_module(f"{name}.attention_operators")
+
+
+def with_tiles(view: KernelView) -> list[str]:
+    """The files that cut work."""
+    return ["attention_kernels"] + ["decode_kernels"] * view.decodes
 
 
 def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     """Errors of the output and of every gradient."""
     shape = {"window": None, "chunk": None, "softcap": None, "sinks": False, "slopes": False}
-    shape |= {"causal": True, "kind": "attention"} | case["shape"]
+    shape |= {"causal": True, "kind": "attended", "prefix": False, "decodes": True} | case["shape"]
     shape.setdefault("value_dim", shape["head_dim"])
     shape.setdefault("scale", shape["head_dim"] ** -0.5)
     view = KernelView(**shape)
     kernels = module(folder, view)
-    for kernel in kernels.TILES if "tiles" in case else ():
-        kernels.TILES[kernel] = kernels.Tiles(*case["tiles"])
+    files = [importlib.import_module(f"{kernels.__package__}.{name}") for name in with_tiles(view)]
+    for file in files if "tiles" in case else ():
+        file.TILES |= dict.fromkeys(file.TILES, files[0].Tiles(*case["tiles"]))
     tokens, keys, dtype = case["tokens"], case.get("keys", case["tokens"]), case["dtype"]
     torch.manual_seed(0)
 
@@ -78,16 +92,27 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
         inputs.append(2.0 ** -torch.arange(1.0, view.heads + 1))
     dout = drawn(view.heads, tokens, view.value_dim)
 
+    real = reality(case, start, keys)  # (B, positions), None without padding
+    rows = torch.ones(2, tokens, dtype=torch.bool) if real is None else real[:, start:]
+    dout = dout * rows[:, None, :, None]
+    counts = [start] * bool(view.chunk) + [case.get("prefix", 0)] * view.prefix
+    bounds = torch.tensor(case["bounds"], dtype=torch.int32) if "bounds" in case else None
+
     def own(*tensors: Tensor) -> Tensor:
-        return kernels.attention(*tensors, *([start] if view.chunk else []))
+        given = [bounds, real] if view.decodes else [bounds]
+        return kernels.attended(*tensors, *counts, *given)
+
+    def written_out(*tensors: Tensor) -> Tensor:
+        return definition(view, case, start, real, *tensors)
 
     got = gradients(own, inputs, dout)
     want = gradients(
-        lambda *tensors: definition(view, start, *tensors),
-        [x.double().detach().requires_grad_(x.requires_grad) for x in inputs],
-        dout.double(),
+        written_out, [x.double().detach().requires_grad_(x.requires_grad) for x in inputs], dout.double()
     )
-    plain = gradients(lambda *tensors: definition(view, start, *tensors), inputs, dout)
+    plain = gradients(written_out, inputs, dout)
+    for made in (got, want, plain):  # what padding gives is nobody's concern, but it is a number
+        assert all(x.isfinite().all() for x in made)
+        made[:2] = [x * rows[:, None, :, None] for x in made[:2]]
     names = ["out", "dq", "dk", "dv", "dsinks"]
     found: dict[str, float] = {}
     for name, x, y, z in zip(names, got, plain, want, strict=False):
@@ -96,10 +121,24 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
         found[f"{name}_plain"] = float((y.double() - z).abs().max())
         found[f"{name}_size"] = float(z.abs().max())
     if case.get("opcheck"):
-        op = kernels._attention_decode if tokens == 1 else kernels._attention
-        phase = [(start + tokens - keys) % view.chunk] if view.chunk and tokens > 1 else []
-        torch.library.opcheck(op, (*inputs, *phase))
+        if tokens == 1:
+            name = next(iter(files[1].SHAPES))
+            torch.library.opcheck(kernels.decode, (name, *inputs, bounds, real))
+        else:
+            counts = [(start + tokens - keys) % view.chunk] if view.chunk else counts
+            torch.library.opcheck(kernels.attention, ("attended", *inputs, bounds, counts))
     return found
+
+
+def reality(case: dict[str, Any], start: int, keys: int) -> Tensor | None:
+    """Which positions are real, by the bounds of both texts and the gaps in them."""
+    if "bounds" not in case:
+        return None
+    positions = torch.arange(start + case["tokens"])
+    real = torch.stack([(positions >= a) & (positions < b) for a, b in case["bounds"]])
+    for sequence, position in case.get("gaps", ()):
+        real[sequence, position] = False
+    return real
 
 
 def gradients(function: Any, inputs: list[Tensor], dout: Tensor) -> list[Tensor]:
@@ -109,7 +148,9 @@ def gradients(function: Any, inputs: list[Tensor], dout: Tensor) -> list[Tensor]
     return [out.detach(), *torch.autograd.grad(out, learned, dout)]
 
 
-def definition(view: KernelView, start: int, q: Tensor, k: Tensor, v: Tensor, *beside: Tensor):
+def definition(
+    view: KernelView, case: dict[str, Any], start: int, real: Tensor | None, q: Tensor, k: Tensor, v: Tensor, *beside: Tensor
+) -> Tensor:
     """Attention written out, in the type of q."""
     k = k.repeat_interleave(view.group, dim=1)
     v = v.repeat_interleave(view.group, dim=1)
@@ -123,13 +164,23 @@ def definition(view: KernelView, start: int, q: Tensor, k: Tensor, v: Tensor, *b
         key = start - start % view.chunk + torch.arange(keys)
     if view.slopes:
         scores = scores - (beside[-1].to(q.dtype)[:, None, None] * (query - key))
+    hidden = torch.zeros(2, 1, tokens, keys, dtype=torch.bool)
+    firsts = torch.tensor([[a] for a, _ in case.get("bounds", [[0, 0]] * 2)])[:, None, None]
+    if tokens == 1 and view.window:
+        key = start - (start - torch.arange(keys)) % keys
     if view.causal:
-        hidden = key > query
+        hidden = hidden | (key > query)
         if view.window:
             hidden = hidden | (query - key >= view.window)
         if view.chunk:
-            hidden = hidden | (query // view.chunk != key // view.chunk)
-        scores = scores.masked_fill(hidden, float("-inf"))
+            hidden = hidden | ((query - firsts) // view.chunk != (key - firsts) // view.chunk)
+        prefix = firsts + case.get("prefix", 0)
+        hidden = hidden & ~((query < prefix) & (key < prefix))
+    if real is not None:
+        hidden = hidden | ~real[:, None, None, key]
+        if view.causal:
+            hidden = hidden & real[:, None, start:, None]  # a row of padding may see anything
+    scores = scores.masked_fill(hidden, float("-inf"))
     if view.sinks:
         column = beside[0].to(q.dtype)[None, :, None, None].expand(*scores.shape[:3], 1)
         scores = torch.cat((scores, column), dim=-1)

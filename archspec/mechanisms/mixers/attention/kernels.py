@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, TypeVar
 
 from archspec.codegen.site import SharedFile
-from archspec.mechanisms.mixers.attention.ranges import Ranges, key_ranges, row_ranges
+from archspec.mechanisms.mixers.attention.heads import Heads
+from archspec.mechanisms.mixers.attention.ranges import Ranges, View, key_ranges, row_ranges
+from archspec.mechanisms.mixers.attention.tiles import TARGETS, Tiles, tiles
 
-ATTENTION_KERNELS = SharedFile(
-    "attention_kernels.py",
-    "templates/kernels/attention_kernels.py.jinja",
-    "softmax attention as Triton kernels",
-    needed="kernel",
-    kernels=True,
+KERNEL_FILES = (
+    SharedFile(
+        "attention_operators.py",
+        "templates/kernels/attention_operators.py.jinja",
+        "softmax attention in kernels, as operators with gradients",
+        needed="kernel",
+    ),
+    SharedFile(
+        "attention_kernels.py",
+        "templates/kernels/attention_kernels.py.jinja",
+        "softmax attention as Triton kernels",
+        needed="kernel",
+        kernels=True,
+    ),
+    SharedFile(
+        "decode_kernels.py",
+        "templates/kernels/decode_kernels.py.jinja",
+        "the same for one new token",
+        needed="decode_kernel",
+        kernels=True,
+    ),
 )
 
 NARROW = 128
@@ -23,61 +39,21 @@ NARROW = 128
 
 
 @dataclass(frozen=True)
-class Part:
-    """Columns of a head that are read together: `size`, a power of two, of which `width` exist."""
-
-    first: int
-    width: int
-    size: int
-    suffix: str
-
-    @property
-    def masked(self) -> bool:
-        """Whether some of its columns do not exist."""
-        return self.width < self.size
-
-
-@dataclass(frozen=True)
-class Tiles:
-    """How a kernel cuts its work: rows of queries, keys, and what a program runs on."""
-
-    rows: int
-    keys: int
-    warps: int
-    stages: int
-
-
-@dataclass(frozen=True)
-class KernelView:
-    """The kernels for one shape of attention: its heads, what a query sees, what joins a score."""
+class KernelView(Heads):
+    """The kernels for one shape of attention: its heads, and what a query sees."""
 
     kind: str
-    heads: int
-    kv_heads: int
-    head_dim: int
-    value_dim: int
     causal: bool
     window: int | None
     chunk: int | None
-    scale: float
-    softcap: float | None
-    sinks: bool
-    slopes: bool
+    prefix: bool
+    decodes: bool
+    """Whether a call may bring a single new token."""
 
     @property
-    def group(self) -> int:
-        """Query heads that share a key-value head."""
-        return self.heads // self.kv_heads
-
-    @property
-    def key_parts(self) -> tuple[Part, ...]:
-        """How a query or key is cut."""
-        return parts(self.head_dim)
-
-    @property
-    def value_parts(self) -> tuple[Part, ...]:
-        """How a value is cut."""
-        return parts(self.value_dim)
+    def shape(self) -> Heads:
+        """Its heads alone."""
+        return Heads(**{field.name: getattr(self, field.name) for field in fields(Heads)})
 
     @property
     def reach(self) -> int | None:
@@ -85,24 +61,24 @@ class KernelView:
         return self.window or self.chunk
 
     @property
-    def narrow(self) -> bool:
-        """Whether it sees so little that every tile has a mask."""
-        return self.reach is not None and self.reach <= NARROW
+    def _view(self) -> View:
+        narrow = self.reach is not None and self.reach <= NARROW
+        return View(self.causal, self.window, self.chunk, self.prefix, narrow, self.group)
 
     @property
     def by_keys(self) -> Ranges:
         """The loops over the keys of a tile of rows."""
-        return key_ranges(self.causal, self.window, self.chunk, self.narrow, self.group)
+        return key_ranges(self._view)
 
     @property
     def by_rows(self) -> Ranges:
         """The loops over the rows that see a tile of keys."""
-        return row_ranges(self.causal, self.window, self.chunk, self.narrow, self.group)
+        return row_ranges(self._view)
 
     @property
     def times(self) -> str:
         """What a count of tokens is multiplied by for a count of rows."""
-        return f" * {self.group}" if self.group > 1 else ""
+        return self._view.times
 
     @property
     def query_head(self) -> str:
@@ -110,9 +86,9 @@ class KernelView:
         return f"head * {self.group} + member" if self.group > 1 else "head"
 
     @property
-    def e(self) -> str:
-        """The name of the columns of values."""
-        return "d" if self.value_dim == self.head_dim else "e"
+    def slot(self) -> str:
+        """The place of a row's token among the keys."""
+        return "earlier + token" if self.group > 1 else "earlier + row"
 
     @property
     def extra(self) -> str:
@@ -120,14 +96,19 @@ class KernelView:
         return "sinks_ptr, " if self.sinks else "slopes_ptr, " if self.slopes else ""
 
     @property
-    def counts(self) -> str:
-        """Arguments that change from call to call, which no binary depends on."""
-        return str(self.count_names.split(", ")).replace("'", '"')
+    def counted(self) -> str:
+        """The number of a call that only this kind has, where there is one."""
+        return "phase" if self.chunk else "prefix" if self.prefix else ""
 
     @property
     def count_names(self) -> str:
-        """The same as they stand in a kernel's arguments."""
-        return "tokens, keys, phase" if self.chunk else "tokens, keys"
+        """Arguments that change from call to call, which no binary depends on."""
+        return f"tokens, keys, {self.counted}" if self.counted else "tokens, keys"
+
+    @property
+    def counts(self) -> str:
+        """The same as a list of names."""
+        return str(self.count_names.split(", ")).replace("'", '"')
 
     @property
     def formula(self) -> str:
@@ -143,117 +124,87 @@ class KernelView:
         """What a token sees."""
         if not self.causal:
             return "a token sees every key"
+        end = ", and those of the prefix each other" if self.prefix else ""
         if self.window:
-            return f"a token sees the last {self.window:,}"
-        return (
-            f"a token sees its chunk of {self.chunk:,}"
-            if self.chunk
-            else "a token sees all before it"
-        )
+            return f"a token sees the last {self.window:,}{end}"
+        what = f"its chunk of {self.chunk:,}" if self.chunk else "all before it"
+        return f"a token sees {what}{end}"
 
     @property
-    def tensors(self) -> list[str]:
-        """Tensors beside queries, keys and values."""
+    def tensors_typed(self) -> str:
+        """Tensors beside queries, keys and values, as parameters."""
+        return "sinks: Tensor, " if self.sinks else "slopes: Tensor, " if self.slopes else ""
+
+    def forward(self, target: str) -> Tiles:
+        """The tiles of the forward pass."""
+        return tiles("forward", target, self.head_dim, self.value_dim)
+
+    def backward_queries(self, target: str) -> Tiles:
+        """The tiles of the gradients of queries."""
+        return tiles("backward_queries", target, self.head_dim, self.value_dim)
+
+    def backward_keys(self, target: str) -> Tiles:
+        """The tiles of the gradients of keys and values."""
+        return tiles("backward_keys", target, self.head_dim, self.value_dim)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The tensors that some kinds of a package's attention have beside queries, keys and values."""
+
+    sinks: bool
+    slopes: bool
+
+    @property
+    def names(self) -> list[str]:
+        """Their names."""
         return ["sinks"] * self.sinks + ["slopes"] * self.slopes
 
     @property
-    def tensors_typed(self) -> list[str]:
-        """The same as parameters."""
-        return [f", {name}: Tensor" for name in self.tensors]
+    def any(self) -> bool:
+        """Whether there is any."""
+        return bool(self.names)
 
     @property
-    def tensors_passed(self) -> list[str]:
-        """The same as arguments."""
-        return [f", {name}" for name in self.tensors]
+    def typed(self) -> str:
+        """As parameters."""
+        return "".join(f"{name}: Tensor | None, " for name in self.names)
 
     @property
-    def gradients(self) -> list[str]:
-        """What the backward pass gives."""
-        return ["dq", "dk", "dv", *(["dsinks"] if self.sinks else [])]
+    def passed(self) -> str:
+        """As arguments."""
+        return "".join(f"{name}, " for name in self.names)
 
     @property
-    def fake_gradients(self) -> list[str]:
-        """The same by their shapes alone."""
-        found = [f"_empty(q, {self.head_dim})", f"_empty(k, {self.head_dim})"]
-        found.append(f"_empty(v, {self.value_dim})")
-        return found + (["torch.empty_like(sinks)"] if self.sinks else [])
+    def given(self) -> str:
+        """As arguments of a kernel, which has those of its own kind."""
+        return f"*given({', '.join(self.names)}), " if self.names else ""
 
     @property
-    def plain(self) -> bool:
-        """Whether a score is a product and nothing else, so that its factor joins the softmax."""
-        return self.softcap is None and not self.slopes
+    def in_scores(self) -> str:
+        """Those that scores are made with."""
+        return "*given(slopes), " if self.slopes else ""
 
     @property
-    def to_bits(self) -> float:
-        """What products become scores with, as exponents of two."""
-        return self.scale * math.log2(math.e)
+    def joining(self) -> str:
+        """Those that join a softmax whose scores are ready."""
+        return "*given(sinks), " if self.sinks else ""
 
     @property
-    def forward(self) -> Tiles:
-        """The tiles of the forward pass."""
-        return _FORWARD[_class(self.head_dim, self.value_dim)]
+    def gradients(self) -> str:
+        """Their gradients in the order of the parameters."""
+        found = ["dsinks"] * self.sinks + ["None"] * self.slopes
+        return "".join(f"{name}, " for name in found)
 
     @property
-    def backward_queries(self) -> Tiles:
-        """The tiles of the gradients of queries."""
-        return _BACKWARD_QUERIES[_class(self.head_dim, self.value_dim)]
+    def gradient_types(self) -> str:
+        """The types of what the backward pass gives."""
+        return ", ".join(["Tensor"] * (3 + self.sinks))
 
-    @property
-    def backward_keys(self) -> Tiles:
-        """The tiles of the gradients of keys and values."""
-        return _BACKWARD_KEYS[_class(self.head_dim, self.value_dim)]
-
-    @property
-    def decode(self) -> Tiles:
-        """The tiles for one new token: its heads in a group are the rows."""
-        rows = max(16, min(64, 1 << (self.group - 1).bit_length()))
-        wide = max(self.head_dim, self.value_dim) > 128
-        return Tiles(rows, 32 if wide else 64, 4, 3)
-
-
-def parts(width: int) -> tuple[Part, ...]:
-    """One power of two or two of them, so that as little as possible is read beyond `width`.
-
-    A matrix unit takes 16 columns at least: 192 is 128 + 64, 80 is 64 + 16, 12 is 16 with a mask.
-    """
-    first = max(16, 1 << (width.bit_length() - 1))
-    rest = max(16, 1 << (width - first - 1).bit_length()) if width > first else 0
-    if rest == 0 or rest == first:
-        return (Part(0, width, first + rest, ""),)
-    return (
-        Part(0, first, first, f"_{first}"),
-        Part(first, width - first, rest, f"_{rest}"),
-    )
-
-
-def _class(head_dim: int, value_dim: int) -> int:
-    """The first width in the tables that has room for both."""
-    return next((w for w in _FORWARD if max(head_dim, value_dim) <= w), 512)
-
-
-# By the width of a head. Chosen by what compiling ahead of time says (registers, spills, shared
-# memory on sm_90) and by the sizes that fast kernels have there; no GPU has timed them yet.
-_FORWARD = {
-    64: Tiles(128, 128, 8, 2),
-    128: Tiles(128, 64, 8, 3),
-    192: Tiles(128, 64, 8, 2),
-    256: Tiles(128, 32, 8, 2),
-    512: Tiles(64, 32, 4, 1),
-}
-_BACKWARD_QUERIES = {
-    64: Tiles(128, 64, 8, 2),
-    128: Tiles(128, 64, 8, 2),
-    192: Tiles(64, 64, 4, 2),
-    256: Tiles(64, 32, 8, 2),
-    512: Tiles(32, 32, 4, 1),
-}
-_BACKWARD_KEYS = {
-    64: Tiles(64, 128, 8, 2),
-    128: Tiles(32, 128, 8, 2),
-    192: Tiles(32, 64, 8, 2),
-    256: Tiles(16, 64, 8, 2),
-    512: Tiles(16, 32, 8, 1),
-}
+    def of(self, kind: KernelView) -> str:
+        """What a kind passes."""
+        own = {"sinks": kind.sinks, "slopes": kind.slopes}
+        return "".join(f"{name if own[name] else 'None'}, " for name in self.names)
 
 
 class Computing(Protocol):
@@ -266,17 +217,37 @@ class Computing(Protocol):
 
 
 def kernel_context(views: Sequence[Computing]) -> dict[str, Any]:
-    """What the file of kernels sees, and the names by which modules call them."""
+    """What the files of kernels see, and the names by which modules call them."""
     names = kernel_names([v.kernel for v in views if v.kernel])
+    decodes = shape_names([kernel.shape for kernel in names if kernel.decodes])
     return {
         "kernels": [(name, kernel) for kernel, name in names.items()],
         "kernel_names": names,
+        "decodes": [(name, shape) for shape, name in decodes.items()],
+        "decode_names": decodes,
+        "targets": TARGETS,
+        "beside": Beside(any(k.sinks for k in names), any(k.slopes for k in names)),
         "capping": any(kernel.softcap for kernel in names),
-        "chunked": any(kernel.chunk for kernel in names),
-        "decoding": any(kernel.causal for kernel in names),
-        "parted": any(len(kernel.key_parts + kernel.value_parts) > 2 for kernel in names),
+        "looking_back": any(kernel.causal for kernel in names),
+        "looking_ahead": any(not kernel.causal for kernel in names),
+        "prefixing": any(kernel.prefix for kernel in names),
+        "legend": _legend(list(names)),
         "even": _even(list(names)),
     }
+
+
+def _legend(kernels: list[KernelView]) -> list[str]:
+    """What only some packages have to explain."""
+    lines: list[str] = []
+    if any(len(kernel.key_parts + kernel.value_parts) > 2 for kernel in kernels):
+        lines += [
+            "x_64     the part of x with so many columns, where a head is not as wide as a power of two"
+        ]
+    if any(kernel.chunk for kernel in kernels):
+        lines += ["phase    how far into its chunk the first key stands"]
+    if any(kernel.prefix for kernel in kernels):
+        lines += ["prefix   so many tokens at the start of a text see each other both ways"]
+    return lines
 
 
 def _even(kernels: list[KernelView]) -> str:
@@ -284,6 +255,9 @@ def _even(kernels: list[KernelView]) -> str:
     widths = {width % 16 for kernel in kernels for width in (kernel.head_dim, kernel.value_dim)}
     ends = ["_ptr"] + (["_batch", "_head", "_token"] if widths == {0} else [])
     return ", ".join(f'"{end}"' for end in ends) + ("," if len(ends) == 1 else "")
+
+
+Shape = TypeVar("Shape", bound=Heads)
 
 
 def kernel_names(kernels: Sequence[KernelView]) -> dict[KernelView, str]:
@@ -294,22 +268,32 @@ def kernel_names(kernels: Sequence[KernelView]) -> dict[KernelView, str]:
     return {
         kernel: kind + label
         for kind, those in alike.items()
-        for kernel, label in zip(those, _labels(those), strict=True)
+        for kernel, label in zip(those, _labels(those, _LABELS), strict=True)
     }
 
 
-def _labels(kernels: list[KernelView]) -> list[str]:
+def shape_names(shapes: Sequence[Heads]) -> dict[Heads, str]:
+    """A name for each, of its heads."""
+    found = list(dict.fromkeys(shapes))
+    labels = _labels(found, _LABELS_OF_HEADS)
+    return {shape: label.lstrip("_") for shape, label in zip(found, labels, strict=True)}
+
+
+def _labels(found: list[Shape], labels: Sequence[Callable[[Shape], str]]) -> list[str]:
     """The first kind of label that tells them apart."""
-    for label in _LABELS:
-        found = [label(kernel) for kernel in kernels]
-        if len(set(found)) == len(kernels):
-            return found
-    return [f"_{number}" for number in range(1, len(kernels) + 1)]
+    for label in labels:
+        made = [label(one) for one in found]
+        if len(set(made)) == len(found):
+            return made
+    return [f"_{number}" for number in range(1, len(found) + 1)]
 
 
+_LABELS_OF_HEADS: tuple[Callable[[Heads], str], ...] = (
+    lambda k: f"_{k.heads}x{k.head_dim}",
+    lambda k: f"_{k.heads}x{k.head_dim}_{k.kv_heads}x{k.value_dim}",
+)
 _LABELS: tuple[Callable[[KernelView], str], ...] = (
     lambda k: "",
     lambda k: f"_{k.reach}",
-    lambda k: f"_{k.heads}x{k.head_dim}",
-    lambda k: f"_{k.heads}x{k.head_dim}_{k.kv_heads}x{k.value_dim}",
+    *_LABELS_OF_HEADS,
 )

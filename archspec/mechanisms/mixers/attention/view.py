@@ -15,7 +15,7 @@ from archspec.mechanisms.mixers.attention.functions import (
     RelativeView,
     shared,
 )
-from archspec.mechanisms.mixers.attention.kernels import ATTENTION_KERNELS, KernelView
+from archspec.mechanisms.mixers.attention.kernels import KERNEL_FILES, KernelView
 from archspec.mechanisms.mixers.attention.parts import (
     GATES,
     Alibi,
@@ -37,7 +37,7 @@ __all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "attention.py"
 PURPOSE = "the attention of each kind of layer"
-SHARED = (ATTEND, ATTENTION_KERNELS, SELECT)
+SHARED = (ATTEND, *KERNEL_FILES, SELECT)
 CACHES = {
     "KeyValueCache": "templates/caches/key_value.py.jinja",
     "RollingCache": "templates/caches/rolling.py.jinja",
@@ -192,19 +192,36 @@ class AttentionView:
         return "step.source_padding" if self.cache == "SourceCache" else "step.padding"
 
     @property
+    def decode_kernel(self) -> KernelView | None:
+        """The kernels, where a call may bring a single new token."""
+        return self.kernel if self.kernel and self.kernel.decodes else None
+
+    @property
+    def in_kernels(self) -> str:
+        """When kernels compute it: two bounds must say which tokens are real."""
+        if self.cache == "SourceCache":
+            return "use_kernels(q, k, v)"
+        bounded = "step.padding is None or " + ("step.start == 0" if self.chunk else "step.bounds is not None")
+        return f"({bounded}) and use_kernels(q, k, v)" if self.causal else "use_kernels(q, k, v)"
+
+    @property
     def kernel_arguments(self) -> str:
         """What follows q, k and v where kernels compute it."""
-        return self._beside("self.sinks", "step.start")
+        source = "source_" if self.cache == "SourceCache" else ""
+        prefix = "step.prefix if step.start == 0 else 0"
+        padding = [f"step.{source}bounds", f"step.{source}padding"]
+        return self._beside("self.sinks", "step.start", prefix, padding)
 
     @property
     def selftest_kernel_arguments(self) -> str:
         """The same on a text from its start."""
-        return self._beside("sinks", "0")
+        return self._beside("sinks", "0", "0", ["None", "None"])
 
-    def _beside(self, sinks: str, start: str) -> str:
-        parts = [sinks] if self.sinks else []
-        parts += ["slopes"] if self.slopes else []
-        return "".join(f", {part}" for part in parts + ([start] if self.chunk else []))
+    def _beside(self, sinks: str, start: str, prefix: str, padding: list[str]) -> str:
+        parts = [sinks] if self.sinks else ["slopes"] if self.slopes else []
+        parts += [start] if self.chunk else []
+        parts += [prefix] if self.prefix else []
+        return ", ".join(parts + padding[: 2 if self.decode_kernel else 1])
 
     @property
     def both_ways_arguments(self) -> str:
@@ -299,11 +316,11 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         only=("q",) if a.shared_keys else ("q", "k", "v"),
         cache=_cache(a) if site.decodes and a.is_causal() and not a.shared_keys else None,
         function=Attend(_kind(a), core),
-        kernel=None if a.relative_bias or a.select else _kernel(a, Attend(_kind(a), core)),
+        kernel=None if a.relative_bias or a.select else _kernel(a, Attend(_kind(a), core), site),
     )
 
 
-def _kernel(a: Attention, function: Attend) -> KernelView:
+def _kernel(a: Attention, function: Attend, site: Site) -> KernelView:
     return KernelView(
         kind=function.name.removeprefix("attend_"),
         heads=a.heads,
@@ -317,6 +334,8 @@ def _kernel(a: Attention, function: Attend) -> KernelView:
         softcap=a.softcap,
         sinks=a.sinks,
         slopes=a.alibi is not None,
+        prefix=a.prefix,
+        decodes=site.decodes and a.is_causal(),
     )
 
 
