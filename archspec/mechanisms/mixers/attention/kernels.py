@@ -38,6 +38,20 @@ NARROW = 128
 """Up to this window or chunk hardly a tile is seen whole: one loop with a mask reads them all."""
 
 
+WIDE = 192
+"""Up to this width a program has room for the gradients of a tile's keys and of its values."""
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """A kernel of the backward pass that sums over rows: its name, and what it gives."""
+
+    name: str
+    formula: str
+    dk: bool
+    dv: bool
+
+
 @dataclass(frozen=True)
 class KernelView(Heads):
     """The kernels for one shape of attention: its heads, and what a query sees."""
@@ -143,9 +157,18 @@ class KernelView(Heads):
         """The tiles of the gradients of queries."""
         return tiles("backward_queries", target, self.head_dim, self.value_dim)
 
-    def backward_keys(self, target: str) -> Tiles:
-        """The tiles of the gradients of keys and values."""
-        return tiles("backward_keys", target, self.head_dim, self.value_dim)
+    @property
+    def by_key(self) -> tuple[Gradients, ...]:
+        """What goes over the rows that see a key: wide heads leave room for one sum at a time."""
+        dk = f"dk = Σ ds q · {self.scale:.4g}"
+        if max(self.head_dim, self.value_dim) <= WIDE:
+            return (Gradients("keys", f"dv = Σ p dout and {dk}", dk=True, dv=True),)
+        values = Gradients("values", "dv = Σ p dout", dk=False, dv=True)
+        return (Gradients("keys", dk, dk=True, dv=False), values)
+
+    def backward(self, target: str, gradients: Gradients) -> Tiles:
+        """The tiles of the gradients of keys, of values, or of both."""
+        return tiles(f"backward_{gradients.name}", target, self.head_dim, self.value_dim)
 
 
 @dataclass(frozen=True)
@@ -227,6 +250,7 @@ def kernel_context(views: Sequence[Computing]) -> dict[str, Any]:
         "decode_names": decodes,
         "targets": TARGETS,
         "beside": Beside(any(k.sinks for k in names), any(k.slopes for k in names)),
+        "wide": any(len(kernel.by_key) > 1 for kernel in names),
         "capping": any(kernel.softcap for kernel in names),
         "looking_back": any(kernel.causal for kernel in names),
         "looking_ahead": any(not kernel.causal for kernel in names),
