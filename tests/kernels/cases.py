@@ -7,8 +7,8 @@ from typing import Any
 
 Case = dict[str, Any]
 
-NAMED = ("keys", "start", "bounds", "gaps", "prefix")
-"""What belongs to a call: keys and tokens before it, padding, a prefix."""
+NAMED = ("keys", "start", "bounds", "gaps", "prefix", "page", "lengths")
+"""What belongs to a call: keys and tokens before it, padding, a prefix, pages."""
 
 TILES = (32, 32, 4, 1)
 """Smaller than on a GPU, so that short texts have several tiles and windows have edges in them."""
@@ -90,6 +90,25 @@ SAMPLE = {
     "prefix-wide-window": case(200, **heads(1, window=130), prefix=150),
     "prefix-16-bits": case(90, "float16", **heads(2, 64), prefix=40),
     "prefix-padded": case(60, **heads(2, window=20), prefix=25, bounds=[[11, 60], [0, 20]]),
+    "paged": case(20, **heads(3, kv_heads=2), keys=70, page=16, lengths=[70, 41]),
+    "paged-short": case(20, **heads(1), keys=40, page=8, lengths=[7, 40]),
+    "paged-16-bits": case(70, "float16", **heads(2, 80), keys=140, page=64, lengths=[140, 75]),
+    "paged-window-sinks": case(
+        20, **heads(2, window=9, sinks=True), keys=50, page=12, lengths=[50, 33]
+    ),
+    "paged-wide-chunk": case(30, **heads(2, chunk=130), keys=170, page=16, lengths=[170, 99]),
+    "paged-alibi": case(9, **heads(1, kv_heads=2, slopes=True), keys=40, page=16, lengths=[40, 21]),
+    "paged-decode": case(1, **heads(3, 32, 2), keys=300, page=16, lengths=[300, 5]),
+    "paged-decode-window": case(
+        1, **heads(5, window=50, softcap=3.0), keys=200, page=32, lengths=[200, 41]
+    ),
+    "paged-decode-chunk": case(1, **heads(2, chunk=64), keys=200, page=16, lengths=[200, 193]),
+    "paged-decode-sinks-16-bits": case(
+        1, "float16", **heads(8, 64, sinks=True), keys=150, page=64, lengths=[150, 70]
+    ),
+    "paged-decode-alibi": case(
+        1, **heads(1, kv_heads=2, slopes=True), keys=90, page=16, lengths=[64, 90]
+    ),
     "decode-wide-group": case(1, **heads(70, 16), keys=40),
 }
 

@@ -26,7 +26,8 @@ from archspec.codegen.format import format_python
 from archspec.mechanisms.mixers.attention.kernels import KernelView, kernel_context
 
 
-FILES = ("launch.py", "attention_kernels.py", "decode_kernels.py", "attention_operators.py")
+FILES = ("launch.py", "attention_kernels.py", "attention_operators.py")
+DECODING = ("decode_kernels.py", "paged.py", "paged_kernels.py")
 
 
 def main() -> None:
@@ -48,7 +49,7 @@ def module(folder: Path, view: KernelView) -> Any:
             kernel = view
 
         context = {"header": "", "model": "a test"} | kernel_context([Module()])
-        wanted = [file for file in FILES if file != "decode_kernels.py" or context["decodes"]]
+        wanted = [*FILES, *(DECODING if view.paged else DECODING[: view.decodes])]
         rendered = {
             file: environment().get_template(f"templates/kernels/{file}.jinja").render(context)
             for file in wanted
@@ -62,7 +63,7 @@ def module(folder: Path, view: KernelView) -> Any:
 
 def with_tiles(view: KernelView) -> list[str]:
     """The files that cut work."""
-    return ["attention_kernels"] + ["decode_kernels"] * view.decodes
+    return ["attention_kernels"] + ["decode_kernels"] * view.decodes + ["paged_kernels"] * view.paged
 
 
 def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
@@ -90,6 +91,9 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     inputs = [x.clone().requires_grad_() for x in (q, k, v, *beside)]
     if view.slopes:
         inputs.append(2.0 ** -torch.arange(1.0, view.heads + 1))
+    if "page" in case:
+        paged = importlib.import_module(f"{kernels.__package__}.paged")
+        return check_paged(paged, view, case, [x.detach() for x in inputs])
     dout = drawn(view.heads, tokens, view.value_dim)
 
     real = reality(case, start, keys)  # (B, positions), None without padding
@@ -130,6 +134,31 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     return found
 
 
+def check_paged(paged: Any, view: KernelView, case: dict[str, Any], inputs: list[Tensor]) -> dict[str, float]:
+    """The same for keys in pages, each text as long as it is; with kernels, and without."""
+    (q, k, v, *beside), page, lengths = inputs, case["page"], torch.tensor(case["lengths"])
+    pages = -(-k.shape[2] // page)
+    table = torch.randperm(2 * pages).view(2, pages).int()
+    blocks = [k.new_zeros(2 * pages, page, view.kv_heads, x.shape[3]) for x in (k, v)]
+    cache = paged.PagedKeyValueCache(*blocks, table, torch.zeros(2, dtype=torch.int32))
+    cache.append(k[:, :, :3], v[:, :, :3])
+    cache.append(k[:, :, 3:], v[:, :, 3:])
+    cache.lengths = lengths.int()
+    found: dict[str, float] = {"out": 0.0, "out_plain": 0.0, "out_size": 0.0}
+    for used, name in ((True, "out"), (False, "out_plain")):
+        paged.use_kernels = lambda *_, used=used: used
+        out = paged.attended_paged(q, cache, *beside)
+        assert out.isfinite().all()
+        for b, length in enumerate(case["lengths"]):
+            own = [x[b : b + 1].double() for x in (q[:, :, -length:], k[:, :, :length], v[:, :, :length])]
+            start = length - own[0].shape[2]
+            want = definition(view, {"whole": True}, start, None, *own, *(x.double() for x in beside))
+            error = (out[b, :, -length:] - want[0]).abs().max().item()
+            found[name] = max(found[name], error)
+            found["out_size"] = max(found["out_size"], want.abs().max().item())
+    return found
+
+
 def reality(case: dict[str, Any], start: int, keys: int) -> Tensor | None:
     """Which positions are real, by the bounds of both texts and the gaps in them."""
     if "bounds" not in case:
@@ -160,13 +189,13 @@ def definition(
     tokens, keys = q.shape[2], k.shape[2]
     query = start + torch.arange(tokens)[:, None]
     key = start + tokens - keys + torch.arange(keys)
-    if tokens == 1 and view.chunk:
+    if tokens == 1 and view.chunk and "whole" not in case:
         key = start - start % view.chunk + torch.arange(keys)
     if view.slopes:
         scores = scores - (beside[-1].to(q.dtype)[:, None, None] * (query - key))
-    hidden = torch.zeros(2, 1, tokens, keys, dtype=torch.bool)
-    firsts = torch.tensor([[a] for a, _ in case.get("bounds", [[0, 0]] * 2)])[:, None, None]
-    if tokens == 1 and view.window:
+    hidden = torch.zeros(1, 1, tokens, keys, dtype=torch.bool)
+    firsts = torch.tensor([[a] for a, _ in case.get("bounds", [[0, 0]])])[:, None, None]
+    if tokens == 1 and view.window and "whole" not in case:
         key = start - (start - torch.arange(keys)) % keys
     if view.causal:
         hidden = hidden | (key > query)

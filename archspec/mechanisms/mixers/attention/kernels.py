@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol, TypeVar
 
 from archspec.codegen.site import SharedFile
@@ -30,6 +30,19 @@ KERNEL_FILES = (
         "templates/kernels/decode_kernels.py.jinja",
         "the same for one new token",
         needed="decode_kernel",
+        kernels=True,
+    ),
+    SharedFile(
+        "paged.py",
+        "templates/kernels/paged.py.jinja",
+        "attention to keys in pages, for servers",
+        needed="paged_kernel",
+    ),
+    SharedFile(
+        "paged_kernels.py",
+        "templates/kernels/paged_kernels.py.jinja",
+        "the same as Triton kernels",
+        needed="paged_kernel",
         kernels=True,
     ),
 )
@@ -83,6 +96,26 @@ class KernelView(Heads):
     def by_keys(self) -> Ranges:
         """The loops over the keys of a tile of rows."""
         return key_ranges(self._view)
+
+    @property
+    def paged(self) -> bool:
+        """Whether its keys may lie in pages."""
+        return self.causal and self.decodes and not self.prefix
+
+    @property
+    def in_pages(self) -> Ranges:
+        """The loops over keys in pages."""
+        return key_ranges(replace(self._view, padded=False))
+
+    @property
+    def plain_arguments(self) -> str:
+        """How PyTorch's operators compute it for keys in pages."""
+        parts = [repr(self.scale)]
+        for name in ("window", "chunk", "softcap"):
+            value = getattr(self, name)
+            parts += [f"{name}={value!r}"] if value else []
+        parts += ["sinks=sinks"] * self.sinks + ["slopes=slopes"] * self.slopes
+        return ", ".join(parts)
 
     @property
     def by_rows(self) -> Ranges:
@@ -243,7 +276,14 @@ def kernel_context(views: Sequence[Computing]) -> dict[str, Any]:
     """What the files of kernels see, and the names by which modules call them."""
     names = kernel_names([v.kernel for v in views if v.kernel])
     decodes = shape_names([kernel.shape for kernel in names if kernel.decodes])
+    paged = {kernel: name for kernel, name in names.items() if kernel.paged}
+    paged_shapes = {kernel.shape for kernel in paged}
     return {
+        "paged": [(name, kernel) for kernel, name in paged.items()],
+        "paged_shapes": [(name, shape) for shape, name in decodes.items() if shape in paged_shapes],
+        "paged_parameters": _paged_parameters(list(paged)),
+        "windowing": any(kernel.window for kernel in paged),
+        "chunking": any(kernel.chunk for kernel in paged),
         "kernels": [(name, kernel) for kernel, name in names.items()],
         "kernel_names": names,
         "decodes": [(name, shape) for shape, name in decodes.items()],
@@ -258,6 +298,14 @@ def kernel_context(views: Sequence[Computing]) -> dict[str, Any]:
         "legend": _legend(list(names)),
         "even": _even(list(names)),
     }
+
+
+def _paged_parameters(kernels: list[KernelView]) -> str:
+    """What the function for keys in pages takes after the scale."""
+    types = {"window": "int", "chunk": "int", "softcap": "float"}
+    types |= {"sinks": "Tensor", "slopes": "Tensor"}
+    there = [name for name in types if any(getattr(kernel, name) for kernel in kernels)]
+    return "".join(f", {name}: {types[name]} | None = None" for name in there)
 
 
 def _legend(kernels: list[KernelView]) -> list[str]:

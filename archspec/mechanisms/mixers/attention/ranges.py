@@ -24,6 +24,8 @@ class View:
     prefix: bool
     narrow: bool
     group: int
+    padded: bool = True
+    """Whether texts may have padding; where they have none, the first key is in slot 0."""
 
     @property
     def times(self) -> str:
@@ -39,13 +41,16 @@ class View:
         """The first key that the query at `last` sees."""
         if self.window:
             return f"{last} - {self.window - 1}"
-        return f"{last} - ({last} + phase) % {self.chunk}"
+        return f"{last} - {self._in_chunk(last)}"
+
+    def _in_chunk(self, key: str) -> str:
+        return f"({key} + phase) % {self.chunk}" if self.padded else f"{key} % {self.chunk}"
 
     def after(self, key: str) -> str:
         """One after the last query that sees `key`."""
         if self.window:
             return f"{key} + {self.window}"
-        return f"{key} + {self.chunk} - ({key} + phase) % {self.chunk}"
+        return f"{key} + {self.chunk} - {self._in_chunk(key)}"
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,10 @@ DIAGONAL = "the diagonal"
 FAR = "only some rows see as far back"
 PADDED = "if bounds_ptr is not None:"
 PREFIX = [PADDED, "    prefix = prefix_end(bounds_ptr, sequence, prefix)"]
+WITHIN = [
+    PADDED,
+    "    begin, lowest, highest = within(bounds_ptr, sequence, begin, lowest, highest)",
+]
 FROM_FIRST = "    phase = {chunk} - tl.load(bounds_ptr + 2 * sequence) % {chunk}"
 
 
@@ -92,15 +101,12 @@ def key_ranges(view: View) -> Ranges:
         f"lowest = earlier + {'start' if group > 1 else 'tile * ROWS'}",
         f"highest = earlier + tl.minimum({past}, tokens - 1)",
     ]
-    lines += [PADDED, FROM_FIRST.format(chunk=view.chunk)] if view.chunk else []
+    lines += [PADDED, FROM_FIRST.format(chunk=view.chunk)] if view.chunk and view.padded else []
     lines += PREFIX if view.prefix else []
     lines.append(f"begin = tl.maximum({view.first('lowest')}, 0)" if view.near else "begin = 0")
     if view.prefix and view.near:
         lines.append("begin = tl.where(lowest < prefix, 0, begin)")
-    lines += [
-        PADDED,
-        "    begin, lowest, highest = within(bounds_ptr, sequence, begin, lowest, highest)",
-    ]
+    lines += WITHIN if view.padded else []
     seen, stop = "key[None, :] <= last[:, None]", "highest + 1"
     lines += _row_bounds(view)
     if view.near:

@@ -197,6 +197,11 @@ class AttentionView:
         return self.kernel if self.kernel and self.kernel.decodes else None
 
     @property
+    def paged_kernel(self) -> KernelView | None:
+        """The kernels, where its keys may lie in pages."""
+        return self.kernel if self.kernel and self.kernel.paged else None
+
+    @property
     def in_kernels(self) -> str:
         """When kernels compute it: two bounds must say which tokens are real."""
         if self.cache == "SourceCache":
