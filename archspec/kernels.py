@@ -89,9 +89,10 @@ def compile_kernels(files: dict[str, str], package: str, target: str) -> list[Co
     `ArchspecError` where torch or Triton is missing.
     """
     _require()
-    with tempfile.TemporaryDirectory() as folder, _imported(
-        files, package, folder, target
-    ) as modules:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _imported(files, package, folder, target) as modules,
+    ):
         variants: list[Any] = [variant for module in modules for variant in module.variants()]
         triton: Any = import_module("triton")
         with triton.knobs.cache.scope(), ThreadPoolExecutor(os.cpu_count()) as pool:

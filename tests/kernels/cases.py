@@ -80,10 +80,20 @@ SAMPLE = {
         37, opcheck=True, **heads(2, causal=False), keys=45, bounds=[[0, 20], [18, 45]]
     ),
     "decode-padded": case(
-        1, opcheck=True, **heads(3, 32, 2), keys=150, bounds=[[70, 150], [0, 150]], gaps=[[1, 40], [1, 41]]
+        1,
+        opcheck=True,
+        **heads(3, 32, 2),
+        keys=150,
+        bounds=[[70, 150], [0, 150]],
+        gaps=[[1, 40], [1, 41]],
     ),
     "decode-padded-window": case(
-        1, **heads(2, window=20, sinks=True), keys=20, start=47, bounds=[[33, 48], [0, 48]], gaps=[[1, 40]]
+        1,
+        **heads(2, window=20, sinks=True),
+        keys=20,
+        start=47,
+        bounds=[[33, 48], [0, 48]],
+        gaps=[[1, 40]],
     ),
     "prefix": case(50, opcheck=True, **heads(3), prefix=21),
     "prefix-window": case(60, **heads(2, window=9), prefix=25),

@@ -63,7 +63,9 @@ def module(folder: Path, view: KernelView) -> Any:
 
 def with_tiles(view: KernelView) -> list[str]:
     """The files that cut work."""
-    return ["attention_kernels"] + ["decode_kernels"] * view.decodes + ["paged_kernels"] * view.paged
+    return (
+        ["attention_kernels"] + ["decode_kernels"] * view.decodes + ["paged_kernels"] * view.paged
+    )
 
 
 def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
@@ -111,7 +113,9 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
 
     got = gradients(own, inputs, dout)
     want = gradients(
-        written_out, [x.double().detach().requires_grad_(x.requires_grad) for x in inputs], dout.double()
+        written_out,
+        [x.double().detach().requires_grad_(x.requires_grad) for x in inputs],
+        dout.double(),
     )
     plain = gradients(written_out, inputs, dout)
     for made in (got, want, plain):  # what padding gives is nobody's concern, but it is a number
@@ -134,7 +138,9 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     return found
 
 
-def check_paged(paged: Any, view: KernelView, case: dict[str, Any], inputs: list[Tensor]) -> dict[str, float]:
+def check_paged(
+    paged: Any, view: KernelView, case: dict[str, Any], inputs: list[Tensor]
+) -> dict[str, float]:
     """The same for keys in pages, each text as long as it is; with kernels, and without."""
     (q, k, v, *beside), page, lengths = inputs, case["page"], torch.tensor(case["lengths"])
     pages = -(-k.shape[2] // page)
@@ -150,9 +156,14 @@ def check_paged(paged: Any, view: KernelView, case: dict[str, Any], inputs: list
         out = paged.attended_paged(q, cache, *beside)
         assert out.isfinite().all()
         for b, length in enumerate(case["lengths"]):
-            own = [x[b : b + 1].double() for x in (q[:, :, -length:], k[:, :, :length], v[:, :, :length])]
+            own = [
+                x[b : b + 1].double()
+                for x in (q[:, :, -length:], k[:, :, :length], v[:, :, :length])
+            ]
             start = length - own[0].shape[2]
-            want = definition(view, {"whole": True}, start, None, *own, *(x.double() for x in beside))
+            want = definition(
+                view, {"whole": True}, start, None, *own, *(x.double() for x in beside)
+            )
             error = (out[b, :, -length:] - want[0]).abs().max().item()
             found[name] = max(found[name], error)
             found["out_size"] = max(found["out_size"], want.abs().max().item())
@@ -178,7 +189,14 @@ def gradients(function: Any, inputs: list[Tensor], dout: Tensor) -> list[Tensor]
 
 
 def definition(
-    view: KernelView, case: dict[str, Any], start: int, real: Tensor | None, q: Tensor, k: Tensor, v: Tensor, *beside: Tensor
+    view: KernelView,
+    case: dict[str, Any],
+    start: int,
+    real: Tensor | None,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *beside: Tensor,
 ) -> Tensor:
     """Attention written out, in the type of q."""
     k = k.repeat_interleave(view.group, dim=1)

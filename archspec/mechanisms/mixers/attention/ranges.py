@@ -81,18 +81,22 @@ PARTLY = "some rows see a part of the tile"
 DIAGONAL = "the diagonal"
 FAR = "only some rows see as far back"
 PADDED = "if bounds_ptr is not None:"
-PREFIX = [PADDED, "    prefix = prefix_end(bounds_ptr, sequence, prefix)"]
-WITHIN = [
-    PADDED,
-    "    begin, lowest, highest = within(bounds_ptr, sequence, begin, lowest, highest)",
+TEXT = [
+    "    opens = tl.load(bounds_ptr + 2 * sequence)",
+    "    closes = tl.load(bounds_ptr + 2 * sequence + 1)",
 ]
-FROM_FIRST = "    phase = {chunk} - tl.load(bounds_ptr + 2 * sequence) % {chunk}"
+WITHIN = [
+    f"{PADDED}  # no key in front of the text, and no row outside",
+    "    begin = tl.where(lowest < closes, tl.maximum(begin, opens), closes)",
+    "    highest = tl.minimum(highest, closes - 1)",
+    "    lowest = tl.minimum(tl.maximum(lowest, opens), highest)",
+]
 
 
 def key_ranges(view: View) -> Ranges:
     """The keys that a tile of rows sees; the rows of a tile are `group` heads of each token."""
     if not view.causal:
-        return _all_keys()
+        return _all_keys(view)
     token, group = ("token", view.group) if view.group > 1 else ("row", 1)
     past = f"(tile * ROWS + ROWS - 1){f' // {group}' if group > 1 else ''}"
     lines = [
@@ -101,8 +105,7 @@ def key_ranges(view: View) -> Ranges:
         f"lowest = earlier + {'start' if group > 1 else 'tile * ROWS'}",
         f"highest = earlier + tl.minimum({past}, tokens - 1)",
     ]
-    lines += [PADDED, FROM_FIRST.format(chunk=view.chunk)] if view.chunk and view.padded else []
-    lines += PREFIX if view.prefix else []
+    lines += _text(view)
     lines.append(f"begin = tl.maximum({view.first('lowest')}, 0)" if view.near else "begin = 0")
     if view.prefix and view.near:
         lines.append("begin = tl.where(lowest < prefix, 0, begin)")
@@ -141,16 +144,15 @@ def row_ranges(view: View) -> Ranges:
     if not view.causal:
         lines = [
             f"end = tokens{times}",
-            PADDED,
-            "    end = tl.where(touches(bounds_ptr, sequence, first, first + KEYS), end, 0)",
+            *_text(view),
+            "    end = tl.where((first + KEYS > opens) & (first < closes), end, 0)",
         ]
         return Ranges(tuple(lines), (Loop("0", "end", False, WHOLE, ragged=True),), "")
     lines = [
         "earlier = keys - tokens  # keys before the first query",
         f"begin = tl.maximum(first - earlier, 0){times}  # the first row that sees any",
     ]
-    lines += [PADDED, FROM_FIRST.format(chunk=view.chunk)] if view.chunk else []
-    lines += PREFIX if view.prefix else []
+    lines += _text(view)
     if view.prefix:
         lines.append("begin = tl.where(first < prefix, 0, begin)")
     seen, to = "(key <= last[None, :])", f"tokens{times}"
@@ -169,8 +171,9 @@ def row_ranges(view: View) -> Ranges:
         lines.append(f"end = tl.where(first < prefix, tl.maximum(end, prefix{times}), end)")
     seen += " & real[None, :]"
     lines += [
-        PADDED,
-        f"    begin, end = rows_within(bounds_ptr, sequence, begin, end, first + KEYS, {view.group})",
+        f"{PADDED}  # no row outside the text, and none for keys in front of it",
+        f"    end = tl.minimum(end, closes{times})",
+        f"    begin = tl.where(first + KEYS > opens, tl.maximum(begin, opens{times}), end)",
     ]
     if view.narrow:
         loops = (Loop("begin", "end", True, PARTLY),)
@@ -192,11 +195,11 @@ def row_ranges(view: View) -> Ranges:
     return Ranges(tuple(lines), loops, seen, tuple(rows))
 
 
-def _all_keys() -> Ranges:
+def _all_keys(view: View) -> Ranges:
     lines = (
         "begin, stop = 0, keys",
-        PADDED,
-        "    begin, stop = text(bounds_ptr, sequence)",
+        *_text(view),
+        "    begin, stop = opens, closes",
         "full = begin + (stop - begin) // KEYS * KEYS",
     )
     loops = (
@@ -204,6 +207,13 @@ def _all_keys() -> Ranges:
         Loop("full", "stop", True, "where the keys end"),
     )
     return Ranges(lines, loops, "key[None, :] < stop")
+
+
+def _text(view: View) -> list[str]:
+    """Where a padded text begins and ends, and what is counted from there."""
+    lines = [PADDED, *TEXT] if view.padded else []
+    lines += [f"    phase = {view.chunk} - opens % {view.chunk}"] if view.chunk and lines else []
+    return lines + (["    prefix = tl.minimum(opens + prefix, closes)"] if view.prefix else [])
 
 
 def _row_bounds(view: View) -> list[str]:

@@ -206,7 +206,9 @@ class AttentionView:
         """When kernels compute it: two bounds must say which tokens are real."""
         if self.cache == "SourceCache":
             return "use_kernels(q, k, v)"
-        bounded = "step.padding is None or " + ("step.start == 0" if self.chunk else "step.bounds is not None")
+        bounded = "step.padding is None or " + (
+            "step.start == 0" if self.chunk else "step.bounds is not None"
+        )
         return f"({bounded}) and use_kernels(q, k, v)" if self.causal else "use_kernels(q, k, v)"
 
     @property
