@@ -129,7 +129,8 @@ def _imported(
         invalidate_caches()
         found = [path.removesuffix(".py") for path in files if path.endswith("_kernels.py")]
         if found:
-            import_module(f"{name}.launch").TARGET = target
+            launch: Any = import_module(f"{name}.launch")
+            launch.TARGET = target
         yield [import_module(f"{name}.{module}") for module in found]
     finally:
         sys.path.remove(folder)

@@ -23,8 +23,8 @@ from torch import Tensor
 
 from archspec.codegen.environment import environment
 from archspec.codegen.format import format_python
-from archspec.mechanisms.mixers.attention.kernels import KernelView, kernel_context
-
+from archspec.mechanisms.mixers.attention.kernel_files import kernel_context
+from archspec.mechanisms.mixers.attention.kernels import KernelView
 
 FILES = ("launch.py", "attention_kernels.py", "attention_operators.py")
 DECODING = ("decode_kernels.py", "paged.py", "paged_kernels.py")

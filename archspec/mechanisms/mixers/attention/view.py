@@ -15,7 +15,8 @@ from archspec.mechanisms.mixers.attention.functions import (
     RelativeView,
     shared,
 )
-from archspec.mechanisms.mixers.attention.kernels import KERNEL_FILES, KernelView
+from archspec.mechanisms.mixers.attention.kernel_files import KERNEL_FILES
+from archspec.mechanisms.mixers.attention.kernels import KernelView
 from archspec.mechanisms.mixers.attention.parts import (
     GATES,
     Alibi,
