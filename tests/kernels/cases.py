@@ -57,6 +57,8 @@ SAMPLE = {
     "192-128": case(33, **heads(2, 192, value_dim=128)),
     "192-128-16-bits": case(40, "float16", **heads(1, 192, value_dim=128)),
     "256": case(20, **heads(1, 256)),
+    "512": case(20, **heads(1, 512)),
+    "paged-512": case(20, **heads(1, 512), keys=30, page=16, lengths=[30, 22]),
     "12-40": case(20, **heads(3, 12, value_dim=40)),
     "decode": case(1, opcheck=True, **heads(3, 80, 2), keys=150),
     "decode-16-bits": case(1, "float16", **heads(5, 64), keys=150),

@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from archspec.mechanisms.mixers.attention.tiles import Tiles, decode_tiles
 
 
+SLAB = 256
+"""Columns of an output that a program has room for."""
+
+
 @dataclass(frozen=True)
 class Part:
     """Columns of a head that are read together: `size`, a power of two, of which `width` exist."""
 
-    first: int
+    first: str
+    """Where it begins; nothing where that is at column 0."""
+
     width: int
     size: int
     suffix: str
@@ -52,6 +58,34 @@ class Heads:
         return parts(self.value_dim)
 
     @property
+    def slabs(self) -> int:
+        """How many programs share the columns of an output that is too wide for one."""
+        return -(-max(self.head_dim, self.value_dim) // SLAB)
+
+    @property
+    def key_sums(self) -> tuple[Part, ...]:
+        """How a program cuts the sums that are as wide as a key."""
+        return self._own(self.head_dim) if self.slabs > 1 else self.key_parts
+
+    @property
+    def value_sums(self) -> tuple[Part, ...]:
+        """How a program cuts the sums that are as wide as a value."""
+        return self._own(self.value_dim) if self.slabs > 1 else self.value_parts
+
+    def _own(self, width: int) -> tuple[Part, ...]:
+        there = SLAB if width == self.slabs * SLAB else 0
+        return (Part(f"tl.program_id(2) * {SLAB}", there, SLAB, "_own"),)
+
+    def columns(self, *names: str) -> list[tuple[str, Part]]:
+        """The columns of what is cut so, each once: the start of a name, and the part."""
+        found: dict[str, tuple[str, Part]] = {}
+        for name in names:
+            letter = "d" if name.startswith("key") else self.e
+            for part in getattr(self, name):
+                found.setdefault(letter + part.suffix, (letter, part))
+        return list(found.values())
+
+    @property
     def e(self) -> str:
         """The name of the columns of values."""
         return "d" if self.value_dim == self.head_dim else "e"
@@ -79,8 +113,8 @@ def parts(width: int) -> tuple[Part, ...]:
     first = max(16, 1 << (width.bit_length() - 1))
     rest = max(16, 1 << (width - first - 1).bit_length()) if width > first else 0
     if rest == 0 or rest == first:
-        return (Part(0, width, first + rest, ""),)
+        return (Part("", width, first + rest, ""),)
     return (
-        Part(0, first, first, f"_{first}"),
-        Part(first, width - first, rest, f"_{rest}"),
+        Part("", first, first, f"_{first}"),
+        Part(str(first), width - first, rest, f"_{rest}"),
     )

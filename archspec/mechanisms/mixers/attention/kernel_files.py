@@ -134,6 +134,7 @@ def kernel_context(views: Sequence[Computing]) -> dict[str, Any]:
         "decode_names": decodes,
         "targets": TARGETS,
         "beside": Beside(any(k.sinks for k in names), any(k.slopes for k in names)),
+        "slabs": ", KERNELS[kind].slabs" if any(kernel.slabs > 1 for kernel in names) else "",
         "wide": any(len(kernel.by_key) > 1 for kernel in names),
         "capping": any(kernel.softcap for kernel in names),
         "legend": _legend(list(names)),
@@ -154,6 +155,8 @@ def _legend(kernels: list[KernelView]) -> list[str]:
     lines: list[str] = []
     if any(len(kernel.key_parts + kernel.value_parts) > 2 for kernel in kernels):
         lines += ["x_64     the part of x with so many columns, where no power of two is as wide"]
+    if any(kernel.slabs > 1 for kernel in kernels):
+        lines += ["x_own    the columns of x that a program sums, where x is too wide for one"]
     if any(kernel.chunk for kernel in kernels):
         lines += ["phase    how far into its chunk the first key stands"]
     if any(kernel.prefix for kernel in kernels):

@@ -25,6 +25,12 @@ class Gradients:
     dk: bool
     dv: bool
 
+    @property
+    def columns(self) -> list[str]:
+        """How what it reads and sums is cut, in the names of `Heads`."""
+        of_keys = ["value_parts", "key_sums"] if self.dk else []
+        return ["key_parts", *of_keys, *(["value_sums"] if self.dv else [])]
+
 
 @dataclass(frozen=True)
 class KernelView(Heads):

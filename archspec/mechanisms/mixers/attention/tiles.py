@@ -78,7 +78,7 @@ _SM_90 = _tables(
         Tiles(128, 64, 8, 3),
         Tiles(128, 64, 8, 2),
         Tiles(64, 64, 8, 2),
-        Tiles(64, 16, 8, 2),
+        Tiles(64, 32, 8, 2),
     ],
     backward_queries=[
         Tiles(128, 64, 8, 2),
@@ -99,7 +99,7 @@ _SM_90 = _tables(
         Tiles(64, 128, 8, 2),
         Tiles(64, 128, 8, 2),
         Tiles(32, 128, 8, 2),
-        Tiles(16, 64, 8, 2),
+        Tiles(32, 64, 8, 2),
     ],
 )
 _GFX942 = _tables(
