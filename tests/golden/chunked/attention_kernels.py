@@ -147,8 +147,8 @@ def chunked_backward_queries(
     since = last - (last + phase) % 64
     d = tl.arange(0, 32)[None, :]
     q = tl.load(q_at + d, mask=real[:, None], other=0.0)
-    out = tl.load(out_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
+    out = tl.load(out_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     delta = tl.sum(out.to(tl.float32) * dout, axis=1)
     at = tl.program_id(1).to(tl.int64) * tokens * 2
     tl.store(delta_ptr + at + row, delta, mask=real)
@@ -161,6 +161,7 @@ def chunked_backward_queries(
     for first in range(begin, highest + 1, KEYS):  # some rows see a part of the tile
         key = first + tl.arange(0, KEYS)
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
+
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
@@ -341,8 +342,8 @@ def causal_backward_queries(
     full = begin + tl.maximum(lowest + 1 - begin, 0) // KEYS * KEYS
     d = tl.arange(0, 32)[None, :]
     q = tl.load(q_at + d, mask=real[:, None], other=0.0)
-    out = tl.load(out_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
+    out = tl.load(out_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     delta = tl.sum(out.to(tl.float32) * dout, axis=1)
     at = tl.program_id(1).to(tl.int64) * tokens * 2
     tl.store(delta_ptr + at + row, delta, mask=real)
@@ -354,6 +355,7 @@ def causal_backward_queries(
     dq = tl.zeros((ROWS, 32), tl.float32)
     for first in range(begin, full, KEYS):  # every row sees the whole tile
         k = tl.load(k_at + d)
+
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
@@ -365,6 +367,7 @@ def causal_backward_queries(
     for first in range(full, highest + 1, KEYS):  # the diagonal
         key = first + tl.arange(0, KEYS)
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
+
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.25503486164919736 - lse[:, None])

@@ -23,11 +23,11 @@ def chunked(
     q: Tensor, k: Tensor, v: Tensor, start: int, bounds: Tensor | None, padding: Tensor | None
 ) -> Tensor:
     """A token sees its chunk of 64: (B, 4, T, 32), (B, 2, S, 32), (B, 2, S, 32) → (B, 4, T, 32)."""
-    phase = (start + q.shape[2] - k.shape[2]) % 64
-    if q.shape[2] == 1:  # the first slots of the rolling cache are those of this chunk
-        k, v, phase = k[:, :, : start % 64 + 1], v[:, :, : start % 64 + 1], 0
     if q.shape[2] == 1:
+        seen = start % 64 + 1  # the first slots of the rolling cache are those of this chunk
+        k, v = k[:, :, :seen], v[:, :, :seen]
         return decode("4x32", q, k, v, bounds, padding)
+    phase = (start + q.shape[2] - k.shape[2]) % 64
     return attention("chunked", q, k, v, bounds, [phase])[0]
 
 
@@ -76,7 +76,8 @@ def attention(
     (batch, heads, rows), kernel = lse.shape, KERNELS[kind].forward
     tiles, numbers = cut(kernel, q), (q.shape[2], k.shape[2], *counts, *strides(q, k, v))
     tensors = (q, k, v, out, lse, bounds)
-    launch(kernel, (pieces(rows, tiles.rows), batch * heads), *tensors, *numbers, **tiles.options())
+    grid = (pieces(rows, tiles.rows), batch * heads)
+    launch(kernel, grid, *tensors, *numbers, **tiles.options())
     return out, lse
 
 

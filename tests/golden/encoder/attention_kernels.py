@@ -130,8 +130,8 @@ def bidirectional_backward_queries(
     full = begin + (stop - begin) // KEYS * KEYS
     d = tl.arange(0, 16)[None, :]
     q = tl.load(q_at + d, mask=real[:, None], other=0.0)
-    out = tl.load(out_ptr + own * 16 + place * 16 + d, mask=real[:, None], other=0.0)
     dout = tl.load(dout_ptr + own * 16 + place * 16 + d, mask=real[:, None], other=0.0)
+    out = tl.load(out_ptr + own * 16 + place * 16 + d, mask=real[:, None], other=0.0)
     delta = tl.sum(out.to(tl.float32) * dout, axis=1)
     at = tl.program_id(1).to(tl.int64) * tokens
     tl.store(delta_ptr + at + row, delta, mask=real)
@@ -143,6 +143,7 @@ def bidirectional_backward_queries(
     dq = tl.zeros((ROWS, 16), tl.float32)
     for first in range(begin, full, KEYS):  # every row sees the whole tile
         k = tl.load(k_at + d)
+
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.36067376022224085 - lse[:, None])
@@ -154,6 +155,7 @@ def bidirectional_backward_queries(
     for first in range(full, stop, KEYS):  # where the keys end
         key = first + tl.arange(0, KEYS)
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
+
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.36067376022224085 - lse[:, None])

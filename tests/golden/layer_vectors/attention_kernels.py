@@ -144,8 +144,8 @@ def sliding_backward_queries(
     since = last - 31
     d = tl.arange(0, 32)[None, :]
     q = tl.load(q_at + d, mask=real[:, None], other=0.0)
-    out = tl.load(out_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
+    out = tl.load(out_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     delta = tl.sum(out.to(tl.float32) * dout, axis=1)
     at = tl.program_id(1).to(tl.int64) * tokens * 2
     tl.store(delta_ptr + at + row, delta, mask=real)
@@ -158,6 +158,7 @@ def sliding_backward_queries(
     for first in range(begin, highest + 1, KEYS):  # some rows see a part of the tile
         key = first + tl.arange(0, KEYS)
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
+
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
@@ -335,8 +336,8 @@ def causal_backward_queries(
     full = begin + tl.maximum(lowest + 1 - begin, 0) // KEYS * KEYS
     d = tl.arange(0, 64)[None, :]
     q = tl.load(q_at + d, mask=real[:, None], other=0.0)
-    out = tl.load(out_ptr + own * 64 + place * 64 + d, mask=real[:, None], other=0.0)
     dout = tl.load(dout_ptr + own * 64 + place * 64 + d, mask=real[:, None], other=0.0)
+    out = tl.load(out_ptr + own * 64 + place * 64 + d, mask=real[:, None], other=0.0)
     delta = tl.sum(out.to(tl.float32) * dout, axis=1)
     at = tl.program_id(1).to(tl.int64) * tokens * 4
     tl.store(delta_ptr + at + row, delta, mask=real)
@@ -348,6 +349,7 @@ def causal_backward_queries(
     dq = tl.zeros((ROWS, 64), tl.float32)
     for first in range(begin, full, KEYS):  # every row sees the whole tile
         k = tl.load(k_at + d)
+
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.18033688011112042 - lse[:, None])
@@ -359,6 +361,7 @@ def causal_backward_queries(
     for first in range(full, highest + 1, KEYS):  # the diagonal
         key = first + tl.arange(0, KEYS)
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
+
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.18033688011112042 - lse[:, None])

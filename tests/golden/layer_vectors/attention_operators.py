@@ -73,7 +73,8 @@ def attention(
     (batch, heads, rows), kernel = lse.shape, KERNELS[kind].forward
     tiles, numbers = cut(kernel, q), (q.shape[2], k.shape[2], *counts, *strides(q, k, v))
     tensors = (q, k, v, out, lse, bounds)
-    launch(kernel, (pieces(rows, tiles.rows), batch * heads), *tensors, *numbers, **tiles.options())
+    grid = (pieces(rows, tiles.rows), batch * heads)
+    launch(kernel, grid, *tensors, *numbers, **tiles.options())
     return out, lse
 
 

@@ -132,5 +132,5 @@ _GFX942 = _tables(
         Tiles(16, 32, 4, 1),
     ],
 )
-_SM_100 = _SM_90 | {"forward": _SM_90["forward"] | {256: Tiles(128, 32, 8, 2)}}
+_SM_100 = _SM_90 | {"forward": _SM_90["forward"] | {256: Tiles(64, 32, 8, 2)}}
 _TABLES = {"sm_80": _SM_80, "sm_90": _SM_90, "sm_100": _SM_100, "gfx942": _GFX942}
