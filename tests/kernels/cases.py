@@ -29,12 +29,12 @@ def heads(group: int, width: int = 16, kv_heads: int = 1, **more: Any) -> Case:
 
 
 SAMPLE = {
-    "causal": case(37, opcheck=True, **heads(3, 32, 2)),
+    "causal": case(37, **heads(3, 32, 2)),
     "causal-16-bits": case(75, "float16", **heads(3, 80)),
     "one-token-text": case(1, **heads(2)),
     "below-a-tile": case(5, **heads(5, 24)),
     "after-others": case(7, **heads(1, 96), keys=40),
-    "sinks": case(21, opcheck=True, **heads(2, sinks=True)),
+    "sinks": case(21, **heads(2, sinks=True)),
     "sinks-16-bits": case(40, "float16", **heads(8, 64, sinks=True, window=17)),
     "window": case(50, **heads(3, kv_heads=2, window=5)),
     "window-of-one": case(20, **heads(1, window=1)),
@@ -48,9 +48,9 @@ SAMPLE = {
     "softcap": case(37, **heads(2, softcap=3.0)),
     "softcap-sinks-window": case(37, **heads(2, softcap=3.0, sinks=True, window=9)),
     "softcap-16-bits": case(70, "float16", **heads(3, softcap=2.0)),
-    "alibi": case(37, opcheck=True, **heads(2, kv_heads=2, slopes=True)),
+    "alibi": case(37, **heads(2, kv_heads=2, slopes=True)),
     "alibi-16-bits": case(70, "float16", **heads(1, kv_heads=4, slopes=True)),
-    "both-ways": case(37, opcheck=True, **heads(2, causal=False), keys=21),
+    "both-ways": case(37, **heads(2, causal=False), keys=21),
     "both-ways-16-bits": case(40, "float16", **heads(3, causal=False), keys=70),
     "scale": case(21, **heads(1, scale=0.7)),
     "128": case(40, "float16", **heads(1, 128)),
@@ -60,13 +60,13 @@ SAMPLE = {
     "512": case(20, **heads(1, 512)),
     "paged-512": case(20, **heads(1, 512), keys=30, page=16, lengths=[30, 22]),
     "12-40": case(20, **heads(3, 12, value_dim=40)),
-    "decode": case(1, opcheck=True, **heads(3, 80, 2), keys=150),
+    "decode": case(1, **heads(3, 80, 2), keys=150),
     "decode-16-bits": case(1, "float16", **heads(5, 64), keys=150),
-    "decode-sinks-softcap": case(1, opcheck=True, **heads(8, sinks=True, softcap=3.0), keys=70),
+    "decode-sinks-softcap": case(1, **heads(8, sinks=True, softcap=3.0), keys=70),
     "decode-alibi": case(1, **heads(2, kv_heads=2, slopes=True), keys=50),
     "decode-window": case(1, **heads(3, window=16), keys=16),
     "decode-chunk": case(1, **heads(5, chunk=19), keys=8, start=64),
-    "padded": case(50, opcheck=True, **heads(3, kv_heads=2), bounds=[[17, 50], [0, 21]]),
+    "padded": case(50, **heads(3, kv_heads=2), bounds=[[17, 50], [0, 21]]),
     "padded-both-sides-16-bits": case(130, "float16", **heads(5), bounds=[[40, 99], [65, 66]]),
     "padded-window": case(60, **heads(2, window=9), bounds=[[0, 60], [20, 37]]),
     "padded-wide-window": case(190, **heads(1, window=130), bounds=[[20, 190], [0, 177]]),
@@ -78,9 +78,7 @@ SAMPLE = {
     "padded-sinks-softcap": case(
         40, opcheck=True, **heads(2, sinks=True, softcap=3.0), bounds=[[9, 40], [0, 30]]
     ),
-    "padded-both-ways": case(
-        37, opcheck=True, **heads(2, causal=False), keys=45, bounds=[[0, 20], [18, 45]]
-    ),
+    "padded-both-ways": case(37, **heads(2, causal=False), keys=45, bounds=[[0, 20], [18, 45]]),
     "decode-padded": case(
         1,
         opcheck=True,
@@ -97,12 +95,12 @@ SAMPLE = {
         bounds=[[33, 48], [0, 48]],
         gaps=[[1, 40]],
     ),
-    "prefix": case(50, opcheck=True, **heads(3), prefix=21),
+    "prefix": case(50, **heads(3), prefix=21),
     "prefix-window": case(60, **heads(2, window=9), prefix=25),
     "prefix-wide-window": case(200, **heads(1, window=130), prefix=150),
     "prefix-16-bits": case(90, "float16", **heads(2, 64), prefix=40),
     "prefix-padded": case(60, **heads(2, window=20), prefix=25, bounds=[[11, 60], [0, 20]]),
-    "paged": case(20, **heads(3, kv_heads=2), keys=70, page=16, lengths=[70, 41]),
+    "paged": case(20, opcheck=True, **heads(3, kv_heads=2), keys=70, page=16, lengths=[70, 41]),
     "paged-short": case(20, **heads(1), keys=40, page=8, lengths=[7, 40]),
     "paged-16-bits": case(70, "float16", **heads(2, 80), keys=140, page=64, lengths=[140, 75]),
     "paged-window-sinks": case(

@@ -167,6 +167,10 @@ def check_paged(
             error = (out[b, :, -length:] - want[0]).abs().max().item()
             found[name] = max(found[name], error)
             found["out_size"] = max(found["out_size"], want.abs().max().item())
+    if case.get("opcheck"):
+        kernels = importlib.import_module(f"{paged.__package__}.paged_kernels")
+        last = (cache.k, cache.v, *beside, cache.table, cache.lengths)
+        torch.library.opcheck(kernels.attend, ("attended", q, *last))
     return found
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from archspec.mechanisms.mixers.attention.tiles import Tiles, decode_tiles
 
-
 SLAB = 256
 """Columns of an output that a program has room for."""
 

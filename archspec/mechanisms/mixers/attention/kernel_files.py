@@ -167,7 +167,7 @@ def _legend(kernels: list[KernelView]) -> list[str]:
 def _even(kernels: list[KernelView]) -> str:
     """How the names of arguments end that 16 divides: pointers, and strides of such heads."""
     widths = {width % 16 for kernel in kernels for width in (kernel.head_dim, kernel.value_dim)}
-    ends = ["_ptr"] + (["_batch", "_head", "_token"] if widths == {0} else [])
+    ends = ["_ptr"] + (["_batch", "_page", "_head", "_token"] if widths == {0} else [])
     return ", ".join(f'"{end}"' for end in ends) + ("," if len(ends) == 1 else "")
 
 
