@@ -65,22 +65,21 @@ def bidirectional_forward(
     q_at += (tl.arange(0, ROWS) * q_token)[:, None]
     own = (sequence * tokens + tile * ROWS) * 6 + head
     place = (tl.arange(0, ROWS) * 6)[:, None]
-    begin, stop = 0, keys
+    opens, closes = 0, keys  # where the text begins and ends
     if bounds_ptr is not None:
         opens = tl.load(bounds_ptr + 2 * sequence)
         closes = tl.load(bounds_ptr + 2 * sequence + 1)
-        begin, stop = opens, closes
-    full = begin + (stop - begin) // KEYS * KEYS
+    full = opens + (closes - opens) // KEYS * KEYS
     d = tl.arange(0, 16)[None, :]
     q = tl.load(q_at + d, mask=real[:, None], other=0.0)
-    place_k = sequence * k_batch + head * k_head + begin * k_token.to(tl.int64)
-    place_v = sequence * v_batch + head * v_head + begin * v_token.to(tl.int64)
+    place_k = sequence * k_batch + head * k_head + opens * k_token.to(tl.int64)
     k_at = k_ptr + place_k + (tl.arange(0, KEYS) * k_token)[:, None]
+    place_v = sequence * v_batch + head * v_head + opens * v_token.to(tl.int64)
     v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
     top = tl.full((ROWS,), -1.0e30, tl.float32)  # finite: a row may see none of its first keys
     total = tl.zeros((ROWS,), tl.float32)
     acc = tl.zeros((ROWS, 16), tl.float32)
-    for first in range(begin, full, KEYS):  # every row sees the whole tile
+    for first in range(opens, full, KEYS):  # every row sees the whole tile
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
@@ -88,18 +87,18 @@ def bidirectional_forward(
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
-    for first in range(full, stop, KEYS):  # where the keys end
+    for first in range(full, closes, KEYS):  # where the keys end
         key = first + tl.arange(0, KEYS)
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
-        s = tl.where(key[None, :] < stop, s, float("-inf"))
+        s = tl.where(key[None, :] < closes, s, float("-inf"))
         p, keep, top, total = soften(s, top, total, 0.36067376022224085)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
     if bounds_ptr is not None:  # a row of padding gives nothing, and has no gradient
-        total = tl.where(stop > begin, total, float("inf"))
+        total = tl.where(closes > opens, total, float("inf"))
     tl.store(out_ptr + own * 16 + place * 16 + d, acc / total[:, None], mask=real[:, None])
     tl.store(
         lse_ptr + tl.program_id(1).to(tl.int64) * tokens + row, top + tl.log2(total), mask=real
@@ -122,12 +121,11 @@ def bidirectional_backward_queries(
     q_at += (tl.arange(0, ROWS) * q_token)[:, None]
     own = (sequence * tokens + tile * ROWS) * 6 + head
     place = (tl.arange(0, ROWS) * 6)[:, None]
-    begin, stop = 0, keys
+    opens, closes = 0, keys  # where the text begins and ends
     if bounds_ptr is not None:
         opens = tl.load(bounds_ptr + 2 * sequence)
         closes = tl.load(bounds_ptr + 2 * sequence + 1)
-        begin, stop = opens, closes
-    full = begin + (stop - begin) // KEYS * KEYS
+    full = opens + (closes - opens) // KEYS * KEYS
     d = tl.arange(0, 16)[None, :]
     q = tl.load(q_at + d, mask=real[:, None], other=0.0)
     dout = tl.load(dout_ptr + own * 16 + place * 16 + d, mask=real[:, None], other=0.0)
@@ -136,12 +134,12 @@ def bidirectional_backward_queries(
     at = tl.program_id(1).to(tl.int64) * tokens
     tl.store(delta_ptr + at + row, delta, mask=real)
     lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
-    place_k = sequence * k_batch + head * k_head + begin * k_token.to(tl.int64)
-    place_v = sequence * v_batch + head * v_head + begin * v_token.to(tl.int64)
+    place_k = sequence * k_batch + head * k_head + opens * k_token.to(tl.int64)
     k_at = k_ptr + place_k + (tl.arange(0, KEYS) * k_token)[:, None]
+    place_v = sequence * v_batch + head * v_head + opens * v_token.to(tl.int64)
     v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
     dq = tl.zeros((ROWS, 16), tl.float32)
-    for first in range(begin, full, KEYS):  # every row sees the whole tile
+    for first in range(opens, full, KEYS):  # every row sees the whole tile
         k = tl.load(k_at + d)
 
         v = tl.load(v_at + d)
@@ -152,14 +150,14 @@ def bidirectional_backward_queries(
         dq = multiply(ds.to(k.dtype), k, dq)
         k_at += KEYS * k_token
         v_at += KEYS * v_token
-    for first in range(full, stop, KEYS):  # where the keys end
+    for first in range(full, closes, KEYS):  # where the keys end
         key = first + tl.arange(0, KEYS)
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
 
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.36067376022224085 - lse[:, None])
-        p = tl.where(key[None, :] < stop, p, 0.0)
+        p = tl.where(key[None, :] < closes, p, 0.0)
         dp = multiply(dout, tl.trans(v))
         ds = p * (dp - delta[:, None])
         dq = multiply(ds.to(k.dtype), k, dq)
@@ -179,14 +177,15 @@ def bidirectional_backward_keys(
     head = (tl.program_id(1) % 6).to(tl.int64)
     first = tl.program_id(0) * KEYS
     end = tokens
+    opens, closes = 0, keys  # where the text begins and ends
     if bounds_ptr is not None:
         opens = tl.load(bounds_ptr + 2 * sequence)
         closes = tl.load(bounds_ptr + 2 * sequence + 1)
         end = tl.where((first + KEYS > opens) & (first < closes), end, 0)
     d = tl.arange(0, 16)[None, :]
     place_k = sequence * k_batch + head * k_head + first * k_token.to(tl.int64)
-    place_v = sequence * v_batch + head * v_head + first * v_token.to(tl.int64)
     k_at = k_ptr + place_k + (tl.arange(0, KEYS) * k_token)[:, None]
+    place_v = sequence * v_batch + head * v_head + first * v_token.to(tl.int64)
     v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
     key = first + tl.arange(0, KEYS)[:, None]
     there = key < keys
@@ -296,6 +295,6 @@ def variant(kernel: Any, constants: dict[str, Any], warps: int, stages: int) -> 
     even = tuple(
         n
         for n in signature
-        if n.endswith(("_ptr", "_batch", "_head", "_token")) and n not in constants
+        if n.endswith(("_ptr", "_batch", "_page", "_head", "_token")) and n not in constants
     )
     return Variant(kernel.__name__, kernel, signature, constants, warps, stages, even)

@@ -56,8 +56,8 @@ def parts_4x32(
     d = tl.arange(0, 32)[None, :]
     q = tl.load(q_at + d, mask=exists[:, None], other=0.0)
     place_k = sequence * k_batch + head * k_head + begin * k_token.to(tl.int64)
-    place_v = sequence * v_batch + head * v_head + begin * v_token.to(tl.int64)
     k_at = k_ptr + place_k + (tl.arange(0, KEYS) * k_token)[:, None]
+    place_v = sequence * v_batch + head * v_head + begin * v_token.to(tl.int64)
     v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
     top = tl.full((ROWS,), -1.0e30, tl.float32)
     total = tl.zeros((ROWS,), tl.float32)
@@ -129,8 +129,8 @@ def parts_4x64(
     d = tl.arange(0, 64)[None, :]
     q = tl.load(q_at + d, mask=exists[:, None], other=0.0)
     place_k = sequence * k_batch + head * k_head + begin * k_token.to(tl.int64)
-    place_v = sequence * v_batch + head * v_head + begin * v_token.to(tl.int64)
     k_at = k_ptr + place_k + (tl.arange(0, KEYS) * k_token)[:, None]
+    place_v = sequence * v_batch + head * v_head + begin * v_token.to(tl.int64)
     v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
     top = tl.full((ROWS,), -1.0e30, tl.float32)
     total = tl.zeros((ROWS,), tl.float32)

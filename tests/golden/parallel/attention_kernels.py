@@ -71,6 +71,7 @@ def causal_forward(
     last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
     highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 2, tokens - 1)
+    opens, closes = 0, keys  # where the text begins and ends
     if bounds_ptr is not None:
         opens = tl.load(bounds_ptr + 2 * sequence)
         closes = tl.load(bounds_ptr + 2 * sequence + 1)
@@ -83,8 +84,8 @@ def causal_forward(
     d = tl.arange(0, 32)[None, :]
     q = tl.load(q_at + d, mask=real[:, None], other=0.0)
     place_k = sequence * k_batch + head * k_head + begin * k_token.to(tl.int64)
-    place_v = sequence * v_batch + head * v_head + begin * v_token.to(tl.int64)
     k_at = k_ptr + place_k + (tl.arange(0, KEYS) * k_token)[:, None]
+    place_v = sequence * v_batch + head * v_head + begin * v_token.to(tl.int64)
     v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
     top = tl.full((ROWS,), -1.0e30, tl.float32)  # finite: a row may see none of its first keys
     total = tl.zeros((ROWS,), tl.float32)
@@ -139,6 +140,7 @@ def causal_backward_queries(
     last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
     highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 2, tokens - 1)
+    opens, closes = 0, keys  # where the text begins and ends
     if bounds_ptr is not None:
         opens = tl.load(bounds_ptr + 2 * sequence)
         closes = tl.load(bounds_ptr + 2 * sequence + 1)
@@ -157,8 +159,8 @@ def causal_backward_queries(
     tl.store(delta_ptr + at + row, delta, mask=real)
     lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
     place_k = sequence * k_batch + head * k_head + begin * k_token.to(tl.int64)
-    place_v = sequence * v_batch + head * v_head + begin * v_token.to(tl.int64)
     k_at = k_ptr + place_k + (tl.arange(0, KEYS) * k_token)[:, None]
+    place_v = sequence * v_batch + head * v_head + begin * v_token.to(tl.int64)
     v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
     dq = tl.zeros((ROWS, 32), tl.float32)
     for first in range(begin, full, KEYS):  # every row sees the whole tile
@@ -200,6 +202,7 @@ def causal_backward_keys(
     first = tl.program_id(0) * KEYS
     earlier = keys - tokens  # keys before the first query
     begin = tl.maximum(first - earlier, 0) * 2  # the first row that sees any
+    opens, closes = 0, keys  # where the text begins and ends
     if bounds_ptr is not None:
         opens = tl.load(bounds_ptr + 2 * sequence)
         closes = tl.load(bounds_ptr + 2 * sequence + 1)
@@ -211,8 +214,8 @@ def causal_backward_keys(
     whole = begin + tl.cdiv(tl.maximum(below, 0), ROWS) * ROWS
     d = tl.arange(0, 32)[None, :]
     place_k = sequence * k_batch + head * k_head + first * k_token.to(tl.int64)
-    place_v = sequence * v_batch + head * v_head + first * v_token.to(tl.int64)
     k_at = k_ptr + place_k + (tl.arange(0, KEYS) * k_token)[:, None]
+    place_v = sequence * v_batch + head * v_head + first * v_token.to(tl.int64)
     v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
     key = first + tl.arange(0, KEYS)[:, None]
     there = key < keys
@@ -345,6 +348,6 @@ def variant(kernel: Any, constants: dict[str, Any], warps: int, stages: int) -> 
     even = tuple(
         n
         for n in signature
-        if n.endswith(("_ptr", "_batch", "_head", "_token")) and n not in constants
+        if n.endswith(("_ptr", "_batch", "_page", "_head", "_token")) and n not in constants
     )
     return Variant(kernel.__name__, kernel, signature, constants, warps, stages, even)

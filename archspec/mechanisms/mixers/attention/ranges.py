@@ -72,6 +72,9 @@ class Ranges:
     lines: tuple[str, ...]
     loops: tuple[Loop, ...]
     seen: str
+    begin: str = "begin"
+    """The first key of the first tile."""
+
     rows: tuple[str, ...] = ()
     """What a loop over rows says of each tile before its mask."""
 
@@ -82,6 +85,8 @@ DIAGONAL = "the diagonal"
 FAR = "only some rows see as far back"
 PADDED = "if bounds_ptr is not None:"
 TEXT = [
+    "opens, closes = 0, keys  # where the text begins and ends",
+    PADDED,
     "    opens = tl.load(bounds_ptr + 2 * sequence)",
     "    closes = tl.load(bounds_ptr + 2 * sequence + 1)",
 ]
@@ -177,7 +182,7 @@ def row_ranges(view: View) -> Ranges:
     ]
     if view.narrow:
         loops = (Loop("begin", "end", True, PARTLY),)
-        return Ranges(tuple(lines), loops, seen, tuple(rows))
+        return Ranges(tuple(lines), loops, seen, rows=tuple(rows))
     lines += [
         f"below = tl.maximum(first + KEYS - 1 - earlier, 0){times} - begin",
         "whole = begin + tl.cdiv(tl.maximum(below, 0), ROWS) * ROWS",
@@ -185,33 +190,31 @@ def row_ranges(view: View) -> Ranges:
     diagonal = Loop("begin", "whole", True, DIAGONAL)
     if not view.near:
         loops = (diagonal, Loop("whole", "end", False, WHOLE, ragged=True))
-        return Ranges(tuple(lines), loops, seen, tuple(rows))
+        return Ranges(tuple(lines), loops, seen, rows=tuple(rows))
     lines.append(f"full = whole + tl.maximum({to} - whole, 0) // ROWS * ROWS")
     loops = (
         diagonal,
         Loop("whole", "full", False, WHOLE),
         Loop("full", "end", True, FAR),
     )
-    return Ranges(tuple(lines), loops, seen, tuple(rows))
+    return Ranges(tuple(lines), loops, seen, rows=tuple(rows))
 
 
 def _all_keys(view: View) -> Ranges:
     lines = (
-        "begin, stop = 0, keys",
         *_text(view),
-        "    begin, stop = opens, closes",
-        "full = begin + (stop - begin) // KEYS * KEYS",
+        "full = opens + (closes - opens) // KEYS * KEYS",
     )
     loops = (
-        Loop("begin", "full", False, WHOLE),
-        Loop("full", "stop", True, "where the keys end"),
+        Loop("opens", "full", False, WHOLE),
+        Loop("full", "closes", True, "where the keys end"),
     )
-    return Ranges(lines, loops, "key[None, :] < stop")
+    return Ranges(lines, loops, "key[None, :] < closes", begin="opens")
 
 
 def _text(view: View) -> list[str]:
     """Where a padded text begins and ends, and what is counted from there."""
-    lines = [PADDED, *TEXT] if view.padded else []
+    lines = [*TEXT] if view.padded else []
     lines += [f"    phase = {view.chunk} - opens % {view.chunk}"] if view.chunk and lines else []
     return lines + (["    prefix = tl.minimum(opens + prefix, closes)"] if view.prefix else [])
 
