@@ -20,7 +20,12 @@ from .launch import NAMESPACE, launch, pieces
 
 
 def chunked(
-    q: Tensor, k: Tensor, v: Tensor, start: int, bounds: Tensor | None, padding: Tensor | None
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    start: int,
+    bounds: Tensor | None,
+    padding: Tensor | None = None,
 ) -> Tensor:
     """A token sees its chunk of 64: (B, 4, T, 32), (B, 2, S, 32), (B, 2, S, 32) → (B, 4, T, 32)."""
     if q.shape[2] == 1:
@@ -32,7 +37,7 @@ def chunked(
 
 
 def causal(
-    q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, padding: Tensor | None
+    q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, padding: Tensor | None = None
 ) -> Tensor:
     """A token sees all before it: (B, 4, T, 32), (B, 2, S, 32), (B, 2, S, 32) → (B, 4, T, 32)."""
     if q.shape[2] == 1:

@@ -20,7 +20,7 @@ from .launch import NAMESPACE, launch, pieces
 
 
 def sliding(
-    q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, padding: Tensor | None
+    q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, padding: Tensor | None = None
 ) -> Tensor:
     """A token sees the last 64: (B, 6, T, 32), (B, 2, S, 32), (B, 2, S, 32) → (B, 6, T, 32)."""
     if q.shape[2] == 1:
@@ -29,7 +29,7 @@ def sliding(
 
 
 def causal(
-    q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, padding: Tensor | None
+    q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, padding: Tensor | None = None
 ) -> Tensor:
     """A token sees all before it: (B, 6, T, 32), (B, 2, S, 32), (B, 2, S, 32) → (B, 6, T, 32)."""
     if q.shape[2] == 1:

@@ -20,7 +20,7 @@ from .launch import NAMESPACE, launch, pieces
 
 
 def causal(
-    q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, padding: Tensor | None
+    q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, padding: Tensor | None = None
 ) -> Tensor:
     """A token sees all before it: (B, 4, T, 32), (B, 2, S, 32), (B, 2, S, 32) → (B, 4, T, 32)."""
     if q.shape[2] == 1:

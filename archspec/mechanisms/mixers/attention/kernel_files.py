@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from archspec.codegen.site import SharedFile
@@ -178,7 +178,8 @@ def kernel_names(kernels: Sequence[KernelView]) -> dict[KernelView, str]:
     """A name for each: what it sees, and of that only what tells it from the others."""
     alike: dict[str, list[KernelView]] = {}
     for kernel in dict.fromkeys(kernels):
-        alike.setdefault(kernel.kind, []).append(kernel)
+        decodes = any(other.decodes for other in kernels if other == kernel)
+        alike.setdefault(kernel.kind, []).append(replace(kernel, decodes=decodes))
     return {
         kernel: kind + label
         for kind, those in alike.items()

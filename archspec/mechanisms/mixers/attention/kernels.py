@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 from archspec.mechanisms.mixers.attention.heads import Heads
 from archspec.mechanisms.mixers.attention.ranges import Ranges, View, key_ranges, row_ranges
@@ -41,13 +41,15 @@ class KernelView(Heads):
     window: int | None
     chunk: int | None
     prefix: bool
-    decodes: bool
-    """Whether a call may bring a single new token."""
+    decodes: bool = field(compare=False)
+    """Whether a call may bring a single new token: the kernels of an encoder's layers and of
+    attention to its states are the same.
+    """
 
     @property
     def shape(self) -> Heads:
         """Its heads alone."""
-        return Heads(**{field.name: getattr(self, field.name) for field in fields(Heads)})
+        return Heads(**{own.name: getattr(self, own.name) for own in fields(Heads)})
 
     @property
     def reach(self) -> int | None:
