@@ -89,7 +89,10 @@ def compile_kernels(files: dict[str, str], package: str, target: str) -> list[Co
     `ArchspecError` where torch or Triton is missing.
     """
     _require()
-    with tempfile.TemporaryDirectory() as folder, _imported(files, package, folder) as modules:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _imported(files, package, folder, target) as modules,
+    ):
         variants: list[Any] = [variant for module in modules for variant in module.variants()]
         triton: Any = import_module("triton")
         with triton.knobs.cache.scope(), ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -112,8 +115,10 @@ def _require() -> None:
 
 
 @contextmanager
-def _imported(files: dict[str, str], package: str, folder: str) -> Generator[list[Any]]:
-    """The modules of a package that hold kernels, imported from `folder`, for a while."""
+def _imported(
+    files: dict[str, str], package: str, folder: str, target: str
+) -> Generator[list[Any]]:
+    """The modules of a package that hold kernels, with the tiles of `target`, for a while."""
     # A name that no other module has, however often a package is compiled in one process.
     name = f"{package}_{Path(folder).name}"
     (Path(folder) / name).mkdir()
@@ -123,6 +128,9 @@ def _imported(files: dict[str, str], package: str, folder: str) -> Generator[lis
     try:
         invalidate_caches()
         found = [path.removesuffix(".py") for path in files if path.endswith("_kernels.py")]
+        if found:
+            launch: Any = import_module(f"{name}.launch")
+            launch.TARGET = target
         yield [import_module(f"{name}.{module}") for module in found]
     finally:
         sys.path.remove(folder)

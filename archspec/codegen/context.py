@@ -76,12 +76,16 @@ def _step(view: PackageView) -> dict[str, Any]:
     positions = any(e.reads_positions for e in _embeddings(view))
     positions = positions or any(mechanism.reads_positions() for mechanism in a.mechanisms)
     common = [*a.stack.common, *(a.encoder.common if a.encoder else ())]
+    bounded = any(getattr(module, "kernel", None) for module in view.modules.values())
+    read = [step.source(a.hidden_size), step.SOURCE_PADDING]
     return {
+        "bounded": bounded,
         "counts_positions": positions or bool(view.rotaries),
         "step_fields": [
+            *([step.BOUNDS] if bounded else []),
             *([step.POSITIONS] if positions else []),
             *([step.PREFIX] if view.prefixes else []),
-            *([step.source(a.hidden_size), step.SOURCE_PADDING] if a.encoder else []),
+            *(read + ([step.SOURCE_BOUNDS] if bounded else []) if a.encoder else []),
             *([step.SHARED] if a.taken else []),
             *([step.TABLES] if common else []),
             *map(step.rotation, view.rotaries.values()),

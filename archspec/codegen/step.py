@@ -36,6 +36,18 @@ SOURCE_PADDING = StepField(
     "source_padding",
     "Tensor | None = None",
 )
+BOUNDS = StepField(
+    "bounds",
+    "Tensor | None",
+    "(B, 2), where each text begins and ends; None where one has gaps",
+    "text_bounds(padding, like) if start == 0 or tokens == 1 else None",
+)
+SOURCE_BOUNDS = StepField(
+    "source_bounds",
+    "Tensor | None",
+    "(B, 2), where it begins and ends",
+    "text_bounds(source_padding, like)",
+)
 SHARED = StepField("shared", "dict[str, tuple[Tensor, ...]]", "for later layers, by name", "{}")
 TABLES = StepField(
     "tables",

@@ -7,13 +7,18 @@ from typing import Any
 
 Case = dict[str, Any]
 
+NAMED = ("keys", "start", "bounds", "gaps", "prefix", "page", "lengths")
+"""What belongs to a call: keys and tokens before it, padding, a prefix, pages."""
+
 TILES = (32, 32, 4, 1)
 """Smaller than on a GPU, so that short texts have several tiles and windows have edges in them."""
 
 
 def case(tokens: int, dtype: str = "float32", opcheck: bool = False, **shape: Any) -> Case:
     """A text of `tokens` tokens; `keys` and `start` say what was read before."""
-    where = {name: shape.pop(name) for name in ("keys", "start") if name in shape}
+    where = {name: shape.pop(name) for name in NAMED if name in shape}
+    if "prefix" in where:
+        shape["prefix"] = True
     made: Case = {"shape": shape, "tokens": tokens, "dtype": dtype, "opcheck": opcheck} | where
     return made if dtype == "float32" else made | {"tiles": TILES}
 
@@ -24,12 +29,12 @@ def heads(group: int, width: int = 16, kv_heads: int = 1, **more: Any) -> Case:
 
 
 SAMPLE = {
-    "causal": case(37, opcheck=True, **heads(3, 32, 2)),
+    "causal": case(37, **heads(3, 32, 2)),
     "causal-16-bits": case(75, "float16", **heads(3, 80)),
     "one-token-text": case(1, **heads(2)),
     "below-a-tile": case(5, **heads(5, 24)),
     "after-others": case(7, **heads(1, 96), keys=40),
-    "sinks": case(21, opcheck=True, **heads(2, sinks=True)),
+    "sinks": case(21, **heads(2, sinks=True)),
     "sinks-16-bits": case(40, "float16", **heads(8, 64, sinks=True, window=17)),
     "window": case(50, **heads(3, kv_heads=2, window=5)),
     "window-of-one": case(20, **heads(1, window=1)),
@@ -43,22 +48,77 @@ SAMPLE = {
     "softcap": case(37, **heads(2, softcap=3.0)),
     "softcap-sinks-window": case(37, **heads(2, softcap=3.0, sinks=True, window=9)),
     "softcap-16-bits": case(70, "float16", **heads(3, softcap=2.0)),
-    "alibi": case(37, opcheck=True, **heads(2, kv_heads=2, slopes=True)),
+    "alibi": case(37, **heads(2, kv_heads=2, slopes=True)),
     "alibi-16-bits": case(70, "float16", **heads(1, kv_heads=4, slopes=True)),
-    "both-ways": case(37, opcheck=True, **heads(2, causal=False), keys=21),
+    "both-ways": case(37, **heads(2, causal=False), keys=21),
     "both-ways-16-bits": case(40, "float16", **heads(3, causal=False), keys=70),
     "scale": case(21, **heads(1, scale=0.7)),
     "128": case(40, "float16", **heads(1, 128)),
     "192-128": case(33, **heads(2, 192, value_dim=128)),
     "192-128-16-bits": case(40, "float16", **heads(1, 192, value_dim=128)),
     "256": case(20, **heads(1, 256)),
+    "512": case(20, **heads(1, 512)),
+    "paged-512": case(20, **heads(1, 512), keys=30, page=16, lengths=[30, 22]),
     "12-40": case(20, **heads(3, 12, value_dim=40)),
-    "decode": case(1, opcheck=True, **heads(3, 80, 2), keys=150),
+    "decode": case(1, **heads(3, 80, 2), keys=150),
     "decode-16-bits": case(1, "float16", **heads(5, 64), keys=150),
-    "decode-sinks-softcap": case(1, opcheck=True, **heads(8, sinks=True, softcap=3.0), keys=70),
+    "decode-sinks-softcap": case(1, **heads(8, sinks=True, softcap=3.0), keys=70),
     "decode-alibi": case(1, **heads(2, kv_heads=2, slopes=True), keys=50),
     "decode-window": case(1, **heads(3, window=16), keys=16),
     "decode-chunk": case(1, **heads(5, chunk=19), keys=8, start=64),
+    "padded": case(50, **heads(3, kv_heads=2), bounds=[[17, 50], [0, 21]]),
+    "padded-both-sides-16-bits": case(130, "float16", **heads(5), bounds=[[40, 99], [65, 66]]),
+    "padded-window": case(60, **heads(2, window=9), bounds=[[0, 60], [20, 37]]),
+    "padded-wide-window": case(190, **heads(1, window=130), bounds=[[20, 190], [0, 177]]),
+    "padded-chunk": case(60, **heads(3, chunk=13), bounds=[[7, 60], [2, 45]]),
+    "padded-wide-chunk-16-bits": case(
+        200, "float16", **heads(1, chunk=130), bounds=[[33, 200], [0, 140]]
+    ),
+    "padded-alibi": case(40, **heads(1, kv_heads=2, slopes=True), bounds=[[9, 40], [0, 30]]),
+    "padded-sinks-softcap": case(
+        40, opcheck=True, **heads(2, sinks=True, softcap=3.0), bounds=[[9, 40], [0, 30]]
+    ),
+    "padded-both-ways": case(37, **heads(2, causal=False), keys=45, bounds=[[0, 20], [18, 45]]),
+    "decode-padded": case(
+        1,
+        opcheck=True,
+        **heads(3, 32, 2),
+        keys=150,
+        bounds=[[70, 150], [0, 150]],
+        gaps=[[1, 40], [1, 41]],
+    ),
+    "decode-padded-window": case(
+        1,
+        **heads(2, window=20, sinks=True),
+        keys=20,
+        start=47,
+        bounds=[[33, 48], [0, 48]],
+        gaps=[[1, 40]],
+    ),
+    "prefix": case(50, **heads(3), prefix=21),
+    "prefix-window": case(60, **heads(2, window=9), prefix=25),
+    "prefix-wide-window": case(200, **heads(1, window=130), prefix=150),
+    "prefix-16-bits": case(90, "float16", **heads(2, 64), prefix=40),
+    "prefix-padded": case(60, **heads(2, window=20), prefix=25, bounds=[[11, 60], [0, 20]]),
+    "paged": case(20, opcheck=True, **heads(3, kv_heads=2), keys=70, page=16, lengths=[70, 41]),
+    "paged-short": case(20, **heads(1), keys=40, page=8, lengths=[7, 40]),
+    "paged-16-bits": case(70, "float16", **heads(2, 80), keys=140, page=64, lengths=[140, 75]),
+    "paged-window-sinks": case(
+        20, **heads(2, window=9, sinks=True), keys=50, page=12, lengths=[50, 33]
+    ),
+    "paged-wide-chunk": case(30, **heads(2, chunk=130), keys=170, page=16, lengths=[170, 99]),
+    "paged-alibi": case(9, **heads(1, kv_heads=2, slopes=True), keys=40, page=16, lengths=[40, 21]),
+    "paged-decode": case(1, **heads(3, 32, 2), keys=300, page=16, lengths=[300, 5]),
+    "paged-decode-window": case(
+        1, **heads(5, window=50, softcap=3.0), keys=200, page=32, lengths=[200, 41]
+    ),
+    "paged-decode-chunk": case(1, **heads(2, chunk=64), keys=200, page=16, lengths=[200, 193]),
+    "paged-decode-sinks-16-bits": case(
+        1, "float16", **heads(8, 64, sinks=True), keys=150, page=64, lengths=[150, 70]
+    ),
+    "paged-decode-alibi": case(
+        1, **heads(1, kv_heads=2, slopes=True), keys=90, page=16, lengths=[64, 90]
+    ),
     "decode-wide-group": case(1, **heads(70, 16), keys=40),
 }
 

@@ -22,7 +22,12 @@ import torch
 from torch import Tensor
 
 from archspec.codegen.environment import environment
-from archspec.mechanisms.mixers.attention.kernels import KernelView, kernel_context
+from archspec.codegen.format import format_python
+from archspec.mechanisms.mixers.attention.kernel_files import kernel_context
+from archspec.mechanisms.mixers.attention.kernels import KernelView
+
+FILES = ("launch.py", "attention_kernels.py", "attention_operators.py")
+DECODING = ("decode_kernels.py", "paged.py", "paged_kernels.py")
 
 
 def main() -> None:
@@ -44,24 +49,36 @@ def module(folder: Path, view: KernelView) -> Any:
             kernel = view
 
         context = {"header": "", "model": "a test"} | kernel_context([Module()])
-        for file in ("launch.py", "attention_kernels.py"):
-            text = environment().get_template(f"templates/kernels/{file}.jinja").render(context)
+        wanted = [*FILES, *(DECODING if view.paged else DECODING[: view.decodes])]
+        rendered = {
+            file: environment().get_template(f"templates/kernels/{file}.jinja").render(context)
+            for file in wanted
+        }
+        for file, text in format_python(rendered).items():  # which drops what is not used
             (folder / name / file).write_text(text, encoding="utf-8")
         (folder / name / "__init__.py").touch()
         importlib.invalidate_caches()
-    return importlib.import_module(f"{name}.attention_kernels")
+    return importlib.import_module(f"{name}.attention_operators")
+
+
+def with_tiles(view: KernelView) -> list[str]:
+    """The files that cut work."""
+    return (
+        ["attention_kernels"] + ["decode_kernels"] * view.decodes + ["paged_kernels"] * view.paged
+    )
 
 
 def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     """Errors of the output and of every gradient."""
     shape = {"window": None, "chunk": None, "softcap": None, "sinks": False, "slopes": False}
-    shape |= {"causal": True, "kind": "attention"} | case["shape"]
+    shape |= {"causal": True, "kind": "attended", "prefix": False, "decodes": True} | case["shape"]
     shape.setdefault("value_dim", shape["head_dim"])
     shape.setdefault("scale", shape["head_dim"] ** -0.5)
     view = KernelView(**shape)
     kernels = module(folder, view)
-    for kernel in kernels.TILES if "tiles" in case else ():
-        kernels.TILES[kernel] = kernels.Tiles(*case["tiles"])
+    files = [importlib.import_module(f"{kernels.__package__}.{name}") for name in with_tiles(view)]
+    for file in files if "tiles" in case else ():
+        file.TILES |= dict.fromkeys(file.TILES, files[0].Tiles(*case["tiles"]))
     tokens, keys, dtype = case["tokens"], case.get("keys", case["tokens"]), case["dtype"]
     torch.manual_seed(0)
 
@@ -76,18 +93,34 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     inputs = [x.clone().requires_grad_() for x in (q, k, v, *beside)]
     if view.slopes:
         inputs.append(2.0 ** -torch.arange(1.0, view.heads + 1))
+    if "page" in case:
+        paged = importlib.import_module(f"{kernels.__package__}.paged")
+        return check_paged(paged, view, case, [x.detach() for x in inputs])
     dout = drawn(view.heads, tokens, view.value_dim)
 
+    real = reality(case, start, keys)  # (B, positions), None without padding
+    rows = torch.ones(2, tokens, dtype=torch.bool) if real is None else real[:, start:]
+    dout = dout * rows[:, None, :, None]
+    counts = [start] * bool(view.chunk) + [case.get("prefix", 0)] * view.prefix
+    bounds = torch.tensor(case["bounds"], dtype=torch.int32) if "bounds" in case else None
+
     def own(*tensors: Tensor) -> Tensor:
-        return kernels.attention(*tensors, *([start] if view.chunk else []))
+        given = [bounds, real] if view.decodes else [bounds]
+        return kernels.attended(*tensors, *counts, *given)
+
+    def written_out(*tensors: Tensor) -> Tensor:
+        return definition(view, case, start, real, *tensors)
 
     got = gradients(own, inputs, dout)
     want = gradients(
-        lambda *tensors: definition(view, start, *tensors),
+        written_out,
         [x.double().detach().requires_grad_(x.requires_grad) for x in inputs],
         dout.double(),
     )
-    plain = gradients(lambda *tensors: definition(view, start, *tensors), inputs, dout)
+    plain = gradients(written_out, inputs, dout)
+    for made in (got, want, plain):  # what padding gives is nobody's concern, but it is a number
+        assert all(x.isfinite().all() for x in made)
+        made[:2] = [x * rows[:, None, :, None] for x in made[:2]]
     names = ["out", "dq", "dk", "dv", "dsinks"]
     found: dict[str, float] = {}
     for name, x, y, z in zip(names, got, plain, want, strict=False):
@@ -96,10 +129,60 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
         found[f"{name}_plain"] = float((y.double() - z).abs().max())
         found[f"{name}_size"] = float(z.abs().max())
     if case.get("opcheck"):
-        op = kernels._attention_decode if tokens == 1 else kernels._attention
-        phase = [(start + tokens - keys) % view.chunk] if view.chunk and tokens > 1 else []
-        torch.library.opcheck(op, (*inputs, *phase))
+        if tokens == 1:
+            name = next(iter(files[1].SHAPES))
+            torch.library.opcheck(kernels.decode, (name, *inputs, bounds, real))
+        else:
+            counts = [(start + tokens - keys) % view.chunk] if view.chunk else counts
+            torch.library.opcheck(kernels.attention, ("attended", *inputs, bounds, counts))
     return found
+
+
+def check_paged(
+    paged: Any, view: KernelView, case: dict[str, Any], inputs: list[Tensor]
+) -> dict[str, float]:
+    """The same for keys in pages, each text as long as it is; with kernels, and without."""
+    (q, k, v, *beside), page, lengths = inputs, case["page"], torch.tensor(case["lengths"])
+    pages = -(-k.shape[2] // page)
+    table = torch.randperm(2 * pages).view(2, pages).int()
+    blocks = [k.new_zeros(2 * pages, page, view.kv_heads, x.shape[3]) for x in (k, v)]
+    cache = paged.PagedKeyValueCache(*blocks, table, torch.zeros(2, dtype=torch.int32))
+    cache.append(k[:, :, :3], v[:, :, :3])
+    cache.append(k[:, :, 3:], v[:, :, 3:])
+    cache.lengths = lengths.int()
+    found: dict[str, float] = {"out": 0.0, "out_plain": 0.0, "out_size": 0.0}
+    for used, name in ((True, "out"), (False, "out_plain")):
+        paged.use_kernels = lambda *_, used=used: used
+        out = paged.attended_paged(q, cache, *beside)
+        assert out.isfinite().all()
+        for b, length in enumerate(case["lengths"]):
+            own = [
+                x[b : b + 1].double()
+                for x in (q[:, :, -length:], k[:, :, :length], v[:, :, :length])
+            ]
+            start = length - own[0].shape[2]
+            want = definition(
+                view, {"whole": True}, start, None, *own, *(x.double() for x in beside)
+            )
+            error = (out[b, :, -length:] - want[0]).abs().max().item()
+            found[name] = max(found[name], error)
+            found["out_size"] = max(found["out_size"], want.abs().max().item())
+    if case.get("opcheck"):
+        kernels = importlib.import_module(f"{paged.__package__}.paged_kernels")
+        last = (cache.k, cache.v, *beside, cache.table, cache.lengths)
+        torch.library.opcheck(kernels.attend, ("attended", q, *last))
+    return found
+
+
+def reality(case: dict[str, Any], start: int, keys: int) -> Tensor | None:
+    """Which positions are real, by the bounds of both texts and the gaps in them."""
+    if "bounds" not in case:
+        return None
+    positions = torch.arange(start + case["tokens"])
+    real = torch.stack([(positions >= a) & (positions < b) for a, b in case["bounds"]])
+    for sequence, position in case.get("gaps", ()):
+        real[sequence, position] = False
+    return real
 
 
 def gradients(function: Any, inputs: list[Tensor], dout: Tensor) -> list[Tensor]:
@@ -109,7 +192,16 @@ def gradients(function: Any, inputs: list[Tensor], dout: Tensor) -> list[Tensor]
     return [out.detach(), *torch.autograd.grad(out, learned, dout)]
 
 
-def definition(view: KernelView, start: int, q: Tensor, k: Tensor, v: Tensor, *beside: Tensor):
+def definition(
+    view: KernelView,
+    case: dict[str, Any],
+    start: int,
+    real: Tensor | None,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *beside: Tensor,
+) -> Tensor:
     """Attention written out, in the type of q."""
     k = k.repeat_interleave(view.group, dim=1)
     v = v.repeat_interleave(view.group, dim=1)
@@ -119,17 +211,27 @@ def definition(view: KernelView, start: int, q: Tensor, k: Tensor, v: Tensor, *b
     tokens, keys = q.shape[2], k.shape[2]
     query = start + torch.arange(tokens)[:, None]
     key = start + tokens - keys + torch.arange(keys)
-    if tokens == 1 and view.chunk:
+    if tokens == 1 and view.chunk and "whole" not in case:
         key = start - start % view.chunk + torch.arange(keys)
     if view.slopes:
         scores = scores - (beside[-1].to(q.dtype)[:, None, None] * (query - key))
+    hidden = torch.zeros(1, 1, tokens, keys, dtype=torch.bool)
+    firsts = torch.tensor([[a] for a, _ in case.get("bounds", [[0, 0]])])[:, None, None]
+    if tokens == 1 and view.window and "whole" not in case:
+        key = start - (start - torch.arange(keys)) % keys
     if view.causal:
-        hidden = key > query
+        hidden = hidden | (key > query)
         if view.window:
             hidden = hidden | (query - key >= view.window)
         if view.chunk:
-            hidden = hidden | (query // view.chunk != key // view.chunk)
-        scores = scores.masked_fill(hidden, float("-inf"))
+            hidden = hidden | ((query - firsts) // view.chunk != (key - firsts) // view.chunk)
+        prefix = firsts + case.get("prefix", 0)
+        hidden = hidden & ~((query < prefix) & (key < prefix))
+    if real is not None:
+        hidden = hidden | ~real[:, None, None, key]
+        if view.causal:
+            hidden = hidden & real[:, None, start:, None]  # a row of padding may see anything
+    scores = scores.masked_fill(hidden, float("-inf"))
     if view.sinks:
         column = beside[0].to(q.dtype)[None, :, None, None].expand(*scores.shape[:3], 1)
         scores = torch.cat((scores, column), dim=-1)

@@ -34,10 +34,10 @@ class ChunkedAttention(nn.Module):
         q, k = self.q_norm(q), self.k_norm(k)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
-        if step.padding is None and use_kernels(q, k, v):
-            from . import attention_kernels as kernels
+        if (step.padding is None or step.start == 0) and use_kernels(q, k, v):
+            from . import attention_operators as kernels
 
-            out = kernels.chunked(q, k, v, step.start)
+            out = kernels.chunked(q, k, v, step.start, step.bounds, step.padding)
         else:
             out = attend_chunked(
                 q, k, v, step.start, step.padding, chunk=64, scale=0.1767766952966369
@@ -69,10 +69,10 @@ class GlobalAttention(nn.Module):
         q = q * growth[:, None, :, None].to(q.dtype)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
-        if step.padding is None and use_kernels(q, k, v):
-            from . import attention_kernels as kernels
+        if (step.padding is None or step.bounds is not None) and use_kernels(q, k, v):
+            from . import attention_operators as kernels
 
-            out = kernels.causal(q, k, v)
+            out = kernels.causal(q, k, v, step.bounds, step.padding)
         else:
             out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
         return self.o_proj(out.transpose(1, 2).flatten(2))

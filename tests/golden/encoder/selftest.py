@@ -37,9 +37,9 @@ def check_attention() -> float:
     want = definition(q, k, v, 0.25)
     worst = max(worst, (out - want).abs().max().item())
     if use_kernels(q, k, v):
-        from . import attention_kernels as kernels
+        from . import attention_operators as kernels
 
-        out = kernels.bidirectional(q, k, v)
+        out = kernels.bidirectional(q, k, v, None)
         worst = max(worst, (out - want).abs().max().item())
     return worst
 

@@ -8,12 +8,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .launch import use_kernels
+
 
 class Step(NamedTuple):
     """B sequences, each with T new tokens after `start` that were read before."""
 
     start: int
     padding: Tensor | None  # (B, start + T), True for a real token; None when all are
+    bounds: Tensor | None  # (B, 2), where each text begins and ends; None where one has gaps
     positions: Tensor  # (1 or B, T)
 
 
@@ -31,5 +34,15 @@ def make_step(
     return Step(
         start=start,
         padding=padding,
+        bounds=text_bounds(padding, like) if start == 0 or tokens == 1 else None,
         positions=positions,
     )
+
+
+def text_bounds(padding: Tensor | None, like: Tensor) -> Tensor | None:
+    """The slot of each text's first token, and one after its last, (B, 2), for kernels alone."""
+    if padding is None or not use_kernels(like):
+        return None
+    first = padding.int().argmax(dim=1)
+    end = padding.shape[1] - padding.flip(1).int().argmax(dim=1)
+    return torch.stack((first, end), dim=1).int()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .launch import use_kernels
 from .rotary import Rotary, near_rotary, whole_rotary
 
 
@@ -16,6 +17,7 @@ class Step(NamedTuple):
 
     start: int
     padding: Tensor | None  # (B, start + T), True for a real token; None when all are
+    bounds: Tensor | None  # (B, 2), where each text begins and ends; None where one has gaps
     shared: dict[str, tuple[Tensor, ...]]  # for later layers, by name
     near_rotary: Rotary  # (1 or B, 1, T, 32) twice
     whole_rotary: Rotary  # (1 or B, 1, T, 64) twice
@@ -35,7 +37,17 @@ def make_step(
     return Step(
         start=start,
         padding=padding,
+        bounds=text_bounds(padding, like) if start == 0 or tokens == 1 else None,
         shared={},
         near_rotary=near_rotary(positions, like.dtype),
         whole_rotary=whole_rotary(positions, like.dtype),
     )
+
+
+def text_bounds(padding: Tensor | None, like: Tensor) -> Tensor | None:
+    """The slot of each text's first token, and one after its last, (B, 2), for kernels alone."""
+    if padding is None or not use_kernels(like):
+        return None
+    first = padding.int().argmax(dim=1)
+    end = padding.shape[1] - padding.flip(1).int().argmax(dim=1)
+    return torch.stack((first, end), dim=1).int()

@@ -32,10 +32,10 @@ class Attention(nn.Module):
         q, k = rotate(q, step.rotary), rotate(k, step.rotary)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
-        if step.padding is None and use_kernels(q, k, v):
-            from . import attention_kernels as kernels
+        if (step.padding is None or step.bounds is not None) and use_kernels(q, k, v):
+            from . import attention_operators as kernels
 
-            out = kernels.causal_sink(q, k, v, self.sinks)
+            out = kernels.causal_sink(q, k, v, self.sinks, step.bounds, step.padding)
         else:
             out = attend_causal_sink(
                 q, k, v, self.sinks, step.start, step.padding, scale=0.1767766952966369

@@ -8,6 +8,7 @@ with TRITON_INTERPRET=1 runs the kernels on a CPU too, slowly, which is how they
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from os import environ
 from typing import Any, NamedTuple
@@ -34,6 +35,20 @@ def use_kernels(*tensors: Tensor) -> bool:
         if not (tensor.is_cuda or INTERPRETED and tensor.is_cpu) or tensor.dtype not in DTYPES:
             return False
     return True
+
+
+TARGET: str | None = None  # set where kernels are compiled for another GPU than the one at hand
+
+
+@cache
+def target() -> str:
+    """The GPU whose tiles are taken: this one's kind, or gfx942, whose tiles fit everywhere."""
+    if TARGET or not torch.cuda.is_available():
+        return TARGET or "sm_90"
+    here = torch.cuda.get_device_properties(torch.cuda.current_device())
+    if torch.version.hip or here.shared_memory_per_block_optin < 160 * 1024:
+        return "gfx942"
+    return {8: "sm_80", 9: "sm_90"}.get(here.major, "sm_100")
 
 
 def pieces(count: int, size: int) -> int:

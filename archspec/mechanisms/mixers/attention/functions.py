@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from archspec.codegen.files import SharedFile
-from archspec.mechanisms.mixers.attention.kernels import KernelView, kernel_context
+from archspec.mechanisms.mixers.attention.kernel_files import kernel_context
+from archspec.mechanisms.mixers.attention.kernels import KernelView
 
 
 @dataclass(frozen=True)

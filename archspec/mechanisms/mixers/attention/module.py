@@ -45,6 +45,9 @@ class AttentionView(Scores):
     kept_of: str
     """Whose length its cache has room for."""
 
+    bounds: str
+    """The expression for where the keys of each text begin and end."""
+
     function: Attend
     kernel: KernelView | None
     only: tuple[str, ...] = ("q", "k", "v")
@@ -115,6 +118,41 @@ class AttentionView(Scores):
     def attend(self) -> str:
         """The function that it calls."""
         return self.function.name
+
+    @property
+    def decode_kernel(self) -> KernelView | None:
+        """The kernels, where a call may bring a single new token."""
+        return self.kernel if self.kernel and self.kernel.decodes else None
+
+    @property
+    def paged_kernel(self) -> KernelView | None:
+        """The kernels, where its keys may lie in pages."""
+        return self.kernel if self.kernel and self.kernel.paged else None
+
+    @property
+    def in_kernels(self) -> str:
+        """When kernels compute it: two bounds must say which tokens are real."""
+        if not self.causal:
+            return "use_kernels(q, k, v)"
+        bounded = "step.start == 0" if self.chunk else f"{self.bounds} is not None"
+        return f"({self.padding} is None or {bounded}) and use_kernels(q, k, v)"
+
+    @property
+    def kernel_arguments(self) -> str:
+        """What follows q, k and v where kernels compute it."""
+        prefix = "step.prefix if step.start == 0 else 0"
+        return self._beside("self.sinks", "step.start", prefix, [self.bounds, self.padding])
+
+    @property
+    def selftest_kernel_arguments(self) -> str:
+        """The same on a text from its start."""
+        return self._beside("sinks", "0", "0", ["None", "None"])
+
+    def _beside(self, sinks: str, start: str, prefix: str, padding: list[str]) -> str:
+        parts = [sinks] if self.sinks else ["slopes"] if self.slopes else []
+        parts += [start] if self.chunk else []
+        parts += [prefix] if self.prefix else []
+        return ", ".join(parts + padding[: 2 if self.decode_kernel else 1])
 
     @property
     def kept(self) -> str:

@@ -37,16 +37,6 @@ class Scores:
         return f"q, k, v, {self._arguments('sinks', '0', 'None')}"
 
     @property
-    def kernel_arguments(self) -> str:
-        """What follows q, k and v where kernels compute it."""
-        return self._beside("self.sinks", "step.start")
-
-    @property
-    def selftest_kernel_arguments(self) -> str:
-        """The same on a text from its start."""
-        return self._beside("sinks", "0")
-
-    @property
     def both_ways_arguments(self) -> str:
         """What follows the output, q, k and v in the call that reads a prefix."""
         parts = ["self.sinks"] if self.sinks else []
@@ -82,11 +72,6 @@ class Scores:
         parts.append(f"scale={self.scale!r}")
         parts += [f"softcap={self.softcap!r}"] if self.softcap else []
         return ", ".join(parts)
-
-    def _beside(self, sinks: str, start: str) -> str:
-        parts = [sinks] if self.sinks else []
-        parts += ["slopes"] if self.slopes else []
-        return "".join(f", {part}" for part in parts + ([start] if self.chunk else []))
 
 
 def relative(a: Attention) -> RelativeView | None:

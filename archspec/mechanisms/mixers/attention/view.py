@@ -6,7 +6,8 @@ from archspec.codegen.rotary import turn
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers.attention.definition import check_context
 from archspec.mechanisms.mixers.attention.functions import ATTEND, Attend, Core, shared
-from archspec.mechanisms.mixers.attention.kernels import ATTENTION_KERNELS, KernelView
+from archspec.mechanisms.mixers.attention.kernel_files import KERNEL_FILES
+from archspec.mechanisms.mixers.attention.kernels import KernelView
 from archspec.mechanisms.mixers.attention.members import members
 from archspec.mechanisms.mixers.attention.module import AttentionView
 from archspec.mechanisms.mixers.attention.parts import GATES
@@ -20,7 +21,7 @@ __all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "attention.py"
 PURPOSE = "the attention of each kind of layer"
-SHARED = (ATTEND, ATTENTION_KERNELS, SELECT)
+SHARED = (ATTEND, *KERNEL_FILES, SELECT)
 CACHES = {
     "KeyValueCache": "templates/caches/key_value.py.jinja",
     "RollingCache": "templates/caches/rolling.py.jinja",
@@ -79,6 +80,7 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         chunk=a.chunk,
         scale=a.score_scale,
         padding="step.source_padding" if across else "step.padding",
+        bounds="step.source_bounds" if across else "step.bounds",
         gate=a.gate.per if a.gate else None,
         gate_activation=GATES[a.gate.activation] if a.gate else "",
         select=selection_view(a.select, site, "heads"),
@@ -86,11 +88,11 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         cache=_cache(a) if site.decodes and a.is_causal() and not a.shared_keys else None,
         kept_of="source_length" if across else "max_length",
         function=Attend(_kind(a), core),
-        kernel=None if a.relative_bias or a.select else _kernel(a, Attend(_kind(a), core)),
+        kernel=None if a.relative_bias or a.select else _kernel(a, Attend(_kind(a), core), site),
     )
 
 
-def _kernel(a: Attention, function: Attend) -> KernelView:
+def _kernel(a: Attention, function: Attend, site: Site) -> KernelView:
     return KernelView(
         kind=function.name.removeprefix("attend_"),
         heads=a.heads,
@@ -104,6 +106,8 @@ def _kernel(a: Attention, function: Attend) -> KernelView:
         softcap=a.softcap,
         sinks=a.sinks,
         slopes=a.alibi is not None,
+        prefix=a.prefix,
+        decodes=site.decodes and a.is_causal(),
     )
 
 

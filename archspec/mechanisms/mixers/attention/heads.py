@@ -1,0 +1,119 @@
+"""The heads of an attention as its kernels see them, whatever a query sees."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from archspec.mechanisms.mixers.attention.tiles import Tiles, decode_tiles
+
+SLAB = 256
+"""Columns of an output that a program has room for."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Columns of a head that are read together: `size`, a power of two, of which `width` exist."""
+
+    first: str
+    """Where it begins; nothing where that is at column 0."""
+
+    width: int
+    size: int
+    suffix: str
+
+    @property
+    def masked(self) -> bool:
+        """Whether some of its columns do not exist."""
+        return self.width < self.size
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Counts and widths of heads, and how products of them become scores."""
+
+    heads: int
+    kv_heads: int
+    head_dim: int
+    value_dim: int
+    scale: float
+    softcap: float | None
+    sinks: bool
+    slopes: bool
+
+    @property
+    def group(self) -> int:
+        """Query heads that share a key-value head."""
+        return self.heads // self.kv_heads
+
+    @property
+    def key_parts(self) -> tuple[Part, ...]:
+        """How a query or key is cut."""
+        return parts(self.head_dim)
+
+    @property
+    def value_parts(self) -> tuple[Part, ...]:
+        """How a value is cut."""
+        return parts(self.value_dim)
+
+    @property
+    def slabs(self) -> int:
+        """How many programs share the columns of an output that is too wide for one."""
+        return -(-max(self.head_dim, self.value_dim) // SLAB)
+
+    @property
+    def key_sums(self) -> tuple[Part, ...]:
+        """How a program cuts the sums that are as wide as a key."""
+        return self._own(self.head_dim) if self.slabs > 1 else self.key_parts
+
+    @property
+    def value_sums(self) -> tuple[Part, ...]:
+        """How a program cuts the sums that are as wide as a value."""
+        return self._own(self.value_dim) if self.slabs > 1 else self.value_parts
+
+    def _own(self, width: int) -> tuple[Part, ...]:
+        there = SLAB if width == self.slabs * SLAB else 0
+        return (Part(f"tl.program_id(2) * {SLAB}", there, SLAB, "_own"),)
+
+    def columns(self, *names: str) -> list[tuple[str, Part]]:
+        """The columns of what is cut so, each once: the start of a name, and the part."""
+        found: dict[str, tuple[str, Part]] = {}
+        for name in names:
+            letter = "d" if name.startswith("key") else self.e
+            for part in getattr(self, name):
+                found.setdefault(letter + part.suffix, (letter, part))
+        return list(found.values())
+
+    @property
+    def e(self) -> str:
+        """The name of the columns of values."""
+        return "d" if self.value_dim == self.head_dim else "e"
+
+    @property
+    def plain(self) -> bool:
+        """Whether a score is a product and nothing else, so that its factor joins the softmax."""
+        return self.softcap is None and not self.slopes
+
+    @property
+    def to_bits(self) -> float:
+        """What products become scores with, as exponents of two."""
+        return self.scale * math.log2(math.e)
+
+    def decode(self, target: str) -> Tiles:
+        """The tiles of the kernel for one new token."""
+        return decode_tiles(target, self.group, max(self.head_dim, self.value_dim))
+
+
+def parts(width: int) -> tuple[Part, ...]:
+    """One power of two or two of them, so that as little as possible is read beyond `width`.
+
+    A matrix unit takes 16 columns at least: 192 is 128 + 64, 80 is 64 + 16, 12 is 16 with a mask.
+    """
+    first = max(16, 1 << (width.bit_length() - 1))
+    rest = max(16, 1 << (width - first - 1).bit_length()) if width > first else 0
+    if rest == 0 or rest == first:
+        return (Part("", width, first + rest, ""),)
+    return (
+        Part("", first, first, f"_{first}"),
+        Part(str(first), width - first, rest, f"_{rest}"),
+    )

@@ -1,0 +1,136 @@
+"""How attention's kernels cut their work on each kind of GPU.
+
+Chosen by what compiling ahead of time says (registers, spills, shared memory) and by the sizes
+that fast kernels have there; no GPU has timed them yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TARGETS = ("sm_80", "sm_90", "sm_100", "gfx942")
+"""The kinds of GPU that a package has tiles for, as `archspec kernels --target` names them."""
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How a kernel cuts its work: rows of queries, keys, and what a program runs on."""
+
+    rows: int
+    keys: int
+    warps: int
+    stages: int
+
+
+def tiles(kernel: str, target: str, head_dim: int, value_dim: int) -> Tiles:
+    """The tiles of a kernel by the first width in its table that has room for both heads."""
+    widest = max(head_dim, value_dim)
+    return _TABLES[target][kernel][next((w for w in _WIDTHS if widest <= w), _WIDTHS[-1])]
+
+
+def decode_tiles(target: str, group: int, width: int) -> Tiles:
+    """The tiles for one new token: its heads in a group are the rows."""
+    rows = max(16, min(64, 1 << (group - 1).bit_length()))
+    small = target == "gfx942"
+    keys = 64 if width <= 128 else 32 if width <= 256 or not small else 16
+    return Tiles(rows, keys, 4, 2 if small else 3)
+
+
+def _tables(**kernels: list[Tiles]) -> dict[str, dict[int, Tiles]]:
+    return {name: dict(zip(_WIDTHS, found, strict=True)) for name, found in kernels.items()}
+
+
+_WIDTHS = (64, 128, 192, 256, 512)
+# Beyond WIDE of kernels.py keys and values have a kernel each; up to there the first has both.
+_SM_80 = _tables(
+    forward=[
+        Tiles(128, 64, 8, 3),
+        Tiles(128, 32, 8, 3),
+        Tiles(64, 32, 4, 2),
+        Tiles(64, 32, 8, 2),
+        Tiles(32, 32, 8, 2),
+    ],
+    backward_queries=[
+        Tiles(128, 64, 8, 2),
+        Tiles(128, 32, 8, 3),
+        Tiles(64, 32, 8, 2),
+        Tiles(64, 32, 8, 2),
+        Tiles(32, 16, 8, 2),
+    ],
+    backward_keys=[
+        Tiles(32, 128, 8, 2),
+        Tiles(32, 64, 8, 2),
+        Tiles(32, 32, 8, 2),
+        Tiles(64, 32, 8, 2),
+        Tiles(16, 32, 8, 2),
+    ],
+    backward_values=[
+        Tiles(64, 128, 8, 2),
+        Tiles(32, 64, 8, 2),
+        Tiles(32, 64, 8, 2),
+        Tiles(64, 32, 8, 2),
+        Tiles(16, 32, 8, 2),
+    ],
+)
+_SM_90 = _tables(
+    forward=[
+        Tiles(128, 128, 8, 2),
+        Tiles(128, 64, 8, 3),
+        Tiles(128, 64, 8, 2),
+        Tiles(64, 64, 8, 2),
+        Tiles(64, 32, 8, 2),
+    ],
+    backward_queries=[
+        Tiles(128, 64, 8, 2),
+        Tiles(128, 64, 8, 2),
+        Tiles(64, 64, 4, 2),
+        Tiles(64, 32, 8, 2),
+        Tiles(64, 16, 8, 2),
+    ],
+    backward_keys=[
+        Tiles(64, 128, 8, 2),
+        Tiles(32, 128, 8, 2),
+        Tiles(32, 64, 8, 2),
+        Tiles(32, 128, 8, 2),
+        Tiles(16, 64, 8, 2),
+    ],
+    backward_values=[
+        Tiles(64, 128, 8, 2),
+        Tiles(64, 128, 8, 2),
+        Tiles(64, 128, 8, 2),
+        Tiles(32, 128, 8, 2),
+        Tiles(32, 64, 8, 2),
+    ],
+)
+_GFX942 = _tables(
+    forward=[
+        Tiles(128, 64, 4, 1),
+        Tiles(128, 64, 4, 1),
+        Tiles(64, 32, 4, 1),
+        Tiles(64, 32, 4, 1),
+        Tiles(32, 32, 4, 1),
+    ],
+    backward_queries=[
+        Tiles(64, 64, 4, 1),
+        Tiles(64, 32, 4, 1),
+        Tiles(32, 32, 4, 1),
+        Tiles(32, 32, 4, 1),
+        Tiles(16, 32, 4, 1),
+    ],
+    backward_keys=[
+        Tiles(32, 128, 4, 1),
+        Tiles(32, 64, 4, 1),
+        Tiles(32, 32, 4, 1),
+        Tiles(32, 32, 4, 1),
+        Tiles(16, 16, 4, 1),
+    ],
+    backward_values=[
+        Tiles(32, 128, 4, 1),
+        Tiles(32, 64, 4, 1),
+        Tiles(32, 32, 4, 1),
+        Tiles(32, 32, 4, 1),
+        Tiles(16, 32, 4, 1),
+    ],
+)
+_SM_100 = _SM_90 | {"forward": _SM_90["forward"] | {256: Tiles(64, 32, 8, 2)}}
+_TABLES = {"sm_80": _SM_80, "sm_90": _SM_90, "sm_100": _SM_100, "gfx942": _GFX942}
