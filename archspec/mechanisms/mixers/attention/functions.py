@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from archspec.codegen.site import SharedFile
+from archspec.mechanisms.mixers.attention.hopper import hopper_context
 from archspec.mechanisms.mixers.attention.kernels import KernelView, kernel_context
 
 ATTEND = SharedFile(
@@ -177,7 +178,7 @@ def shared(views: Sequence[Calling]) -> dict[str, Any]:
         "distances": list(dict.fromkeys(bias.function for bias in biased)),
         "both_sides": {bias.function for bias in biased if bias.both},
         "attend_names": sorted(called | {bias.call for bias in biased}),
-    } | kernel_context(views)
+    } | kernel_context(views) | hopper_context(views)
 
 
 _LOOK_BACK = ("causal", "sliding", "chunked")

@@ -15,6 +15,7 @@ from archspec.mechanisms.mixers.attention.functions import (
     RelativeView,
     shared,
 )
+from archspec.mechanisms.mixers.attention.hopper import HOPPER_KERNELS, HopperView, hopper_view
 from archspec.mechanisms.mixers.attention.kernels import ATTENTION_KERNELS, KernelView
 from archspec.mechanisms.mixers.attention.parts import (
     GATES,
@@ -37,7 +38,7 @@ __all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "attention.py"
 PURPOSE = "the attention of each kind of layer"
-SHARED = (ATTEND, ATTENTION_KERNELS, SELECT)
+SHARED = (ATTEND, ATTENTION_KERNELS, HOPPER_KERNELS, SELECT)
 CACHES = {
     "KeyValueCache": "templates/caches/key_value.py.jinja",
     "RollingCache": "templates/caches/rolling.py.jinja",
@@ -112,6 +113,11 @@ class AttentionView:
             return made
         clip = f".clamp(-{self.clip!r}, {self.clip!r})" if self.clip is not None else ""
         return f"self.{name}_norm({made}{clip})"
+
+    @property
+    def hopper(self) -> HopperView | None:
+        """The kernel for Hopper GPUs, where there is one for its shape."""
+        return hopper_view(self.kernel)
 
     @property
     def values(self) -> str:
