@@ -191,9 +191,12 @@ def test_sequences_do_not_meet(kernels: Any) -> None:
 
 WRONG = {
     "no room is waited for": ("mbarrier.wait(free.index(place), (i // STAGES & 1) ^ 1)", "pass"),
-    "the other phase": ("mbarrier.wait(k_ready.index(now), i // STAGES & 1)", "mbarrier.wait(k_ready.index(now), (i // STAGES & 1) ^ 1)"),
+    "the other phase": ("(i + 1) // STAGES & 1, pred", "((i + 1) // STAGES & 1) ^ 1, pred"),
     "no one says that it has read": ("mbarrier.arrive(v_free.index(before))", "pass"),
-    "values are not waited for": ("acc, p = warpgroup_mma_wait(0, deps=[acc, p])\n        mbarrier", "mbarrier"),
+    "values are free too soon": (
+        "acc, _, weights = warpgroup_mma_wait(0, deps=[acc, p, weights])\n        mbarrier.arrive(v_free.index(before))",
+        "mbarrier.arrive(v_free.index(before))\n        acc, _, weights = warpgroup_mma_wait(0, deps=[acc, p, weights])",
+    ),
     "keys are free too soon": ("s = warpgroup_mma_wait(1, deps=[s])", "s = warpgroup_mma_wait(2, deps=[s])"),
     "what is stored is not shown": ("    fence_async_shared()\n    tma.async_copy_shared", "    tma.async_copy_shared"),
     "too few bytes": ("x_at.block_type.nbytes)", "x_at.block_type.nbytes - 16)"),

@@ -112,8 +112,8 @@ def warp_specialize(functions: list[Any], warps: list[int], registers: list[int]
     _machine().specialize(functions)
 
 
-def _wait(barrier: Barrier, phase: int) -> None:
-    _pause(lambda: barrier.passed(phase))
+def _wait(barrier: Barrier, phase: int, pred: bool = True) -> None:
+    _pause(lambda: not pred or barrier.passed(phase))
 
 
 def _arrive(barrier: Barrier) -> None:

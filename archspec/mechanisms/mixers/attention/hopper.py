@@ -54,16 +54,6 @@ class Ring:
 
 
 @dataclass(frozen=True)
-class Span:
-    """A loop over tiles, counted from the newest, up to `end`."""
-
-    begin: str
-    end: str
-    masked: bool
-    why: str
-
-
-@dataclass(frozen=True)
 class HopperView:
     """The kernel for one shape of attention."""
 
@@ -85,19 +75,33 @@ class HopperView:
         lines = [line for line in self._lines if not line.startswith(_OF_ROWS)]
         begin = self._ranges.begin
         highest = "highest" if self.kernel.causal else "(keys - 1)"
-        lines.append(f"newest = {highest} // KEYS * KEYS  # the first key of the tile read first")
+        lines.append(f"newest = {highest} // KEYS * KEYS")
         lines += [
-            f"{span.end} = gl.maximum((newest - {_BEGINS[span.end]}) // KEYS + 1, 1)"
-            for span in self.spans[:-1]
+            f"{name} = (newest - {begin}) // KEYS + 1  # {why}"
+            for name, (begin, why) in _COUNTS.items()
+            if name in self.counted
         ]
-        count = f"(newest - {begin}) // KEYS + 1" if begin != "0" else "newest // KEYS + 1"
-        lines.append(f"tiles = {count}")
+        count = f"(newest - {begin}) // KEYS" if begin != "0" else "newest // KEYS"
+        lines.append(f"tiles = {count} + 1")
         return [line.replace("tl.", "gl.") for line in lines]
+
+    @property
+    def counted(self) -> list[str]:
+        """The names of counts of tiles that part those with a mask from whole ones."""
+        loops = [loop.begin for loop in self._ranges.loops if self.kernel.causal]
+        return [name for name, (begin, _) in _COUNTS.items() if begin in loops]
 
     @property
     def counts(self) -> str:
         """The names of what the bounds say, as arguments."""
-        return ", ".join(["newest", *(span.end for span in self.spans)])
+        return ", ".join(["newest", *self.counted, "tiles"])
+
+    @property
+    def masked(self) -> str:
+        """Which tiles after the first have a mask, that one having it always: "" for none or all."""
+        if len(self.counted) == 2:
+            return "(i < diagonal) | (i >= whole)"
+        return "i < diagonal" if self.counted else ""
 
     @property
     def of_rows(self) -> list[str]:
@@ -110,18 +114,6 @@ class HopperView:
         return self._ranges.seen
 
     @property
-    def spans(self) -> list[Span]:
-        """The loops after the newest tile, which has a mask always."""
-        # Without a diagonal only the newest tile can reach beyond the last key.
-        loops = self._ranges.loops[: None if self.kernel.causal else 1]
-        found: list[Span] = []
-        for loop in reversed(loops):
-            end = "tiles" if loop is loops[0] else _ENDS[loop.begin]
-            begin = found[-1].end if found else "1"
-            found.append(Span(begin, end, loop.masked, loop.why))
-        return found
-
-    @property
     def _lines(self) -> tuple[str, ...]:
         return self._ranges.lines if self.kernel.causal else ()
 
@@ -132,13 +124,15 @@ class HopperView:
 
 
 _OF_ROWS = ("last =", "since =")
-_ENDS = {"full": "diagonal", "edge": "whole"}
-_BEGINS = {end: begin for begin, end in _ENDS.items()}
+_COUNTS = {
+    "diagonal": ("full", "so many tiles are on the diagonal"),
+    "whole": ("edge", "so many, with those that every row sees whole"),
+}
 
 # By the widths of keys and values. Chosen by the sizes that fast kernels have on this GPU, and so
 # that nothing spills and 232,448 bytes hold it; none has been timed.
 _RINGS = {
-    (64, 64): Ring(warpgroups=3, keys=128, stages=2, registers=160),
+    (64, 64): Ring(warpgroups=2, keys=128, stages=4, registers=240),
     (128, 128): Ring(warpgroups=2, keys=128, stages=2, registers=240),
     (192, 128): Ring(warpgroups=2, keys=128, stages=2, registers=240),
     (256, 256): Ring(warpgroups=2, keys=64, stages=2, registers=240),
