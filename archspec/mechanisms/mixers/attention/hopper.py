@@ -8,12 +8,12 @@ from typing import Any
 
 from archspec.codegen.site import SharedFile
 from archspec.mechanisms.mixers.attention.kernels import (
+    NARROW,
     Computing,
     KernelView,
     Part,
     kernel_names,
 )
-from archspec.mechanisms.mixers.attention.ranges import Ranges, key_ranges
 
 HOPPER_KERNELS = SharedFile(
     "attention_hopper_kernels.py",
@@ -34,7 +34,7 @@ class Ring:
     warpgroups: int
     keys: int
     stages: int
-    registers: int
+    registers: int = 240
     """Of a thread that computes; one that only copies has 24."""
 
     @property
@@ -55,7 +55,11 @@ class Ring:
 
 @dataclass(frozen=True)
 class HopperView:
-    """The kernel for one shape of attention."""
+    """The kernel for one shape of attention.
+
+    Tiles of keys are counted from the newest that any row sees, and read in this order: so the
+    first is one that needs a mask, wherever there is one.
+    """
 
     kernel: KernelView
 
@@ -72,70 +76,80 @@ class HopperView:
     @property
     def bounds(self) -> list[str]:
         """The statements that say which tiles there are, for a program."""
-        lines = [line for line in self._lines if not line.startswith(_OF_ROWS)]
-        begin = self._ranges.begin
-        highest = "highest" if self.kernel.causal else "(keys - 1)"
-        lines.append(f"newest = {highest} // KEYS * KEYS")
-        lines += [
-            f"{name} = (newest - {begin}) // KEYS + 1  # {why}"
-            for name, (begin, why) in _COUNTS.items()
-            if name in self.counted
+        if not self.kernel.causal:
+            return ["newest = (keys - 1) // KEYS", "tiles = newest + 1"]
+        lines = [
+            "lowest = keys - tokens + tile * ROWS  # the last key that the first row sees",
+            "highest = gl.minimum(lowest + ROWS, keys) - 1  # and the last row",
+            "newest = highest // KEYS",
         ]
-        count = f"(newest - {begin}) // KEYS" if begin != "0" else "newest // KEYS"
-        lines.append(f"tiles = {count} + 1")
-        return [line.replace("tl.", "gl.") for line in lines]
+        if "diagonal" in self.counts:
+            lines.append("diagonal = newest - (lowest + 1) // KEYS + 1  # so many are partly ahead")
+        if "whole" in self.counts:
+            far = f"gl.cdiv(gl.maximum({self._first('highest')}, 0), KEYS)"
+            lines.append(f"whole = newest - {far} + 1  # so many, with those all rows see")
+        if not self._near:
+            return [*lines, "tiles = newest + 1"]
+        return [*lines, f"tiles = newest - gl.maximum({self._first('lowest')}, 0) // KEYS + 1"]
 
     @property
-    def counted(self) -> list[str]:
-        """The names of counts of tiles that part those with a mask from whole ones."""
-        loops = [loop.begin for loop in self._ranges.loops if self.kernel.causal]
-        return [name for name, (begin, _) in _COUNTS.items() if begin in loops]
+    def counts(self) -> list[str]:
+        """The names of what the bounds say."""
+        if not self.kernel.causal or self._narrow:
+            return ["newest", "tiles"]
+        return ["newest", "diagonal", *["whole"] * self._near, "tiles"]
 
     @property
-    def counts(self) -> str:
-        """The names of what the bounds say, as arguments."""
-        return ", ".join(["newest", *self.counted, "tiles"])
+    def always_masked(self) -> bool:
+        """Whether hardly a tile is seen whole by all rows."""
+        return self.kernel.causal and self._narrow
 
     @property
     def masked(self) -> str:
-        """Which tiles after the first have a mask, that one having it always: "" for none or all."""
-        if len(self.counted) == 2:
+        """Which tiles after the first have a mask, where only some have."""
+        if "whole" in self.counts:
             return "(i < diagonal) | (i >= whole)"
-        return "i < diagonal" if self.counted else ""
+        return "i < diagonal" if "diagonal" in self.counts else ""
 
     @property
     def of_rows(self) -> list[str]:
-        """The statements about each row on its own."""
-        return [line for line in self._lines if line.startswith(("earlier =", *_OF_ROWS))]
+        """The statements about what each row sees."""
+        if not self.kernel.causal:
+            return []
+        last = "last = keys - tokens + row  # the last key a row sees, its own"
+        return [last, f"since = {self._first('last')}  # the first"] if self._near else [last]
 
     @property
     def seen(self) -> str:
         """The mask of a tile."""
-        return self._ranges.seen
+        if not self.kernel.causal:
+            return "key[None, :] < keys"
+        last = "key[None, :] <= last[:, None]"
+        return f"({last}) & (key[None, :] >= since[:, None])" if self._near else last
 
     @property
-    def _lines(self) -> tuple[str, ...]:
-        return self._ranges.lines if self.kernel.causal else ()
+    def _near(self) -> bool:
+        """Whether a row sees less than all before it."""
+        return bool(self.kernel.window or self.kernel.chunk)
 
     @property
-    def _ranges(self) -> Ranges:
-        k = self.kernel
-        return key_ranges(k.causal, k.window, k.chunk, k.narrow, group=1)
+    def _narrow(self) -> bool:
+        return 0 < (self.kernel.window or self.kernel.chunk or 0) <= NARROW
 
+    def _first(self, last: str) -> str:
+        """The first key that the query at `last` sees."""
+        if self.kernel.window:
+            return f"{last} - {self.kernel.window - 1}"
+        return f"{last} - ({last} + phase) % {self.kernel.chunk}"
 
-_OF_ROWS = ("last =", "since =")
-_COUNTS = {
-    "diagonal": ("full", "so many tiles are on the diagonal"),
-    "whole": ("edge", "so many, with those that every row sees whole"),
-}
 
 # By the widths of keys and values. Chosen by the sizes that fast kernels have on this GPU, and so
 # that nothing spills and 232,448 bytes hold it; none has been timed.
 _RINGS = {
-    (64, 64): Ring(warpgroups=2, keys=128, stages=4, registers=240),
-    (128, 128): Ring(warpgroups=2, keys=128, stages=2, registers=240),
-    (192, 128): Ring(warpgroups=2, keys=128, stages=2, registers=240),
-    (256, 256): Ring(warpgroups=2, keys=64, stages=2, registers=240),
+    (64, 64): Ring(warpgroups=2, keys=128, stages=4),
+    (128, 128): Ring(warpgroups=2, keys=128, stages=2),
+    (192, 128): Ring(warpgroups=2, keys=128, stages=2),
+    (256, 256): Ring(warpgroups=2, keys=64, stages=2),
 }
 
 
@@ -148,8 +162,8 @@ def _class(kernel: KernelView) -> tuple[int, int]:
 def hopper_view(kernel: KernelView | None) -> HopperView | None:
     """The kernel for Hopper of that shape, where it is made for it.
 
-    Rows of 16 bytes are what tensor memory copies move. What a row gives is stored through the
-    place of its query, so a value has no part that a query has not.
+    Tensor memory copies move rows of a multiple of 16 bytes. What a row gives is stored through
+    the place of its query, so a value has no part that a query has not.
     """
     if kernel is None or kernel.slopes:
         return None
@@ -168,7 +182,9 @@ def hopper_context(views: Sequence[Computing]) -> dict[str, Any]:
     return {
         "hoppers": hoppers,
         "hopper_names": {name for name, _ in hoppers},
-        "hopper_parts": sorted({part.size for _, h in hoppers for part in h.parts}),
+        "hopper_columns": sorted({part.size for _, h in hoppers for part in h.parts}),
         "hopper_capping": any(h.kernel.softcap for _, h in hoppers),
         "hopper_parted": any(len(h.kernel.key_parts) > 1 for _, h in hoppers),
+        "hopper_sinks": any(h.kernel.sinks for _, h in hoppers),
+        "hopper_chunked": any(h.kernel.chunk for _, h in hoppers),
     }
