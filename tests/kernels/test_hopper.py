@@ -7,6 +7,9 @@ and says where two of them would meet in shared memory.
 from __future__ import annotations
 
 import importlib
+import json
+import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -94,7 +97,7 @@ def visible(view: KernelView, query: Tensor, key: Tensor) -> Tensor:
 
 
 def definition(view: KernelView, start: int, q: Tensor, k: Tensor, v: Tensor, *sinks: Tensor):
-    """out and lse in float64, lse as the portable kernel keeps it: (B, K, T · G)."""
+    """What attention is in float64, and lse as the portable kernel keeps it: (B, K, T · G)."""
     q, k, v = (x.double() for x in (q, k, v))
     k, v = (x.repeat_interleave(view.group, dim=1) for x in (k, v))
     scores = (q @ k.mT) * view.scale
@@ -111,7 +114,9 @@ def definition(view: KernelView, start: int, q: Tensor, k: Tensor, v: Tensor, *s
     return scores.softmax(dim=-1)[..., :keys] @ v, lse
 
 
-def run(module: ModuleType, view: KernelView, tokens: int, keys: int, batch: int = 1) -> list[Machine]:
+def run(
+    module: ModuleType, view: KernelView, tokens: int, keys: int, batch: int = 1
+) -> list[Machine]:
     """Compare what the kernel gives with the definition; the programs that ran."""
     torch.manual_seed(0)
     q = drawn(view.heads, tokens, view.head_dim, batch)
@@ -125,7 +130,10 @@ def run(module: ModuleType, view: KernelView, tokens: int, keys: int, batch: int
     want, want_lse = definition(view, start, q, k, v, *beside)
     assert float((out.double() - want).abs().max()) < 2e-3
     assert float((lse.double() - want_lse).abs().max()) < 1e-4
-    assert out.stride() == q.new_empty(batch, tokens, view.heads, view.value_dim).transpose(1, 2).stride()
+    assert (
+        out.stride()
+        == q.new_empty(batch, tokens, view.heads, view.value_dim).transpose(1, 2).stride()
+    )
     return list(language.machines)
 
 
@@ -175,7 +183,9 @@ def test_a_machine_of_our_own_gives_attention(name: str, kernels: Any) -> None:
                     assert read == begins
 
 
-def seen_tiles(view: KernelView, first: int, hopper: HopperView, tokens: int, keys: int) -> list[int]:
+def seen_tiles(
+    view: KernelView, first: int, hopper: HopperView, tokens: int, keys: int
+) -> list[int]:
     """Where the tiles of keys begin of which the rows of a program see any, by the definition."""
     start = keys - tokens + (33 if view.chunk else 0)
     query = (start + torch.arange(tokens))[first : first + hopper.ring.rows, None]
@@ -189,19 +199,22 @@ def test_sequences_do_not_meet(kernels: Any) -> None:
     run(kernels(view), view, 100, 130, batch=3)
 
 
+VALUES = "acc, _, weights = warpgroup_mma_wait(0, deps=[acc, p, weights])"
+FREE = "mbarrier.arrive(v_free.index(before))"
 WRONG = {
     "no room is waited for": ("mbarrier.wait(free.index(place), (i // STAGES & 1) ^ 1)", "pass"),
     "the other phase": ("(i + 1) // STAGES & 1, pred", "((i + 1) // STAGES & 1) ^ 1, pred"),
-    "no one says that it has read": ("mbarrier.arrive(v_free.index(before))", "pass"),
-    "values are free too soon": (
-        "acc, _, weights = warpgroup_mma_wait(0, deps=[acc, p, weights])\n        mbarrier.arrive(v_free.index(before))",
-        "mbarrier.arrive(v_free.index(before))\n        acc, _, weights = warpgroup_mma_wait(0, deps=[acc, p, weights])",
+    "no one says that it has read": (FREE, "pass"),
+    "values are free too soon": (f"{VALUES}\n        {FREE}", f"{FREE}\n        {VALUES}"),
+    "keys are free too soon": (
+        "warpgroup_mma_wait(1, deps=[s])",
+        "warpgroup_mma_wait(2, deps=[s])",
     ),
-    "keys are free too soon": ("s = warpgroup_mma_wait(1, deps=[s])", "s = warpgroup_mma_wait(2, deps=[s])"),
-    "what is stored is not shown": ("    fence_async_shared()\n    tma.async_copy_shared", "    tma.async_copy_shared"),
+    "what is stored is not shown": ("fence_async_shared()\n    tma", "tma"),
+    "barriers are not shown": ("fence_async_shared()\n    sequence", "sequence"),
     "too few bytes": ("x_at.block_type.nbytes)", "x_at.block_type.nbytes - 16)"),
     "no end is waited for": ("    tma.store_wait(0)\n", ""),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", WRONG)
@@ -210,6 +223,71 @@ def test_the_machine_finds_what_is_wrong(what: str, kernels: Any) -> None:
     module = kernels(view, WRONG[what])
     with pytest.raises(Fault):
         run(module, view, 1100, 1100)
+
+
+COMPILED = {
+    "64": (shape(8, 2, 64, window=4096, sinks=True), 48),
+    "192-128": (shape(8, 8, 192, 128), 80),
+    "256": (shape(8, 4, 256, softcap=50.0), 80),
+}
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_it_compiles_for_hopper(name: str) -> None:
+    view, products = COMPILED[name]
+    [kernel] = compile_kernels(files(view), "hopper", "sm_90")
+    assert kernel.error is None and kernel.ok
+    assert kernel.spills == 0
+    assert kernel.wgmma == products
+    maps = len(view.key_parts) * 3 + len(view.value_parts) * 3  # two for queries, two for sums
+    assert kernel.async_copies is not None and kernel.async_copies >= maps
+
+
+def test_other_targets_have_none() -> None:
+    assert compile_kernels(files(shape(1, 1, 128)), "hopper", "sm_80") == []
+
+
+def test_the_compiler_keeps_what_the_machine_takes_for_granted(tmp_path: Path) -> None:
+    assembly = tmp_path / "assembly.py"
+    assembly.write_text(ASSEMBLY, encoding="utf-8")
+    for name, text in files(shape(8, 2, 128)).items():
+        (tmp_path / "package").mkdir(exist_ok=True)
+        (tmp_path / "package" / name).write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(assembly)], capture_output=True, text=True, check=True
+    )
+    ptx, sass = json.loads(done.stdout)
+    # A warpgroup meets between a product's end and the word that its tiles are free.
+    marks = re.findall(r"wgmma\.wait_group|bar\.sync|mbarrier\.arrive\.shared", ptx)
+    before = [marks[i - 1] for i, mark in enumerate(marks) if mark.startswith("mbarrier")]
+    assert before and set(before) == {"bar.sync"}
+    # Weights are made, 64 · 128 exponentials by 128 threads, while the product of values runs.
+    waits = re.split(r"WARPGROUP\.DEPBAR\.LE gsb0, (0x[01])", sass)
+    between = [
+        part.count("MUFU.EX2")
+        for kind, part, then in zip(waits[1::2], waits[2::2], waits[3::2], strict=False)
+        if (kind, then) == ("0x1", "0x0")
+    ]
+    assert len(between) == 2 and min(between) >= 64
+
+
+ASSEMBLY = """
+import json, subprocess, sys, tempfile
+from pathlib import Path
+sys.path.insert(0, str(Path(__file__).parent))
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.experimental.gluon._runtime import GluonASTSource
+from package.attention_hopper_kernels import variants
+[variant] = variants()
+source = GluonASTSource(variant.kernel, variant.signature, variant.constants)
+made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": 4})
+cubin = Path(__file__).with_suffix(".cubin")
+cubin.write_bytes(made.asm["cubin"])
+program = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
+said = subprocess.run([program, "-sass", cubin], capture_output=True, text=True, check=True)
+print(json.dumps([made.asm["ptx"], said.stdout]))
+"""
 
 
 def test_what_it_is_not_made_for() -> None:

@@ -181,8 +181,10 @@ def _store_wait(pendings: int) -> None:
     here.pause(lambda: here.storing == 0)
 
 
-def warpgroup_mma(a: Any, b: Any, acc: Any, use_acc: bool = True, is_async: bool = False) -> Product:
-    """acc + a b; tiles are read until someone has waited for it."""
+def warpgroup_mma(
+    a: Any, b: Any, acc: Any, use_acc: bool = True, is_async: bool = False
+) -> Product:
+    """The product a b, and acc; tiles are read until someone has waited for it."""
     _pause()
     here = _machine().here
     assert here and is_async

@@ -170,15 +170,19 @@ def shared(views: Sequence[Calling]) -> dict[str, Any]:
     prefixed = [v.function for v in views if v.prefix]
     biased = [v.relative for v in views if v.relative]
     called = {f.name for f in functions} | {f.both_ways for f in prefixed}
-    return {
-        "functions": functions,
-        "cores": cores,
-        "any_causal": any(f.kind in (*_LOOK_BACK, "relative") for f in functions),
-        "prefixed": list({f.both_ways: f for f in prefixed}.values()),
-        "distances": list(dict.fromkeys(bias.function for bias in biased)),
-        "both_sides": {bias.function for bias in biased if bias.both},
-        "attend_names": sorted(called | {bias.call for bias in biased}),
-    } | kernel_context(views) | hopper_context(views)
+    return (
+        {
+            "functions": functions,
+            "cores": cores,
+            "any_causal": any(f.kind in (*_LOOK_BACK, "relative") for f in functions),
+            "prefixed": list({f.both_ways: f for f in prefixed}.values()),
+            "distances": list(dict.fromkeys(bias.function for bias in biased)),
+            "both_sides": {bias.function for bias in biased if bias.both},
+            "attend_names": sorted(called | {bias.call for bias in biased}),
+        }
+        | kernel_context(views)
+        | hopper_context(views)
+    )
 
 
 _LOOK_BACK = ("causal", "sliding", "chunked")

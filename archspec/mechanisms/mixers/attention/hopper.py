@@ -86,8 +86,9 @@ class HopperView:
         if "diagonal" in self.counts:
             lines.append("diagonal = newest - (lowest + 1) // KEYS + 1  # so many are partly ahead")
         if "whole" in self.counts:
-            far = f"gl.cdiv(gl.maximum({self._first('highest')}, 0), KEYS)"
-            lines.append(f"whole = newest - {far} + 1  # so many, with those all rows see")
+            far = f"gl.maximum({self._first('highest')}, 0)"
+            lines.append(f"far = {far}  # the first key that the last row sees")
+            lines.append("whole = newest - gl.cdiv(far, KEYS) + 1  # so many, with those all see")
         if not self._near:
             return [*lines, "tiles = newest + 1"]
         return [*lines, f"tiles = newest - gl.maximum({self._first('lowest')}, 0) // KEYS + 1"]
@@ -98,6 +99,11 @@ class HopperView:
         if not self.kernel.causal or self._narrow:
             return ["newest", "tiles"]
         return ["newest", "diagonal", *["whole"] * self._near, "tiles"]
+
+    @property
+    def length(self) -> int:
+        """Tokens enough that the first of them are not seen by the last, within reason."""
+        return min(self.kernel.window or self.kernel.chunk or 700, 8192) + 333
 
     @property
     def always_masked(self) -> bool:
@@ -184,7 +190,7 @@ def hopper_context(views: Sequence[Computing]) -> dict[str, Any]:
         "hopper_names": {name for name, _ in hoppers},
         "hopper_columns": sorted({part.size for _, h in hoppers for part in h.parts}),
         "hopper_capping": any(h.kernel.softcap for _, h in hoppers),
+        "hopper_plain": any(len(h.kernel.value_parts) == 1 for _, h in hoppers),
         "hopper_parted": any(len(h.kernel.key_parts) > 1 for _, h in hoppers),
-        "hopper_sinks": any(h.kernel.sinks for _, h in hoppers),
         "hopper_chunked": any(h.kernel.chunk for _, h in hoppers),
     }
