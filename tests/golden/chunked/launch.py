@@ -57,3 +57,4 @@ class Variant(NamedTuple):
     num_warps: int
     num_stages: int
     attrs: tuple[str, ...]  # pointers and strides that 16 divides
+    target: str | None = None  # the only kind of GPU it is for, such as sm_90

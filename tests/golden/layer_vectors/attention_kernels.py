@@ -28,7 +28,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import NAMESPACE, Variant, launch, pieces
+from .launch import NAMESPACE, WANTED, Variant, launch, pieces
 
 
 @triton.jit
@@ -701,6 +701,16 @@ def _dense(x: Tensor) -> Tensor:
     return x if x.stride(3) == 1 else x.contiguous()
 
 
+GLUON = WANTED == "gluon"  # in the environment; no GPU has run those kernels yet
+
+
+def use_gluon(x: Tensor) -> bool:
+    """Whether the kernels for sm_90 are wanted, and take this tensor."""
+    if not GLUON or torch.version.hip or x.element_size() != 2:
+        return False
+    return torch.cuda.get_device_capability(x.device) == (9, 0)
+
+
 def _strides(*tensors: Tensor) -> list[int]:
     return [step for x in tensors for step in x.stride()[:3]]
 
@@ -842,6 +852,11 @@ def causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 @torch.library.custom_op(f"{NAMESPACE}::attention_causal", mutates_args=())
 def _causal(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    if use_gluon(q):
+        from . import attention_hopper_kernels as hopper
+
+        return hopper.attention("causal", q, k, v, [], [])
+
     q, k, v = _dense(q), _dense(k), _dense(v)
     (batch, _, tokens, _), keys = q.shape, k.shape[2]
     out = _empty(q, 64)
