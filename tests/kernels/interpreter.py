@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from archspec.codegen.environment import environment
+from archspec.mechanisms.mixers.attention.hopper import hopper_context
 from archspec.mechanisms.mixers.attention.kernels import KernelView, kernel_context
 
 
@@ -43,7 +44,8 @@ def module(folder: Path, view: KernelView) -> Any:
         class Module:
             kernel = view
 
-        context = {"header": "", "model": "a test"} | kernel_context([Module()])
+        context = {"header": "", "model": "a test"}
+        context |= kernel_context([Module()]) | hopper_context([Module()])
         for file in ("launch.py", "attention_kernels.py"):
             text = environment().get_template(f"templates/kernels/{file}.jinja").render(context)
             (folder / name / file).write_text(text, encoding="utf-8")

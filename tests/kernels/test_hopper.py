@@ -194,6 +194,14 @@ def seen_tiles(
     return [int(tile) * hopper.ring.keys for tile in seen.unique()]
 
 
+def test_any_order_will_do(kernels: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = shape(1, 1, 192, 128, window=300)
+    module = kernels(view)
+    for number in range(12):
+        monkeypatch.setitem(language.chance, 0, str(number))
+        run(module, view, 200, 1000)
+
+
 def test_sequences_do_not_meet(kernels: Any) -> None:
     view = shape(2, 1, 128)
     run(kernels(view), view, 100, 130, batch=3)
@@ -269,6 +277,8 @@ def test_the_compiler_keeps_what_the_machine_takes_for_granted(tmp_path: Path) -
         if (kind, then) == ("0x1", "0x0")
     ]
     assert len(between) == 2 and min(between) >= 64
+    # Two warpgroups wait four times each in the text: no product was put behind another.
+    assert len(waits) == 2 * 8 + 1
 
 
 ASSEMBLY = """

@@ -4,6 +4,7 @@
 They run on a GPU, where Triton is installed. In the environment, read once, when this is imported,
 ARCHSPEC_KERNELS=reference keeps to PyTorch's operators everywhere, and ARCHSPEC_KERNELS=interpret
 with TRITON_INTERPRET=1 runs the kernels on a CPU too, slowly, which is how they are tested there.
+ARCHSPEC_KERNELS=gluon takes kernels made for one kind of GPU where there are such.
 """
 
 from __future__ import annotations
