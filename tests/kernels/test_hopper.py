@@ -198,7 +198,7 @@ def test_any_order_will_do(kernels: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     view = shape(1, 1, 192, 128, window=300)
     module = kernels(view)
     for number in range(12):
-        monkeypatch.setitem(language.chance, 0, str(number))
+        monkeypatch.setitem(language.chance, "seed", str(number))
         run(module, view, 200, 1000)
 
 

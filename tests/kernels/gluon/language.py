@@ -15,7 +15,7 @@ from torch import Tensor
 machines: list[Machine] = []
 """Every program that ran, the one at hand last."""
 
-chance = ["0"]
+chance = {"seed": "0"}
 """What orders are drawn from, beside the place of a program."""
 
 
@@ -196,7 +196,7 @@ class Kernel:
                 if isinstance(x, TensorDescriptor):
                     x.name = name
             for program in ((x, y) for y in range(grid[1]) for x in range(grid[0])):
-                machines.append(Machine(f"{chance[0]} {program}", program, grid))
+                machines.append(Machine(f"{chance['seed']} {program}", program, grid))
                 self.function(*passed, **constants)
 
         return run
