@@ -43,7 +43,7 @@ def shape(heads: int, kv_heads: int, width: int, value: int | None = None, **mor
     return KernelView(**(PLAIN | {"heads": heads, "kv_heads": kv_heads} | widths | more))
 
 
-def files(view: KernelView, hopper: str | None = None) -> dict[str, str]:
+def files(view: KernelView) -> dict[str, str]:
     """The files of a package that holds the kernel and nothing else."""
 
     class Module:

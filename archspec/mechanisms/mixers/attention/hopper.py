@@ -11,7 +11,6 @@ from archspec.mechanisms.mixers.attention.kernels import (
     NARROW,
     Computing,
     KernelView,
-    Part,
     kernel_names,
 )
 
@@ -69,9 +68,9 @@ class HopperView:
         return _RINGS[_class(self.kernel)]
 
     @property
-    def parts(self) -> list[Part]:
-        """The sorts of columns of its tiles, each once."""
-        return list(dict.fromkeys((*self.kernel.key_parts, *self.kernel.value_parts)))
+    def columns(self) -> set[int]:
+        """How wide the parts of its tiles are."""
+        return {part.size for part in (*self.kernel.key_parts, *self.kernel.value_parts)}
 
     @property
     def bounds(self) -> list[str]:
@@ -188,7 +187,7 @@ def hopper_context(views: Sequence[Computing]) -> dict[str, Any]:
     return {
         "hoppers": hoppers,
         "hopper_names": {name for name, _ in hoppers},
-        "hopper_columns": sorted({part.size for _, h in hoppers for part in h.parts}),
+        "hopper_columns": sorted({width for _, h in hoppers for width in h.columns}),
         "hopper_capping": any(h.kernel.softcap for _, h in hoppers),
         "hopper_plain": any(len(h.kernel.value_parts) == 1 for _, h in hoppers),
         "hopper_parted": any(len(h.kernel.key_parts) > 1 for _, h in hoppers),
