@@ -97,7 +97,11 @@ def compile_kernels(files: dict[str, str], package: str, target: str) -> list[Co
         triton: Any = import_module("triton")
         with triton.knobs.cache.scope(), ThreadPoolExecutor(os.cpu_count()) as pool:
             triton.knobs.cache.dir = str(Path(folder) / "cache")
-            jobs = [pool.submit(_compile, variant, target, folder) for variant in variants]
+            jobs = [
+                pool.submit(_compile, variant, target, folder)
+                for variant in variants
+                if variant.target in (None, target)
+            ]
             return [job.result() for job in jobs]
 
 
@@ -147,7 +151,10 @@ def _compile(variant: Any, name: str, folder: str) -> Compiled:
         for i, argument in enumerate(variant.signature)
         if argument in variant.attrs
     }
-    source = compiler.ASTSource(
+    # What is written in Gluon names its layouts itself, and is a language of its own.
+    gluon: Any = import_module("triton.experimental.gluon._runtime")
+    language = gluon.GluonASTSource if variant.kernel.is_gluon() else compiler.ASTSource
+    source = language(
         variant.kernel,
         signature=variant.signature,
         constexprs=variant.constants,

@@ -48,7 +48,7 @@ def module(folder: Path, view: KernelView) -> Any:
         class Module:
             kernel = view
 
-        context = {"header": "", "model": "a test"} | kernel_context([Module()])
+        context = {"header": "", "model": "a test", "hoppers": []} | kernel_context([Module()])
         wanted = [*FILES, *(DECODING if view.paged else DECODING[: view.decodes])]
         rendered = {
             file: environment().get_template(f"templates/kernels/{file}.jinja").render(context)

@@ -16,7 +16,7 @@ from torch import Tensor
 from . import attention_kernels as kernels
 from .attention_kernels import dense
 from .decode_kernels import decode
-from .launch import NAMESPACE, launch, pieces
+from .launch import NAMESPACE, WANTED, launch, pieces
 
 
 def sliding(
@@ -63,11 +63,25 @@ def cut(kernel: Any, like: Tensor) -> kernels.Tiles:
     return kernels.TILES[kernel] if like.element_size() == 2 else kernels.SMALL
 
 
+GLUON = ("causal",)  # the kinds with a kernel for sm_90, which no GPU has run yet
+
+
+def use_gluon(kind: str, x: Tensor) -> bool:
+    """Whether the environment asks for kernels for sm_90, and there is one that takes x."""
+    if WANTED != "gluon" or kind not in GLUON or torch.version.hip or x.element_size() != 2:
+        return False
+    return torch.cuda.get_device_capability(x.device) == (9, 0)
+
+
 @torch.library.custom_op(f"{NAMESPACE}::attention", mutates_args=())
 def attention(
     kind: str, q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, counts: list[int]
 ) -> tuple[Tensor, Tensor]:
     """The output and lse; `counts` are numbers of the call that only kernels of this kind take."""
+    if bounds is None and use_gluon(kind, q):
+        from . import attention_hopper_kernels as hopper
+
+        return hopper.attention(kind, q, k, v, [], counts)
     q, k, v = dense(q), dense(k), dense(v)
     out, lse = _attention(kind, q, k, v, bounds, counts)
     (batch, heads, rows), kernel = lse.shape, KERNELS[kind].forward

@@ -4,6 +4,7 @@
 They run on a GPU, where Triton is installed. In the environment, read once, when this is imported,
 ARCHSPEC_KERNELS=reference keeps to PyTorch's operators everywhere, and ARCHSPEC_KERNELS=interpret
 with TRITON_INTERPRET=1 runs the kernels on a CPU too, slowly, which is how they are tested there.
+ARCHSPEC_KERNELS=gluon takes kernels made for one kind of GPU where there are such.
 """
 
 from __future__ import annotations
@@ -72,3 +73,4 @@ class Variant(NamedTuple):
     num_warps: int
     num_stages: int
     attrs: tuple[str, ...]  # pointers and strides that 16 divides
+    target: str | None = None  # the only kind of GPU it is for, such as sm_90

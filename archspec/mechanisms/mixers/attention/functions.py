@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from archspec.codegen.files import SharedFile
+from archspec.mechanisms.mixers.attention.hopper import hopper_context
 from archspec.mechanisms.mixers.attention.kernel_files import kernel_context
 from archspec.mechanisms.mixers.attention.kernels import KernelView
 
@@ -164,15 +165,19 @@ def shared(views: Sequence[Calling]) -> dict[str, Any]:
     prefixed = [v.function for v in views if v.prefix]
     biased = [v.relative for v in views if v.relative]
     called = {f.name for f in functions} | {f.both_ways for f in prefixed}
-    return {
-        "functions": functions,
-        "cores": cores,
-        "any_causal": any(f.kind in (*_LOOK_BACK, "relative") for f in functions),
-        "prefixed": list({f.both_ways: f for f in prefixed}.values()),
-        "distances": list(dict.fromkeys(bias.function for bias in biased)),
-        "both_sides": {bias.function for bias in biased if bias.both},
-        "attend_names": sorted(called | {bias.call for bias in biased}),
-    } | kernel_context(views)
+    return (
+        {
+            "functions": functions,
+            "cores": cores,
+            "any_causal": any(f.kind in (*_LOOK_BACK, "relative") for f in functions),
+            "prefixed": list({f.both_ways: f for f in prefixed}.values()),
+            "distances": list(dict.fromkeys(bias.function for bias in biased)),
+            "both_sides": {bias.function for bias in biased if bias.both},
+            "attend_names": sorted(called | {bias.call for bias in biased}),
+        }
+        | kernel_context(views)
+        | hopper_context(views)
+    )
 
 
 ATTEND = SharedFile(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from archspec.codegen.members import Member, product
 from archspec.codegen.rotary import Turn
 from archspec.mechanisms.mixers.attention.functions import Attend
+from archspec.mechanisms.mixers.attention.hopper import HopperView, hopper_view
 from archspec.mechanisms.mixers.attention.kernels import KernelView
 from archspec.mechanisms.mixers.attention.scores import Scores
 from archspec.mechanisms.mixers.attention.stages import TemperatureView
@@ -128,6 +129,11 @@ class AttentionView(Scores):
     def paged_kernel(self) -> KernelView | None:
         """The kernels, where its keys may lie in pages."""
         return self.kernel if self.kernel and self.kernel.paged else None
+
+    @property
+    def hopper(self) -> HopperView | None:
+        """The kernel for Hopper GPUs, where there is one for its shape."""
+        return hopper_view(self.kernel)
 
     @property
     def in_kernels(self) -> str:
