@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from mixer_cases import CASES, Case
-from timing import CLOCKS, Prepare, take_turns
+from archspec.bench.timing import CLOCKS, Prepare, take_turns
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
