@@ -39,9 +39,13 @@ def run(package: Package, bench: Bench) -> None:
             continue
         try:
             bench.put({"test": name, "ok": True, "found": check()})
+        except torch.OutOfMemoryError as error:
+            bench.put({"test": name, "ok": None, "found": first_line(error)})
         except Exception as error:
             bench.put({"test": name, "ok": False, "found": first_line(error)})
         torch.compiler.reset()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def dtypes() -> list[torch.dtype]:

@@ -105,7 +105,8 @@ class Bench:
             "skipped": skipped,
         }
         own = times.median("ours")
-        if moved:
+        made["copy_bandwidth"] = round(self.bandwidth)
+        if moved and self.watch.on_gpu:
             made |= {"bytes": moved, "share": round(moved / own / self.bandwidth, 3)}
         if work:
             made["tflops"] = round(work / own / 1e12, 1)

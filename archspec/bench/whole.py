@@ -64,10 +64,11 @@ def run(package: Package, bench: Bench) -> None:
     read, trained = min(read, context - 2), min(trained, context)
     few = min(count, LAYERS_TRAINED) if on_gpu else count
     cases: list[tuple[Row, Call]] = []
+    barred: Row = {"barred": True} if package.facts.get("barred") else {}
     if package.decodes:
-        row: Row = {"operation": "decode a token", "batch": 1, "keys": read, "layers": count}
+        row: Row = barred | {"operation": "decode a token", "batch": 1, "keys": read, "layers": count}
         cases.append((row, lambda: _decode(bench, package, plain, read, dtype, row)))
-    size: Row = {"operation": "train", "batch": 1, "tokens": trained, "layers": few}
+    size: Row = barred | {"operation": "train", "batch": 1, "tokens": trained, "layers": few}
     if package.trains:
         cases.append((size, lambda: _train(bench, package, plain, trained, few, dtype, size)))
     whole: Row = {"operation": "read", "batch": 1, "tokens": read, "layers": few}
@@ -104,8 +105,9 @@ def _decode(
 ) -> None:
     sides = _made(package, plain, row["layers"], dtype, row)
     text, token = _ids(package, read), _ids(package, 1)
-    models = {"ours": sides.ours, "pytorch": sides.plain}
-    models |= {"ours compiled": by_layer(sides.ours), "pytorch compiled": by_layer(sides.plain)}
+    models = {"ours": sides.ours, "pytorch": sides.plain, "ours compiled": by_layer(sides.ours)}
+    if torch.cuda.is_available():  # elsewhere both are the same
+        models["pytorch compiled"] = by_layer(sides.plain)
 
     def step(model: Any, cache: Any) -> Call:
         def work() -> Tensor:
@@ -161,8 +163,9 @@ def _train(
         "ours": step(sides.ours),
         "pytorch": step(sides.plain),
         "ours compiled": step(torch.compile(sides.ours, dynamic=False)),
-        "pytorch compiled": step(torch.compile(sides.plain, dynamic=False)),
     }
+    if torch.cuda.is_available():
+        calls["pytorch compiled"] = step(torch.compile(sides.plain, dynamic=False))
     if theirs is not None:
         calls["transformers compiled"] = _their_step(torch.compile(theirs, dynamic=False), text)
     truth = [x.double() for x in calls["pytorch"]()]
@@ -189,7 +192,9 @@ def _read(
 ) -> None:
     sides, text = _made(package, plain, layers, dtype, row), _ids(package, tokens)
     models: dict[str, Any] = {"ours": sides.ours, "pytorch": sides.plain}
-    models |= {"pytorch compiled": torch.compile(sides.plain, dynamic=False)}
+    models |= {"ours compiled": torch.compile(sides.ours, dynamic=False)}
+    if torch.cuda.is_available():
+        models["pytorch compiled"] = torch.compile(sides.plain, dynamic=False)
     if package.facts["kind"] == "pair":
         from .operators import source
 
