@@ -131,9 +131,7 @@ def _model(package: Package, dtype: torch.dtype) -> str:
     for name, want in truth.items():
         off, plainly = distance(found[name], want), distance(theirs[name], want)
         if not close(off, plainly, dtype):
-            raise ArithmeticError(
-                f"{name} is off by {off:.1e}, without kernels by {plainly:.1e}"
-            )
+            raise ArithmeticError(f"{name} is off by {off:.1e}, without kernels by {plainly:.1e}")
         worst = max(worst, off)
     return f"off by {worst:.1e} at most"
 

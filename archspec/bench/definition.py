@@ -23,9 +23,7 @@ def attention(
     """
     group = q.shape[1] // k.shape[1]
     k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
-    blocks = [
-        _rows(facts, start, first, q, k, v, beside) for first in range(0, q.shape[2], ROWS)
-    ]
+    blocks = [_rows(facts, start, first, q, k, v, beside) for first in range(0, q.shape[2], ROWS)]
     return torch.cat(blocks, dim=2)
 
 

@@ -40,7 +40,10 @@ def device() -> torch.device:
 
 def installed(name: str) -> bool:
     """Whether the peer of that name in `PEERS` can be imported."""
-    return importlib.util.find_spec(PEERS[name]) is not None
+    try:
+        return importlib.util.find_spec(PEERS[name]) is not None
+    except ImportError:
+        return False
 
 
 def missing() -> list[str]:

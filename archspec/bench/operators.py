@@ -56,9 +56,7 @@ class _Watch(TorchDispatchMode):
         self.namespace = namespace
         self.seen: dict[tuple[Any, ...], Called] = {}
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.namespace == self.namespace:
             name = func._schema.name.partition("::")[2]
             called = Called(name, func, tuple(args))

@@ -141,7 +141,9 @@ def _case(bench: Bench, called: Called, backward: bool, row: Row) -> Call:
     return work
 
 
-def _results(function: Formula, given: tuple[Any, ...], dout: Tensor, backward: bool) -> list[Tensor]:
+def _results(
+    function: Formula, given: tuple[Any, ...], dout: Tensor, backward: bool
+) -> list[Tensor]:
     if not backward:
         with torch.no_grad():
             return [function(*given)]
@@ -176,9 +178,7 @@ def _loss(bench: Bench, package: Package, called: Called, row: Row) -> Call:
         contenders |= {name: (lambda f=f: pytorch(f)) for name, f in functions.items()}
         # Logits are copied, by each contender, then read twice and written once.
         own = row | {"note": "with a copy of the logits, which each contender makes"}
-        bench.race(
-            own, contenders, [loss[None], grad], lambda found: found, moved=5 * kept.nbytes
-        )
+        bench.race(own, contenders, [loss[None], grad], lambda found: found, moved=5 * kept.nbytes)
 
     return work
 

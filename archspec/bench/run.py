@@ -106,7 +106,9 @@ def _tests(
     now = time.monotonic()
     first = end if options.interpret else now + FIRST * (end - now)
     jobs = [Job("checks", package, first - now) for package in packages]
-    warm = [Job(s, package, first - now, warm=True) for s, package in _timed(packages, options, on_gpu)]
+    warm = [
+        Job(s, package, first - now, warm=True) for s, package in _timed(packages, options, on_gpu)
+    ]
     cores = os.cpu_count() or 1
     _add(record, together(jobs + warm, max(1, min(6, cores // 2)), first, folder))
     _write(record, options, now)

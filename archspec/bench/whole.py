@@ -66,7 +66,12 @@ def run(package: Package, bench: Bench) -> None:
     cases: list[tuple[Row, Call]] = []
     barred: Row = {"barred": True} if package.facts.get("barred") else {}
     if package.decodes:
-        row: Row = barred | {"operation": "decode a token", "batch": 1, "keys": read, "layers": count}
+        row: Row = barred | {
+            "operation": "decode a token",
+            "batch": 1,
+            "keys": read,
+            "layers": count,
+        }
         cases.append((row, lambda: _decode(bench, package, plain, read, dtype, row)))
     size: Row = barred | {"operation": "train", "batch": 1, "tokens": trained, "layers": few}
     if package.trains:
@@ -253,4 +258,3 @@ def _their_step(model: Any, text: Tensor) -> Call:
         return [loss.detach().float()[None], grads[-1]]
 
     return work
-
