@@ -20,6 +20,7 @@ import transformers
 from memory import peak_memory
 from shapes import SHAPES, Shape
 from sides import Call, Pair, ids
+
 from archspec.bench import device
 from archspec.bench.timing import Prepare, Times, take_turns
 

@@ -123,9 +123,7 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "out" / "gpu-kit"
     archive = write(folder)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    print(
-        f"wrote {folder}: {size / 1e6:.1f} MB; {archive.name}: {archive.stat().st_size / 1e6:.1f} MB"
-    )
+    print(f"wrote {folder}: {size / 1e6:.1f} MB; {archive}: {archive.stat().st_size / 1e6:.1f} MB")
     print(f"next, on a machine with a GPU: python {folder.name}/run.py")
 
 

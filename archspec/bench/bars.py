@@ -1,4 +1,4 @@
-"""What the kernels are to reach on a GPU of the H200's class, in bfloat16, and what they reached."""
+"""What the kernels are to reach on a GPU of the H200's class in bfloat16, and what they did."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def run(package: Package, bench: Bench) -> None:
                 keys = min(length, facts["window"] or facts["chunk"] or length)
                 token = facts["kv_heads"] * (facts["head_dim"] + facts["value_dim"]) * 2
                 batch = size // (keys * token)
-                if keys < length and length != LENGTHS[0] or batch == 0:
+                if (keys < length and length != LENGTHS[0]) or batch == 0:
                     continue
                 row = about(facts, batch, 1, keys) | {"operation": "decode"}
                 row["group"] = facts["heads"] // facts["kv_heads"]

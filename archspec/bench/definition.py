@@ -1,4 +1,4 @@
-"""Attention written out in float64, for some of its heads, as the truth that is measured against."""
+"""Attention written out: in float64, and for some of its heads, the truth that is compared with."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def _processor() -> str:
 
 
 class Stopwatch:
-    """Times contenders in turns: by events on a GPU, its L2 cache flushed before each; or a clock."""
+    """Times contenders in turns: on a GPU by events, its L2 flushed before each, else by clock."""
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self.seconds = seconds

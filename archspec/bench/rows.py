@@ -37,7 +37,7 @@ ACTIVATIONS: dict[str, Formula] = {
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float, center: float) -> Tensor:
-    """x / sqrt(mean(x²) + eps) · (center + weight), in float32 at least."""
+    """X / sqrt(mean(x²) + eps) · (center + weight), in float32 at least."""
     wide = torch.promote_types(x.dtype, torch.float32)
     y = x.to(wide) * (x.to(wide).square().mean(-1, keepdim=True) + eps).rsqrt()
     return (y * (center + weight.to(wide))).to(x.dtype)
@@ -87,7 +87,7 @@ def run(package: Package, bench: Bench) -> None:
     size = (batch, TOKENS // batch)
     tokens = torch.randint(package.facts["vocab_size"], size, device=device())
     found = calls(package, lambda: learn(package, model, tokens))
-    del model
+    model.zero_grad()
     cases: list[tuple[Row, Call]] = []
     for called in found:
         if called.name.endswith("_backward") or called.name.startswith("attention_"):

@@ -1,4 +1,4 @@
-"""One section of one package, in a process of its own: `python -m bench.section rows packages/x`."""
+"""One section of one package in a process of its own: `python -m bench.section rows packages/x`."""
 
 from __future__ import annotations
 

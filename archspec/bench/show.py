@@ -41,8 +41,7 @@ def notes(record: Row) -> list[str]:
 
 def _skipped(rows: Iterable[Row]) -> Iterable[tuple[str, str]]:
     for row in rows:
-        for peer, why in row.get("skipped", {}).items():
-            yield peer, why
+        yield from row.get("skipped", {}).items()
 
 
 def _tests(record: Row) -> Table:

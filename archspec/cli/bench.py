@@ -28,8 +28,8 @@ def bench(
     """
     from pathlib import Path
 
-    from archspec.benchmark import benchmark
     from archspec.bench.run import wrong
+    from archspec.benchmark import benchmark
 
     architecture, text, name = load(spec)
     found, written = benchmark(architecture, text, Path(name).name, seconds, record)
