@@ -31,8 +31,9 @@ TOKENS = 16384
 MATH = 2048
 """Up to this length PyTorch's plain operators have room for their scores."""
 
-KNOWN = {"kind", "heads", "kv_heads", "head_dim", "value_dim", "causal", "window", "chunk"}
-KNOWN |= {"scale", "softcap", "sinks", "slopes", "entry"}
+WIDTHS = ("heads", "kv_heads", "head_dim", "value_dim")
+SPECIAL = ("window", "chunk", "softcap", "sinks", "slopes")
+KNOWN = frozenset((*WIDTHS, *SPECIAL, "kind", "entry", "causal", "scale"))
 """What peers can be told. A shape with more to it is timed alone."""
 
 
@@ -103,15 +104,12 @@ def run(package: Package, bench: Bench) -> None:
 
 def about(facts: Facts, batch: int, tokens: int, keys: int) -> Row:
     """What a row says of a shape."""
-    plain = not any(facts[name] for name in ("window", "chunk", "softcap", "sinks", "slopes"))
+    plain = not any(facts[name] for name in SPECIAL)
     return {
         "attention": facts["entry"],
         "plain": plain,
         "causal": facts["causal"],
-        "heads": facts["heads"],
-        "kv_heads": facts["kv_heads"],
-        "head_dim": facts["head_dim"],
-        "value_dim": facts["value_dim"],
+        **{name: facts[name] for name in WIDTHS},
         "batch": batch,
         "tokens": tokens,
         "keys": keys,
@@ -122,7 +120,7 @@ def _case(
     package: Package, bench: Bench, facts: Facts, tokens: int, backward: bool, row: Row
 ) -> Call:
     def work() -> None:
-        given = inputs(facts, TOKENS // tokens, tokens, tokens, torch.bfloat16)
+        given = inputs(facts, TOKENS // tokens, tokens, tokens, bench.dtype)
         calls, skipped = contenders(facts, given)
         calls = {"ours": entry(package, facts, given)} | calls
         eager = [name for name in calls if name.endswith("and mask")]
@@ -142,7 +140,7 @@ def _case(
 def _call(function: Callable[..., Tensor], given: Inputs, backward: bool) -> Call:
     def forward() -> list[Tensor]:
         with torch.no_grad():
-            return [function(*given.tensors)]
+            return [function(*(x.detach() for x in given.tensors))]
 
     def both() -> list[Tensor]:
         out = function(*given.tensors)
@@ -187,10 +185,13 @@ def contenders(
     calls: dict[str, Callable[..., Tensor]] = {}
     skipped: dict[str, str] = {}
     tokens, keys = given.q.shape[2], given.k.shape[2]
-    if any(facts[name] for name in ("window", "chunk", "softcap", "sinks", "slopes")):
+    if any(facts[name] for name in SPECIAL):
         skipped["sdpa"] = "has no such attention without a mask of all pairs"
     else:
-        options = {"scale": facts["scale"], "is_causal": facts["causal"] and tokens > 1}
+        options: dict[str, Any] = {
+            "scale": facts["scale"],
+            "is_causal": facts["causal"] and tokens > 1,
+        }
         options["enable_gqa"] = facts["heads"] != facts["kv_heads"]
         calls["sdpa"] = lambda q, k, v: F.scaled_dot_product_attention(q, k, v, **options)
         for name, backend in BACKENDS.items():

@@ -98,9 +98,9 @@ def _attention(package: Package, facts: Facts, dtype: torch.dtype) -> str:
         sizes += [(2, 1, min(length, reach)), (1, length // 2, length)]
     for batch, tokens, keys in sizes:
         given = inputs(facts, batch, tokens, keys, dtype)
-        exact = [x.detach().double() for x in given.tensors]
+        q, k, v = (x.detach().double() for x in given.tensors)
         beside = None if given.beside is None else given.beside.double()
-        want = definition.gradients(facts, given.start, given.dout.double(), *exact, beside)
+        want = definition.gradients(facts, given.start, given.dout.double(), q, k, v, beside)
         rounded = given.beside if given.beside is None else given.beside.to(dtype)
         plain = definition.gradients(facts, given.start, given.dout, *given.tensors, rounded)
         out = entry(package, facts, given)(*given.tensors)

@@ -43,7 +43,7 @@ def run(package: Package, bench: Bench) -> None:
 
 def _case(package: Package, bench: Bench, facts: Facts, batch: int, keys: int, row: Row) -> Call:
     def work() -> None:
-        given = inputs(facts, batch, 1, keys, torch.bfloat16)
+        given = inputs(facts, batch, 1, keys, bench.dtype)
         calls, skipped = contenders(facts, given)
         calls = {"ours": entry(package, facts, given)} | calls
         if "sdpa" in calls:
@@ -75,7 +75,7 @@ def _case(package: Package, bench: Bench, facts: Facts, batch: int, keys: int, r
 def _call(function: Callable[..., Tensor], given: Inputs) -> Call:
     def forward() -> Tensor:
         with torch.no_grad():
-            return function(*given.tensors)
+            return function(*(x.detach() for x in given.tensors))
 
     return forward
 

@@ -37,7 +37,7 @@ class Running:
         self.job, self.start, self.seconds = job, time.monotonic(), seconds
         label = f"{job.section}-{job.package.name}" + ("-warm" if job.warm else "")
         self.rows, self.log = folder / f"{label}.rows", folder / f"{label}.log"
-        module = f"{__package__}.section"
+        module = __name__.replace("jobs", "section")
         # It stops by itself before it is stopped, so that the rows say what was left out.
         own = max(5.0, 0.9 * seconds - 5)
         command = [sys.executable, "-m", module, job.section, str(job.package.resolve())]
@@ -86,7 +86,8 @@ class Running:
 
 def environment() -> dict[str, str]:
     """This process's, with what these modules and Triton need."""
-    root = str(Path(__file__).resolve().parents[len(__package__.split("."))])
+    depth = __name__.count(".")
+    root = str(Path(__file__).resolve().parents[depth])
     path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH")) if p)
     return os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
@@ -94,19 +95,23 @@ def environment() -> dict[str, str]:
 def together(jobs: list[Job], at_once: int, end: float, folder: Path) -> list[Row]:
     """Run jobs, some at once, until all are done or it is `end` by the monotonic clock."""
     waiting, running, rows = list(jobs), list[Running](), list[Row]()
-    while waiting or running:
-        while waiting and len(running) < at_once:
-            job = waiting.pop(0)
-            left = end - time.monotonic()
-            if left < 10:
-                about = {"section": job.section, "package": job.package.name}
-                rows += [] if job.warm else [about | {"left_out": "the time was up"}]
-                continue
-            running.append(Running(job, min(job.seconds, left), folder))
-        for one in [one for one in running if one.done()]:
-            running.remove(one)
-            spent = time.monotonic() - one.start
-            print(f"{one.job.name}: {spent:.0f} s", file=sys.stderr, flush=True)
-            rows += one.result()
-        time.sleep(0.05)
+    try:
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                job = waiting.pop(0)
+                left = end - time.monotonic()
+                if left < 10:
+                    about = {"section": job.section, "package": job.package.name}
+                    rows += [] if job.warm else [about | {"left_out": "the time was up"}]
+                    continue
+                running.append(Running(job, min(job.seconds, left), folder))
+            for one in [one for one in running if one.done()]:
+                running.remove(one)
+                spent = time.monotonic() - one.start
+                print(f"{one.job.name}: {spent:.0f} s", file=sys.stderr, flush=True)
+                rows += one.result()
+            time.sleep(0.05)
+    finally:
+        for one in running:
+            one.stop()
     return rows

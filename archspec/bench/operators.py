@@ -29,16 +29,21 @@ class Called:
             for x in self.arguments
         )
 
-    def fresh(self) -> tuple[Any, ...]:
-        """Its arguments copied, each with a gradient where the model wanted one.
+    @property
+    def learned(self) -> bool:
+        """Whether a gradient goes back through it: not, where a backward pass itself calls it."""
+        return any(isinstance(x, Tensor) and self._wants(x) for x in self.arguments)
 
-        What computes gradients has none itself.
-        """
-        learned = not self.name.endswith("_backward")
+    def fresh(self) -> tuple[Any, ...]:
+        """Its arguments copied, each with a gradient where the model wanted one."""
         return tuple(
-            _strided(x).requires_grad_(x.requires_grad and learned) if isinstance(x, Tensor) else x
+            _strided(x).requires_grad_(self._wants(x)) if isinstance(x, Tensor) else x
             for x in self.arguments
         )
+
+    def _wants(self, x: Tensor) -> bool:
+        # What a backward pass saved of a weight still says that it has a gradient.
+        return x.requires_grad and not self.name.endswith("_backward")
 
 
 def _strided(x: Tensor) -> Tensor:

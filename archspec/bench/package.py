@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,7 @@ class Package:
         return self.decodes and self.facts["head"]
 
     @contextmanager
-    def layers(self, kinds: list[Any]) -> Iterator[None]:
+    def layers(self, kinds: list[Any]) -> Generator[None]:
         """As if these were the layers of the model."""
         model = self.module("model")
         whole, model.LAYERS = model.LAYERS, kinds

@@ -29,6 +29,7 @@ class Bench:
 
     def __init__(self, rows: Path, seconds: float, warming: bool, section: str, name: str) -> None:
         self.rows, self.warming = rows, warming
+        self.dtype = torch.bfloat16
         self.end = time.monotonic() + seconds
         self.about = {"section": section, "package": name}
         self.watch = Stopwatch()
