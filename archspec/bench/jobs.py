@@ -23,6 +23,7 @@ class Job:
     package: Path
     seconds: float
     warm: bool = False
+    tests: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -43,6 +44,7 @@ class Running:
         command = [sys.executable, "-m", module, job.section, str(job.package.resolve())]
         command += ["--rows", str(self.rows), "--seconds", str(own)]
         command += ["--warm"] if job.warm else []
+        command += ["--tests", *job.tests] if job.tests else []
         with self.log.open("w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 command,

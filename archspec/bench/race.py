@@ -30,6 +30,7 @@ class Bench:
     def __init__(self, rows: Path, seconds: float, warming: bool, section: str, name: str) -> None:
         self.rows, self.warming = rows, warming
         self.dtype = torch.bfloat16
+        self.only: list[str] = []  # words of which the name of a test has one; any, without
         self.end = time.monotonic() + seconds
         self.about = {"section": section, "package": name}
         self.watch = Stopwatch()

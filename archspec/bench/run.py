@@ -36,6 +36,7 @@ class Options:
     about: Row | None = None
     interpret: bool = False
     sections: tuple[str, ...] = ("checks", *WEIGHTS)
+    tests: tuple[str, ...] = ()
 
 
 def run(packages: list[Path], options: Options) -> Record:
@@ -105,7 +106,8 @@ def _tests(
         return
     now = time.monotonic()
     first = end if options.interpret else now + FIRST * (end - now)
-    jobs = [Job("checks", package, first - now) for package in packages]
+    tests = options.tests
+    jobs = [Job("checks", package, first - now, tests=tests) for package in packages]
     warm = [
         Job(s, package, first - now, warm=True) for s, package in _timed(packages, options, on_gpu)
     ]
@@ -155,6 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=520.0, help="all of it (default 520)")
     parser.add_argument("--only", nargs="*", metavar="PACKAGE", help="e.g. llama_3_8b")
     parser.add_argument("--sections", nargs="*", default=["checks", *WEIGHTS])
+    parser.add_argument("--tests", nargs="*", default=[], help="words of their names, e.g. graph")
     parser.add_argument("--record", type=Path, default=here / "record.json")
     given = parser.parse_args(arguments)
     import torch
@@ -164,7 +167,8 @@ def main(arguments: list[str] | None = None) -> int:
     about = json.loads((here / "kit.json").read_text(encoding="utf-8"))
     order: list[str] = about.pop("order")
     names = [name for name in order if not given.only or name in given.only]
-    options = Options(given.seconds, given.record, about, interpret, tuple(given.sections))
+    sections, tests = tuple(given.sections), tuple(given.tests)
+    options = Options(given.seconds, given.record, about, interpret, sections, tests)
     record = run([folder / name for name in names], options)
     print(text(record))
     print(f"wrote {given.record}")

@@ -22,10 +22,12 @@ def main() -> None:
     parser.add_argument("--rows", type=Path, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--warm", action="store_true", help="compile only")
+    parser.add_argument("--tests", nargs="*", default=[])
     given = parser.parse_args()
     # What peers warn of is theirs, and a peer that cannot is named in the row.
     warnings.simplefilter("ignore")
     bench = Bench(given.rows, given.seconds, given.warm, given.section, given.package.name)
+    bench.only = given.tests
     module: Any = importlib.import_module(f".{given.section}", __package__)
     module.run(load(given.package), bench)
 

@@ -47,7 +47,16 @@ class Absent:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Absent())
 """
-ABSENT = {"archspec", "pydantic", "ruamel", "typer", "rich", "transformers", "safetensors", "pytest"}
+ABSENT = {
+    "archspec",
+    "pydantic",
+    "ruamel",
+    "typer",
+    "rich",
+    "transformers",
+    "safetensors",
+    "pytest",
+}
 
 
 def test_contenders_take_turns() -> None:
@@ -82,7 +91,6 @@ def test_bars() -> None:
     assert found["decode, caches of 64 MB and more", "copy"]["met"] is None
     wrong = bars.reached([fast, row | {"failed": "Wrong: the result is off by 1"}])
     assert wrong[0]["met"] is False
-
 
 
 def test_whole_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +179,7 @@ def test_the_kit_runs_by_itself(tmp_path: Path) -> None:
     (away / "sitecustomize.py").write_text(ALONE.format(names=ABSENT))
     record = tmp_path / "record.json"
     run = [sys.executable, str(folder / "run.py"), "--interpret", "--record", str(record)]
-    run += ["--only", "slopes", "--quick"]
+    run += ["--only", "slopes", "--tests", "alibi float32", "selftest"]
     env = os.environ | {"PYTHONPATH": str(away)}
     done = subprocess.run(run, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
