@@ -38,12 +38,12 @@ PACKAGES: dict[Path, dict[str, Any]] = {
             "tie_word_embeddings": False,
         },
     },
-    HERE / "kit/windows.yaml": {"sections": [*TIMED, "rows"]},
-    HERE / "kit/latent.yaml": {"sections": TIMED},
-    HERE / "kit/slopes.yaml": {"sections": TIMED},
-    HERE / "kit/experts.yaml": {"sections": ["checks", "decode"]},
-    HERE / "kit/encoder.yaml": {"sections": ["checks", "attention"]},
-    HERE / "kit/hybrid.yaml": {"sections": ["checks", "decode"]},
+    HERE / "kit/windows.yaml": {"brief": True, "sections": [*TIMED, "rows"]},
+    HERE / "kit/latent.yaml": {"brief": True, "sections": TIMED},
+    HERE / "kit/slopes.yaml": {"brief": True, "sections": TIMED},
+    HERE / "kit/experts.yaml": {"brief": True, "sections": ["checks", "decode"]},
+    HERE / "kit/encoder.yaml": {"brief": True, "sections": ["checks", "attention"]},
+    HERE / "kit/hybrid.yaml": {"brief": True, "sections": ["checks", "decode"]},
 }
 """Every spec of the kit, the most telling first, and what its facts say beside the spec."""
 

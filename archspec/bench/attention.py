@@ -91,7 +91,7 @@ def entry(package: Package, facts: Facts, given: Inputs) -> Callable[..., Tensor
 def run(package: Package, bench: Bench) -> None:
     """Whole texts, forward, and forward with backward."""
     cases: list[tuple[Row, Call]] = []
-    for tokens in LENGTHS:
+    for tokens in LENGTHS[:2] if package.facts.get("brief") else LENGTHS:
         for facts in package.facts["attention"]:
             if facts["window"] and tokens not in LENGTHS[:2]:
                 continue

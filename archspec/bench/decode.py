@@ -25,7 +25,7 @@ LENGTHS = (8192, 65536)
 def run(package: Package, bench: Bench) -> None:
     """Caches of each size, of texts of each length."""
     cases: list[tuple[Row, Call]] = []
-    for size in BYTES:
+    for size in BYTES[:1] if package.facts.get("brief") else BYTES:
         for length in LENGTHS:
             for facts in package.facts["attention"]:
                 if not facts["causal"]:

@@ -143,7 +143,7 @@ def graphed(work: Call) -> tuple[Call, bool]:
         torch.cuda.synchronize()
         with torch.cuda.graph(graph):
             kept = work()
-    except RuntimeError as error:
+    except Exception as error:
         print(f"no CUDA graph: {first_line(error)}", file=sys.stderr)
         torch.cuda.synchronize()
         return work, False

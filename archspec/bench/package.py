@@ -5,7 +5,12 @@ Beside the folder of a package lies a JSON file of the same name with what its c
 name, package    the model's name, and the folder's
 kind             "decoder", "encoder" or "pair"
 head             whether it gives logits; with a decoder, whether it has a loss
-vocab_size, parameters, active, embedding, tied
+encodes, sparse  whether it reads a source of tokens, and whether it has experts
+vocab_size, hidden_size, context_length, parameters
+read_share       the share of the parameters that one token reads
+brief, barred, sections, transformers
+                 where the package stands among others: whether it is measured at fewer sizes, and
+                 counts for the whole model's bars; what is run of it; the same model elsewhere
 attention        for each set of attention kernels, the fields of its shape and its `entry` point
 """
 

@@ -156,9 +156,7 @@ def _train(
 
     def step(model: Any) -> Call:
         def work() -> list[Tensor]:
-            loss = forward(package, model, text)
-            grads = torch.autograd.grad(loss, [p for p in model.parameters() if p.requires_grad])
-            return [loss.detach().float()[None], grads[-1]]
+            return _gradients(model, forward(package, model, text))
 
         return work
 
@@ -253,8 +251,13 @@ def _transformers(package: Package, sides: Sides, skipped: dict[str, str]) -> An
 
 def _their_step(model: Any, text: Tensor) -> Call:
     def work() -> list[Tensor]:
-        loss = model(text, labels=text, use_cache=False).loss
-        grads = torch.autograd.grad(loss, [p for p in model.parameters() if p.requires_grad])
-        return [loss.detach().float()[None], grads[-1]]
+        return _gradients(model, model(text, labels=text, use_cache=False).loss)
 
     return work
+
+
+def _gradients(model: Any, loss: Tensor) -> list[Tensor]:
+    """The loss, and of all gradients, which are computed, the last."""
+    learned = [p for p in model.parameters() if p.requires_grad]
+    found = torch.autograd.grad(loss, learned, allow_unused=True)
+    return [loss.detach().float()[None], [grad for grad in found if grad is not None][-1]]
