@@ -20,6 +20,7 @@ from archspec.bench import bars, device, whole
 from archspec.bench.jobs import Job, together
 from archspec.bench.package import load
 from archspec.bench.race import Bench
+from archspec.bench.run import WEIGHTS, Options, run, wrong
 from archspec.bench.timing import Times, in_turns, take_turns
 from archspec.cli import main
 from archspec.kit import put_package
@@ -188,3 +189,53 @@ def test_the_kit_runs_by_itself(tmp_path: Path) -> None:
     assert [row["test"] for row in found["tests"]] == ["attention causal_alibi float32", "selftest"]
     assert all(row["ok"] for row in found["tests"])
     assert "kernels were not timed: there is no GPU" in done.stdout
+
+
+def test_on_a_gpu_tests_come_first_and_the_time_is_shared_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, brief = tmp_path / "full", tmp_path / "brief"
+    full.with_suffix(".json").write_text("{}")
+    brief.with_suffix(".json").write_text('{"brief": true, "sections": ["checks", "decode"]}')
+    rounds: list[list[Job]] = []
+
+    def together(jobs: list[Job], *_: Any) -> list[dict[str, Any]]:
+        rounds.append(jobs)
+        return [{"section": job.section, "package": job.package.name, "ok": True} for job in jobs]
+
+    here = device.machine() | {"gpu": "a GPU"}
+    monkeypatch.setattr(device, "machine", lambda: here)
+    monkeypatch.setattr("archspec.bench.run.together", together)
+    record = run([full, brief], Options(300.0, tmp_path / "record.json", {"commit": "abc"}))
+    first, *timed = rounds
+    assert [job.name for job in first[:2]] == ["checks of full", "checks of brief"]
+    assert len(first) == 2 + 5 and all(job.warm for job in first[2:])
+    order = [(job.section, job.package.name) for (job,) in timed]
+    assert order == [(name, "full") for name in WEIGHTS] + [("decode", "brief")]
+    assert all(0 < job.seconds < 300 for (job,) in timed)
+    assert timed[0][0].seconds == pytest.approx(300 * 4 / (14 + 2 / 3), rel=0.02)
+    assert timed[-1][0].seconds == pytest.approx(300, rel=0.02)
+    written = json.loads((tmp_path / "record.json").read_text())
+    assert written["commit"] == "abc" and written["kernels_timed"] is True
+    assert len(written["tests"]) == 2 and len(written["bars"]) == len(bars.BARS)
+    assert record["bars"][0]["met"] is None
+
+
+def test_what_is_wrong_is_listed() -> None:
+    tests = [
+        {"package": "a", "test": "one", "ok": True, "found": "off by 0"},
+        {"package": "a", "test": "two", "ok": None, "found": "the time was up"},
+        {"package": "a", "test": "three", "ok": False, "found": "off by 1"},
+        {"package": "b", "failed": "exit code 1"},
+        {"package": "c", "left_out": "the time was up"},
+    ]
+    rows = [
+        {"package": "a", "section": "rows", "failed": "Wrong: the result is off by 1"},
+        {"package": "a", "section": "rows", "failed": "OutOfMemoryError: no room"},
+    ]
+    found = wrong({"tests": tests, "rows": rows})
+    assert found == [
+        "a: three: off by 1",
+        "b: the tests: exit code 1",
+        "a: rows: Wrong: the result is off by 1",
+    ]
