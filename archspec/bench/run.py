@@ -63,21 +63,16 @@ def run(packages: list[Path], options: Options) -> Record:
         record["note"] = "kernels were not timed: there is no GPU"
     with tempfile.TemporaryDirectory() as folder:
         _tests(packages, options, record, on_gpu, end, Path(folder))
-        for section, package in _timed(packages, options, on_gpu):
-            left = [one for one in _timed(packages, options, on_gpu) if one not in _done(record)]
-            share = _weight(section, package) / sum(_weight(*one) for one in left)
+        timed = _timed(packages, options, on_gpu)
+        for number, (section, package) in enumerate(timed):
+            share = _weight(section, package) / sum(_weight(*one) for one in timed[number:])
             seconds = (end - time.monotonic()) * share
-            record.setdefault("sections", []).append([section, str(package)])
             _add(record, together([Job(section, package, seconds)], 1, end, Path(folder)))
             _write(record, options, start)
     if on_gpu:
         record["bars"] = reached(record["rows"])
     _write(record, options, start)
     return record
-
-
-def _done(record: Record) -> list[tuple[str, Path]]:
-    return [(section, Path(package)) for section, package in record.get("sections", [])]
 
 
 def _timed(packages: list[Path], options: Options, on_gpu: bool) -> list[tuple[str, Path]]:
@@ -130,8 +125,7 @@ def _add(record: Record, rows: list[Row]) -> None:
 def _write(record: Record, options: Options, start: float) -> None:
     record["seconds"] = round(time.monotonic() - start)
     if options.record:
-        made = {name: value for name, value in record.items() if name != "sections"}
-        text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
         options.record.write_text(text, encoding="utf-8")
 
 
