@@ -20,6 +20,8 @@ class Called:
     name: str
     operator: Any
     arguments: tuple[Any, ...]
+    in_backward: bool
+    """Whether a backward pass called it."""
 
     @property
     def shapes(self) -> tuple[Any, ...]:
@@ -43,7 +45,7 @@ class Called:
 
     def _wants(self, x: Tensor) -> bool:
         # What a backward pass saved of a weight still says that it has a gradient.
-        return x.requires_grad and not self.name.endswith("_backward")
+        return x.requires_grad and not self.in_backward
 
 
 def _strided(x: Tensor) -> Tensor:
@@ -64,9 +66,11 @@ class _Watch(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.namespace == self.namespace:
             name = func._schema.name.partition("::")[2]
-            called = Called(name, func, tuple(args))
-            kept = Called(name, func, called.fresh())  # some write over what they were given
-            self.seen.setdefault((name, *called.shapes), kept)
+            inside = torch._C._current_graph_task_id() != -1  # of a walk over the graph
+            called = Called(name, func, tuple(args), inside)
+            if (key := (name, *called.shapes)) not in self.seen:
+                # A copy, since some operators write over what they were given.
+                self.seen[key] = Called(name, func, called.fresh(), inside)
         return func(*args, **(kwargs or {}))
 
 

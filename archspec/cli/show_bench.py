@@ -21,6 +21,7 @@ def show_bench(title: str, record: dict[str, Any], written: Path | None) -> None
     console.print(Text(f"{where}; torch {machine['torch']}, triton {machine['triton']}"))
     for found in tables(record):
         console.print()
+        console.print(Text(found.title, style="bold"))
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
         for number, heading in enumerate(found.headings):
             widths = [len(heading), *(len(row[number]) for row in found.rows)]
