@@ -4,10 +4,10 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: help setup demo test sweep sweep-kernels check regen gallery bench clean
+.PHONY: help setup demo test sweep sweep-kernels kernels-table gpu-kit check regen gallery bench clean
 
 help:  ## Show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(READY)  ## Make the virtual environment with everything in it
 
@@ -29,6 +29,12 @@ sweep: $(READY)  ## What is slow: 5,000 random specs, every gallery package comp
 
 sweep-kernels: $(READY)  ## Every shape of attention in Triton's interpreter, which takes an hour
 	$(RUN) -m pytest -n 2 -q -m slow tests/kernels
+
+kernels-table: $(READY)  ## Compile every kernel of every spec, and write the table of it
+	cd tests && PYTHONPATH=.. ../$(RUN) -m kernels.table
+
+gpu-kit: $(READY)  ## Write out/gpu-kit, tests and a benchmark for a machine with a GPU
+	$(RUN) bench/gpu_kit.py
 
 check: $(READY)  ## Lint, format and type-check the sources
 	$(VENV)/bin/ruff check .

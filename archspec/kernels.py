@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -46,6 +46,12 @@ TARGETS = {
     "gfx942": Target("hip", "gfx942", 64, 65_536, r"\bv_s?mfmac?_"),
 }
 WGMMA = r"\bwgmma\.mma_async\b"
+PRODUCT = r"\btt\.dot\b.* : tensor<(\d+)x(\d+)x.* \* tensor<\d+x(\d+)x"
+"""In Triton's own text, a product that one warp computes by itself: its rows, depth and columns."""
+
+WIDE = 64
+"""From this on, on every side, a warpgroup can compute a product."""
+
 ASYNC_COPIES = r"\bcp\.async\.(?:ca|cg|bulk\.tensor)\b|\bbuffer_load_\w+ .*\blds\b"
 
 
@@ -54,7 +60,8 @@ class Compiled:
     """What became of one kernel.
 
     `registers` of a thread, `spills` and `shared_memory` in bytes, `matrix` and `async_copies`
-    instructions in the text, `wgmma` those matrix instructions that a warpgroup issues together.
+    instructions in the text, `wgmma` those matrix instructions that a warpgroup issues together,
+    `plain_products` the products that one could have issued so and that are not.
     Where it did not compile, `error` says why and the numbers are None.
     """
 
@@ -68,6 +75,7 @@ class Compiled:
     async_copies: int | None
     seconds: float
     error: str | None = None
+    plain_products: int | None = None
 
     @property
     def ok(self) -> bool:
@@ -82,11 +90,13 @@ class Compiled:
         return asdict(self)
 
 
-def compile_kernels(files: dict[str, str], package: str, target: str) -> list[Compiled]:
+def compile_kernels(
+    files: dict[str, str], package: str, target: str, wanted: Callable[[Any], bool] | None = None
+) -> list[Compiled]:
     """Compile every kernel of a package for a key of `TARGETS`, from nothing, on all cores.
 
-    `files` are those that `codegen.build` gives for the package of that name. Raises
-    `ArchspecError` where torch or Triton is missing.
+    `files` are those that `codegen.build` gives for the package of that name. `wanted` picks
+    some of the variants. Raises `ArchspecError` where torch or Triton is missing.
     """
     _require()
     with (
@@ -94,6 +104,7 @@ def compile_kernels(files: dict[str, str], package: str, target: str) -> list[Co
         _imported(files, package, folder, target) as modules,
     ):
         variants: list[Any] = [variant for module in modules for variant in module.variants()]
+        variants = [variant for variant in variants if wanted is None or wanted(variant)]
         triton: Any = import_module("triton")
         with triton.knobs.cache.scope(), ThreadPoolExecutor(os.cpu_count()) as pool:
             triton.knobs.cache.dir = str(Path(folder) / "cache")
@@ -187,7 +198,13 @@ def _compile(variant: Any, name: str, folder: str) -> Compiled:
         _count(target.matrix, text),
         _count(ASYNC_COPIES, text),
         seconds,
+        plain_products=_plain_products(made.asm["ttgir"]) if target.matrix == WGMMA else None,
     )
+
+
+def _plain_products(text: str) -> int:
+    """The products of `WIDE` and more on every side that stayed with single warps."""
+    return sum(min(int(n) for n in sizes) >= WIDE for sizes in re.findall(PRODUCT, text))
 
 
 def _count(pattern: str, text: str) -> int:

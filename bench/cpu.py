@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,9 @@ import transformers
 from memory import peak_memory
 from shapes import SHAPES, Shape
 from sides import Call, Pair, ids
-from timing import Prepare, Times, take_turns
+
+from archspec.bench import device
+from archspec.bench.timing import Prepare, Times, take_turns
 
 HERE = Path(__file__).parent
 PREFILL, LONG, TRAINED, STRIDE = 1024, 4096, 512, 8
@@ -113,23 +114,11 @@ def machine(options: argparse.Namespace) -> dict[str, Any]:
         ["git", "rev-parse", "HEAD"], cwd=HERE, capture_output=True, text=True, check=True
     )
     return {
-        "cpu": processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
+        **device.machine(),
         "clock": options.clock,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
         "transformers": transformers.__version__,
         "commit": commit.stdout.strip(),
     }
-
-
-def processor() -> str:
-    """The CPU's name."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def main() -> None:

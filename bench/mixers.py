@@ -20,13 +20,13 @@ from typing import Any
 
 import torch
 from mixer_cases import CASES, Case
-from timing import CLOCKS, Prepare, take_turns
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils import logging
 
 import archspec
+from archspec.bench.timing import CLOCKS, Prepare, take_turns
 from archspec.codegen import build
 from archspec.importers import import_config
 

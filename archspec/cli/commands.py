@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archspec.cli.app import app
+from archspec.cli.bench import bench
 from archspec.cli.kernels import kernels
 from archspec.cli.numbers import diff, inspect
 from archspec.cli.outputs import build, draw
@@ -14,6 +15,7 @@ app.command()(draw)
 app.command()(inspect)
 app.command()(build)
 app.command()(kernels)
+app.command()(bench)
 app.command()(diff)
 app.command()(shrink)
 app.command("import")(import_)

@@ -1,0 +1,72 @@
+"""Attention written out: in float64, and for some of its heads, the truth that is compared with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+ROWS = 1024
+"""Queries at a time, so that the scores of a long text fit."""
+
+Facts = dict[str, Any]
+
+
+def attention(
+    facts: Facts, start: int, q: Tensor, k: Tensor, v: Tensor, beside: Tensor | None = None
+) -> Tensor:
+    """(B, H, T, D), (B, K, S, D), (B, K, S, E) → (B, H, T, E) in the type of q.
+
+    `beside` (H,) are sinks or slopes. The queries are the last T of S tokens and begin at
+    position `start`, which only chunks and what a single token sees of them depend on.
+    """
+    group = q.shape[1] // k.shape[1]
+    k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
+    blocks = [_rows(facts, start, first, q, k, v, beside) for first in range(0, q.shape[2], ROWS)]
+    return torch.cat(blocks, dim=2)
+
+
+def _rows(
+    facts: Facts, start: int, first: int, q: Tensor, k: Tensor, v: Tensor, beside: Tensor | None
+) -> Tensor:
+    tokens, keys = q.shape[2], k.shape[2]
+    rows = q[:, :, first : first + ROWS]
+    scores = (rows @ k.mT) * facts["scale"]
+    if facts["softcap"]:
+        scores = facts["softcap"] * torch.tanh(scores / facts["softcap"])
+    query = start + first + torch.arange(rows.shape[2], device=q.device)[:, None]
+    key = start + tokens - keys + torch.arange(keys, device=q.device)
+    if tokens == 1 and facts["chunk"]:  # the first slots of a cache are those of this chunk
+        key = start - start % facts["chunk"] + torch.arange(keys, device=q.device)
+    if facts["slopes"] and beside is not None:
+        scores = scores - beside[:, None, None] * (query - key)
+    hidden = torch.zeros(rows.shape[2], keys, dtype=torch.bool, device=q.device)
+    if facts["causal"]:
+        hidden = key > query
+    if facts["window"]:
+        hidden = hidden | (query - key >= facts["window"])
+    if facts["chunk"]:
+        hidden = hidden | (query // facts["chunk"] != key // facts["chunk"])
+    scores = scores.masked_fill(hidden, float("-inf"))
+    if facts["sinks"] and beside is not None:
+        column = beside[None, :, None, None].expand(*scores.shape[:3], 1)
+        return torch.cat((scores, column), dim=-1).softmax(dim=-1)[..., :keys] @ v
+    return scores.softmax(dim=-1) @ v
+
+
+def gradients(
+    facts: Facts, start: int, dout: Tensor, q: Tensor, k: Tensor, v: Tensor, beside: Tensor | None
+) -> list[Tensor]:
+    """The output, and the gradients of q, k and v, with the scores of some rows at a time."""
+    inputs = [x.detach().requires_grad_() for x in (q, k, v)]
+    group = q.shape[1] // k.shape[1]
+    outs: list[Tensor] = []
+    totals = [torch.zeros_like(x) for x in inputs]
+    for first in range(0, q.shape[2], ROWS):
+        wide = [x.repeat_interleave(group, dim=1) for x in inputs[1:]]
+        out = _rows(facts, start, first, inputs[0], wide[0], wide[1], beside)
+        found = torch.autograd.grad(out, inputs, dout[:, :, first : first + ROWS])
+        totals = [total + x for total, x in zip(totals, found, strict=True)]
+        outs.append(out.detach())
+    return [torch.cat(outs, dim=2), *totals]

@@ -1,0 +1,60 @@
+"""What the benchmark is given: built packages, and what their code does not say of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from archspec import __version__, codegen
+from archspec.analysis import analyse
+from archspec.architecture import Architecture
+from archspec.codegen.view import PackageView
+from archspec.mechanisms.mixers.attention.kernel_files import kernel_names
+from archspec.mechanisms.mixers.attention.kernels import KernelView
+
+
+def facts(architecture: Architecture) -> dict[str, Any]:
+    """What archspec/bench/package.py lists."""
+    numbers = analyse(architecture).parameters
+    encoder = architecture.encoder
+    kind = "pair" if encoder else "decoder" if architecture.is_causal else "encoder"
+    return {
+        "name": architecture.name,
+        "kind": kind,
+        "encodes": bool(encoder and encoder.layers),
+        "head": architecture.head is not None,
+        "sparse": architecture.is_sparse,
+        "vocab_size": architecture.vocab_size,
+        "hidden_size": architecture.hidden_size,
+        "context_length": architecture.context_length,
+        "parameters": numbers.total,
+        "read_share": numbers.active / numbers.total,
+        "attention": _attention(architecture),
+    }
+
+
+def _attention(architecture: Architecture) -> list[dict[str, Any]]:
+    """Every shape that attention has kernels for, and the function that computes it."""
+    modules: list[Any] = list(PackageView(architecture, "", __version__).modules.values())
+    found = [module.kernel for module in modules if getattr(module, "kernel", None)]
+    kernels = [kernel for kernel in found if isinstance(kernel, KernelView)]
+    return [asdict(kernel) | {"entry": name} for kernel, name in kernel_names(kernels).items()]
+
+
+def put_package(
+    architecture: Architecture, text: str, name: str, folder: Path, **more: Any
+) -> Path:
+    """Build the package into a folder of its own below `folder`, its facts beside it.
+
+    `text` is the spec as written and `name` its file's; `more` facts join those of the
+    architecture.
+    """
+    package = folder / codegen.package_name(architecture.name)
+    package.mkdir(parents=True)
+    for path, content in codegen.build(architecture, text, name).items():
+        (package / path).write_text(content, encoding="utf-8")
+    said = json.dumps(facts(architecture) | more, indent=1) + "\n"
+    package.with_suffix(".json").write_text(said, encoding="utf-8")
+    return package

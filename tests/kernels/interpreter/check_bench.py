@@ -1,0 +1,153 @@
+"""The benchmark itself, with short texts on a CPU: what it checks, and what rows it writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+import archspec
+from archspec.bench import attention, bars, decode, definition, device, package, rows, show
+from archspec.bench.package import Package, load
+from archspec.bench.race import Bench
+from archspec.bench.timing import Times
+from archspec.kit import put_package
+
+SPEC = """
+archspec: 1
+name: {name}
+vocab_size: 64
+hidden_size: 24
+context_length: 64
+norm: {{type: rmsnorm, eps: 1.0e-6}}
+defaults: {{feedforward: {{type: dense, hidden_size: 20, activation: silu, gated: true}}}}
+blocks:
+  causal:
+    mixer: {{type: attention, heads: 6, kv_heads: 2, head_dim: 16, rope: {{theta: 10_000}}}}
+  sliding:
+    mixer:
+      type: attention
+      heads: 2
+      head_dim: 16
+      window: 6
+      sinks: true
+      qk_norm: true
+      rope: {{theta: 10_000}}
+  capped:
+    mixer: {{type: attention, heads: 2, head_dim: 16, chunk: 8, softcap: 3.0}}
+  slopes:
+    mixer: {{type: attention, heads: 2, head_dim: 16, alibi: {{max_bias: 8.0}}}}
+layers: {layers}
+head: {{tied: true}}
+"""
+
+
+def put(folder: Path, name: str, layers: str) -> Package:
+    text = SPEC.format(name=name, layers=layers)
+    return load(put_package(archspec.loads(text), text, "spec.yaml", folder))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    return put(tmp_path_factory.mktemp("timed"), "timed", "causal, sliding, capped, slopes")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    return put(tmp_path_factory.mktemp("small"), "small", "causal, sliding")
+
+
+def one_second(_: device.Stopwatch, contenders: dict[str, Any]) -> Times:
+    return Times({name: [1.0, 1.0] for name in contenders})
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Short texts in float32, which the interpreter multiplies rightly; nothing is compiled.
+
+    Everything is computed once, for its check, and all of it takes a second.
+    """
+    monkeypatch.setattr(torch, "compile", lambda function=None, **_: function)
+    monkeypatch.setattr(device.Stopwatch, "race", one_second)
+    monkeypatch.setattr(attention, "LENGTHS", (9,))
+    monkeypatch.setattr(attention, "TOKENS", 9)
+    monkeypatch.setattr(decode, "LENGTHS", (16,))
+    monkeypatch.setattr(decode, "BYTES", (4096,))
+    monkeypatch.setattr(rows, "TOKENS", 8)
+    made = Bench(tmp_path / "rows", 600, False, "a section", "timed")
+    made.dtype = torch.float32
+    return made
+
+
+def measured(bench: Bench, section: ModuleType, built: Package) -> list[dict[str, Any]]:
+    section.run(built, bench)
+    found = [json.loads(line) for line in bench.rows.read_text().splitlines()]
+    assert not [row.get("failed") or "left out" for row in found if "milliseconds" not in row]
+    assert all(row["milliseconds"]["ours"] == 1000 for row in found)
+    assert all(row["errors"]["ours"] < 1e-4 for row in found)
+    return found
+
+
+@pytest.mark.filterwarnings("ignore")  # of eager FlexAttention, and of backends that are not there
+def test_attention(bench: Bench, built: Package) -> None:
+    found = measured(bench, attention, built)
+    by_name = {(row["attention"], row["operation"], row["tokens"]): row for row in found}
+    plain = by_name["causal", "forward", 9]
+    assert {"sdpa", "flex", "flex and mask"} <= set(plain["ratios"])
+    assert plain["skipped"]["flash-attn"] == "not installed"
+    for name, *_ in by_name:
+        row = by_name[name, "forward", 9]
+        assert "flex" in row["ratios"], (name, row["skipped"])
+    # On a CPU FlexAttention has no backward pass, which the row says.
+    both = by_name["causal", "forward and backward", 9]
+    assert len(both["ratios"]["sdpa"]) == 3
+    assert "does not support backward on CPU" in both["skipped"]["flex"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_decode(bench: Bench, built: Package) -> None:
+    found = measured(bench, decode, built)
+    assert {row["attention"] for row in found} == {f["entry"] for f in built.facts["attention"]}
+    plain = next(row for row in found if row["attention"] == "causal")
+    assert {"sdpa", "sdpa, heads as rows", "flex"} <= set(plain["ratios"])
+
+
+def test_rows(bench: Bench, small: Package) -> None:
+    found = measured(bench, rows, small)
+    names = {row["operator"] for row in found}
+    assert names == {"rms_norm", "rotate", "norm_rotate", "gated_silu", "rows_loss"}
+    assert all({"pytorch", "compiled"} <= set(row["ratios"]) for row in found)
+    record = {"tests": [], "rows": found, "missing_peers": ["liger-kernel"]}
+    shown = show.text(record | {"bars": bars.reached(found)})
+    assert "rms_norm forward 1 8 24" in shown
+    assert "peers that are not installed: liger-kernel" in shown
+    assert "nothing of the kind was timed" in shown
+
+
+def test_what_is_wrong_is_not_timed(
+    bench: Bench, built: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = definition.attention
+    monkeypatch.setattr(definition, "attention", lambda *given: 1.1 * right(*given))
+    attention.run(built, bench)
+    found = [json.loads(line) for line in bench.rows.read_text().splitlines()]
+    forward = [row for row in found if row["operation"] == "forward"]
+    assert forward
+    assert all(row["failed"].startswith("Wrong: the result is off by") for row in forward)
+
+
+def test_time_that_is_up_is_said(bench: Bench, small: Package) -> None:
+    bench.end = 0.0
+    rows.run(small, bench)
+    found = [json.loads(line) for line in bench.rows.read_text().splitlines()]
+    assert {row["left_out"] for row in found} == {"the time was up"}
+
+
+def test_distance_knows_no_number() -> None:
+    nothing = torch.tensor([float("nan"), 1.0])
+    assert package.distance(nothing, torch.ones(2)) == float("inf")
+    assert not package.close(float("inf"), 0.0, torch.float32)
