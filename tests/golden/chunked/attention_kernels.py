@@ -489,10 +489,10 @@ class Tiles(NamedTuple):
 
 TILES = {  # for numbers of 16 bits
     "sm_80": {
-        chunked_forward: Tiles(rows=128, keys=64, warps=8, stages=3),
+        chunked_forward: Tiles(rows=64, keys=64, warps=4, stages=3),
         chunked_backward_queries: Tiles(rows=128, keys=64, warps=8, stages=2),
         chunked_backward_keys: Tiles(rows=32, keys=128, warps=8, stages=2),
-        causal_forward: Tiles(rows=128, keys=64, warps=8, stages=3),
+        causal_forward: Tiles(rows=64, keys=64, warps=4, stages=3),
         causal_backward_queries: Tiles(rows=128, keys=64, warps=8, stages=2),
         causal_backward_keys: Tiles(rows=32, keys=128, warps=8, stages=2),
     },

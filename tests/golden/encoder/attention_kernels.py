@@ -241,7 +241,7 @@ class Tiles(NamedTuple):
 
 TILES = {  # for numbers of 16 bits
     "sm_80": {
-        bidirectional_forward: Tiles(rows=128, keys=64, warps=8, stages=3),
+        bidirectional_forward: Tiles(rows=64, keys=64, warps=4, stages=3),
         bidirectional_backward_queries: Tiles(rows=128, keys=64, warps=8, stages=2),
         bidirectional_backward_keys: Tiles(rows=32, keys=128, warps=8, stages=2),
     },

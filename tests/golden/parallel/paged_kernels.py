@@ -148,7 +148,7 @@ KINDS = {
 }
 TILES = {  # for numbers of 16 bits
     "sm_80": {
-        causal_paged: Tiles(rows=128, keys=64, warps=8, stages=3),
+        causal_paged: Tiles(rows=64, keys=64, warps=4, stages=3),
         parts_paged_4x32: Tiles(rows=16, keys=64, warps=4, stages=3),
     },
     "sm_90": {

@@ -44,7 +44,7 @@ _WIDTHS = (64, 128, 192, 256, 512)
 # Beyond WIDE of kernels.py keys and values have a kernel each; up to there the first has both.
 _SM_80 = _tables(
     forward=[
-        Tiles(128, 64, 8, 3),
+        Tiles(64, 64, 4, 3),
         Tiles(128, 32, 8, 3),
         Tiles(64, 32, 4, 2),
         Tiles(64, 32, 8, 2),
