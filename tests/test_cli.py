@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 PAIR = str(ROOT / "examples" / "encoder-decoder.yaml")
 GEMMA = str(ROOT / "gallery" / "gemma-3-270m.yaml")
 COMMANDS = ["new", "check", "draw", "inspect", "build"]
-COMMANDS += ["kernels", "diff", "shrink", "import", "schema"]
+COMMANDS += ["kernels", "bench", "diff", "shrink", "import", "schema"]
 Captured = pytest.CaptureFixture[str]
 
 

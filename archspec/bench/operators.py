@@ -27,7 +27,7 @@ class Called:
     def shapes(self) -> tuple[Any, ...]:
         """What tells a call from others: the shapes and strides of tensors, and all else."""
         return tuple(
-            (tuple(x.shape), x.stride(), x.dtype) if isinstance(x, Tensor) else x
+            (tuple(x.shape), x.stride(), x.dtype) if isinstance(x, Tensor) else repr(x)
             for x in self.arguments
         )
 
