@@ -39,6 +39,7 @@ class SharedFile(File):
     context: Callable[[list[Any]], dict[str, Any]] | None = None
     """What its template sees beside `modules`, the views of those that import it.
 
+    It is made from the views of all that name the file, so that several files call things alike.
     As `shared` of the mechanism's view says where it is left out; mechanisms that have one file
     between them and differ in that say it here."""
 

@@ -114,10 +114,11 @@ def _files(view: PackageView, context: dict[str, Any]) -> Iterator[tuple[File, d
         for shared in beside.SHARED:
             sharing.setdefault(shared, []).append(kind)
     for shared, owners in sharing.items():
-        users = shared.users([module for kind in owners for module in kinds[kind]])
+        views = [module for kind in owners for module in kinds[kind]]
+        users = shared.users(views)
         if users:
             file = replace(shared, template=template(owners[0], shared.template))
-            own = (shared.context or view_module(owners[0]).shared)(users)
+            own = (shared.context or view_module(owners[0]).shared)(views)
             yield file, context | {"modules": users} | own
     checks = [check for kind, modules in kinds.items() for check in _checks(kind, modules)]
     yield from ((file, context | {"checks": checks}) for file in FILES if file.there(context))
