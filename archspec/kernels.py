@@ -96,23 +96,20 @@ def compile_kernels(
     """Compile every kernel of a package for a key of `TARGETS`, from nothing, on all cores.
 
     `files` are those that `codegen.build` gives for the package of that name. `wanted` picks
-    some of the variants. Raises `ArchspecError` where torch or Triton is missing.
+    some of the variants for that target. Raises `ArchspecError` where torch or Triton is missing.
     """
     _require()
     with (
         tempfile.TemporaryDirectory() as folder,
         _imported(files, package, folder, target) as modules,
     ):
-        variants: list[Any] = [variant for module in modules for variant in module.variants()]
-        variants = [variant for variant in variants if wanted is None or wanted(variant)]
+        listed: list[Any] = [variant for module in modules for variant in module.variants()]
+        meant = [variant for variant in listed if variant.target in (None, target)]
+        variants = [variant for variant in meant if wanted is None or wanted(variant)]
         triton: Any = import_module("triton")
         with triton.knobs.cache.scope(), ThreadPoolExecutor(os.cpu_count()) as pool:
             triton.knobs.cache.dir = str(Path(folder) / "cache")
-            jobs = [
-                pool.submit(_compile, variant, target, folder)
-                for variant in variants
-                if variant.target in (None, target)
-            ]
+            jobs = [pool.submit(_compile, variant, target, folder) for variant in variants]
             return [job.result() for job in jobs]
 
 
