@@ -33,6 +33,10 @@ def notes(record: Row) -> list[str]:
     left = sum("left_out" in row for row in record["rows"])
     if left:
         found.append(f"{left} measurements were left out: the time was up")
+    untimed = {(row["not_timed"], row["operator"]) for row in record["rows"] if "not_timed" in row}
+    for why in sorted({why for why, _ in untimed}):
+        names = ", ".join(sorted(name for reason, name in untimed if reason == why))
+        found.append(f"not timed ({why}): {names}")
     for row in record["rows"]:
         if "failed" in row:
             found.append(f"failed: {row['package']}, {_named(row)}: {row['failed']}")

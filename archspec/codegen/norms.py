@@ -31,10 +31,10 @@ OWN = {
     "centered_layernorm": "CenteredLayerNorm",
     "l2norm": "L2Norm",
     "head_rmsnorm": "HeadRMSNorm",
-    "head_layernorm": "HeadLayerNorm",
     "head_l2norm": "HeadL2Norm",
+    "head_layernorm": "HeadLayerNorm",
 }
-"""Norms that are written out, and what they are called."""
+"""Norms that are written out, each from a template of its name, and what they are called."""
 
 IN_KERNELS = ("rmsnorm", "centered_rmsnorm")
 """Those of them that have kernels of their own."""
@@ -65,7 +65,7 @@ class Written:
     def context(self) -> dict[str, object]:
         """What the templates of norms and of their kernels see."""
         return {
-            "norms": sorted(self.widths),
+            "norms": [kind for kind in OWN if kind in self.widths],
             "norm_tiles": self.tiles,
             "norm_adding": self.adding,
             "norm_kinds": self.in_kernels,

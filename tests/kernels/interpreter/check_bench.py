@@ -129,6 +129,21 @@ def test_rows(bench: Bench, small: Package) -> None:
     assert "nothing of the kind was timed" in shown
 
 
+def test_what_has_no_formula_is_said_and_misses_no_bar(
+    bench: Bench, small: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(rows.FORMULAS, "rotate")
+    monkeypatch.delitem(rows.FORMULAS, "norm_rotate")
+    monkeypatch.setattr(bench, "end", 0.0)  # nothing else is measured
+    rows.run(small, bench)
+    found = [json.loads(line) for line in bench.rows.read_text().splitlines()]
+    untimed = [row for row in found if "not_timed" in row]
+    assert {row["operator"] for row in untimed} == {"rotate", "norm_rotate"}
+    assert all(bar["met"] is None and "failed" not in bar for bar in bars.reached(untimed))
+    shown = show.text({"tests": [], "rows": untimed, "missing_peers": [], "bars": []})
+    assert "the model's tests do): norm_rotate, rotate" in shown
+
+
 def test_what_is_wrong_is_not_timed(
     bench: Bench, built: Package, monkeypatch: pytest.MonkeyPatch
 ) -> None:

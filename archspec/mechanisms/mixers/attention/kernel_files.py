@@ -91,6 +91,21 @@ class Beside:
         return "*given(sinks), " if self.sinks else ""
 
     @property
+    def all_sinks(self) -> str:
+        """The tensors that a Gluon kernel takes, which knows no slopes."""
+        return "given(sinks)" if self.sinks else "[]"
+
+    @property
+    def gradient(self) -> str:
+        """What the backward pass gives beside dq, dk and dv."""
+        return ", _sinks_gradient(sinks, lse, delta)" if self.sinks else ""
+
+    @property
+    def fake_gradient(self) -> str:
+        """The same by its shape alone."""
+        return ", q.new_empty(0) if sinks is None else torch.empty_like(sinks)" * self.sinks
+
+    @property
     def gradients(self) -> str:
         """Their gradients in the order of the parameters."""
         found = ["dsinks"] * self.sinks + ["None"] * self.slopes
