@@ -14,6 +14,7 @@ from archspec.codegen.layers import LayerView
 from archspec.codegen.loss import loss_context
 from archspec.codegen.model import kept_names
 from archspec.codegen.names import package_name
+from archspec.codegen.rotary import apart
 from archspec.codegen.selftest import Compared, compared
 from archspec.codegen.site import view_module
 from archspec.codegen.stacks import EmbeddingView, layer_made, python_schedule
@@ -55,6 +56,7 @@ def context(view: PackageView) -> dict[str, Any]:
         "members": view.members,
         "rotaries": list(view.rotaries.values()),
         "pairings": {rotary.pairing for rotary in view.rotaries.values()},
+        "apart": apart(view.rotaries.values()),
         **_step(view),
         **_forward(view),
         **_selftest(view),

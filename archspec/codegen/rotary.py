@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,17 +62,21 @@ class RotaryView:
     reads_length: bool = False
 
     @property
-    def cosine(self) -> str:
-        """The expression for the cosine table."""
-        factor = f" * {self.temperature!r}" if self.temperature != 1.0 else ""
-        return f"(angle.cos(){factor}).to(dtype)" if factor else "angle.cos().to(dtype)"
+    def paired(self) -> str:
+        """The expression for the angle of every dimension: the two of a pair turn by ∓angle, and
+        where the rotation goes the other way by ±angle.
+        """
+        both = "(angle, -angle)" if self.backwards else "(-angle, angle)"
+        if self.pairing == "half":
+            return f"torch.cat({both}, dim=-1)"
+        return f"torch.stack({both}, dim=-1).flatten(-2)"
 
-    @property
-    def sine(self) -> str:
-        """The expression for the sine table; negative where the rotation goes the other way."""
-        factor = f" * {self.temperature!r}" if self.temperature != 1.0 else ""
-        sine = "-angle.sin()" if self.backwards else "angle.sin()"
-        return f"({sine}{factor}).to(dtype)" if factor or self.backwards else f"{sine}.to(dtype)"
+    def table(self, function: str) -> str:
+        """The expression for the table of a function of the angle."""
+        made = f"angle.{function}()"
+        if self.temperature != 1.0:
+            made = f"({made} * {self.temperature!r})"
+        return f"{made}.to(dtype)"
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,12 @@ def turn(rope: Rope | None, head_dim: int, rotaries: Mapping[Any, RotaryView]) -
     own = rotaries[rope, head_dim]
     rotate = "rotate_pairs" if rope.pairing == "interleaved" else "rotate"
     return Turn(rotate, own.name, rope.pairing, head_dim, own.width, rope.last)
+
+
+def apart(rotaries: Iterable[RotaryView]) -> str:
+    """The expression for how far apart the dimensions of a pair lie where its halves turn."""
+    widths = {rotary.width for rotary in rotaries if rotary.pairing == "half"}
+    return str(widths.pop() // 2) if len(widths) == 1 else "x.shape[-1] // 2"
 
 
 def rotary_views(architecture: Architecture) -> dict[tuple[Rope, int], RotaryView]:

@@ -31,8 +31,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
         batch, tokens, _ = x.shape
         q = self.q_proj(x).view(batch, tokens, 4, 32).transpose(1, 2)  # (B, H, T, D)
-        k = self.k_proj(x).view(batch, tokens, 1, 32).transpose(1, 2)  # (B, K, T, D)
-        v = self.v_proj(x).view(batch, tokens, 1, 32).transpose(1, 2)  # (B, K, T, D)
+        k = self.k_proj(x)[:, None]  # (B, K, T, D)
+        v = self.v_proj(x)[:, None]  # (B, K, T, D)
         q, k = self.q_norm(q), self.k_norm(k)
         if cache is not None:
             k, v = cache.append(k, v, step.start)

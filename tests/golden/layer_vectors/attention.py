@@ -71,8 +71,8 @@ class WholeAttention(nn.Module):
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
         batch, tokens, _ = x.shape
         q = self.q_proj(x).view(batch, tokens, 4, 64).transpose(1, 2)  # (B, H, T, D)
-        k = self.k_proj(x).view(batch, tokens, 1, 64).transpose(1, 2)  # (B, K, T, D)
-        v = self.v_proj(x).view(batch, tokens, 1, 64).transpose(1, 2)  # (B, K, T, D)
+        k = self.k_proj(x)[:, None]  # (B, K, T, D)
+        v = self.v_proj(x)[:, None]  # (B, K, T, D)
         v = self.v_norm(v)
         q = norm_rotate(q, self.q_norm, step.whole_rotary)
         k = norm_rotate(k, self.k_norm, step.whole_rotary)

@@ -17,21 +17,22 @@ class RMSNorm(nn.Module):
 
     def __init__(self, width: int, eps: float):
         super().__init__()
-        self.eps = eps
+        self.eps, self.share = eps, 1 / width
         self.floor = torch.tensor(eps, dtype=torch.float32, device="cpu")  # as addcmul takes it
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        if use_kernels(x, self.weight):
+        weight = self.weight
+        if use_kernels(x, weight):
             from . import norm_kernels
 
-            return norm_kernels.rms_norm(x, self.weight, self.eps, self.center)
+            return norm_kernels.rms_norm(x, weight, self.eps, self.center)
         if x.is_cpu and x.dtype == torch.float32:
             # There F.rms_norm is a chain of a dozen small operators; these five say the same.
             norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # (…, 1)
-            scale = torch.addcmul(self.floor, norm, norm, value=1 / x.shape[-1]).rsqrt()
-            return x * scale * self.weight
-        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+            scale = torch.addcmul(self.floor, norm, norm, value=self.share).rsqrt()
+            return x * scale * weight
+        return F.rms_norm(x, weight.shape, weight, self.eps)
 
     def add(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """x + y, and the norm of that."""
@@ -40,4 +41,4 @@ class RMSNorm(nn.Module):
 
             return norm_kernels.add_norm(x, y, self.weight, self.eps, self.center)
         x = x + y
-        return x, self(x)
+        return x, self.forward(x)

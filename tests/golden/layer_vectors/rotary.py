@@ -15,19 +15,19 @@ Rotary = tuple[Tensor, Tensor]  # cosine and signed sine, each (B or 1, 1, T, wi
 def near_rotary(positions: Tensor, dtype: torch.dtype) -> Rotary:
     """Base 10,000, 32 dimensions. (B or 1, T) → two of (B or 1, 1, T, 32)."""
     dims = torch.arange(0, 32, 2, device=positions.device, dtype=torch.float32)
-    frequency = 1.0 / 10000.0 ** (dims / 32)
+    frequency = (10000.0 ** (dims / 32)).reciprocal()
     angle = positions[:, None, :, None].float() * frequency
-    cos, sin = angle.cos().to(dtype), angle.sin().to(dtype)
-    return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
+    angle = torch.cat((-angle, angle), dim=-1)  # sin −x = −sin x
+    return angle.cos().to(dtype), angle.sin().to(dtype)
 
 
 def whole_rotary(positions: Tensor, dtype: torch.dtype) -> Rotary:
     """Base 1,000,000, 64 dimensions. (B or 1, T) → two of (B or 1, 1, T, 64)."""
     dims = torch.arange(0, 64, 2, device=positions.device, dtype=torch.float32)
-    frequency = 1.0 / 1000000.0 ** (dims / 64)
+    frequency = (1000000.0 ** (dims / 64)).reciprocal()
     angle = positions[:, None, :, None].float() * frequency
-    cos, sin = angle.cos().to(dtype), angle.sin().to(dtype)
-    return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
+    angle = torch.cat((-angle, angle), dim=-1)  # sin −x = −sin x
+    return angle.cos().to(dtype), angle.sin().to(dtype)
 
 
 def rotate(x: Tensor, rotary: Rotary) -> Tensor:
@@ -37,7 +37,7 @@ def rotate(x: Tensor, rotary: Rotary) -> Tensor:
         from . import rotary_kernels
 
         return rotary_kernels.rotate(x, cos, sin, pairs=x.shape[-1] // 2)
-    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
 
 
 def norm_rotate(x: Tensor, norm: RMSNorm, rotary: Rotary) -> Tensor:

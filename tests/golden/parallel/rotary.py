@@ -14,10 +14,10 @@ Rotary = tuple[Tensor, Tensor]  # cosine and signed sine, each (B or 1, 1, T, wi
 def rotary(positions: Tensor, dtype: torch.dtype) -> Rotary:
     """Base 10,000, 32 dimensions. (B or 1, T) → two of (B or 1, 1, T, 32)."""
     dims = torch.arange(0, 32, 2, device=positions.device, dtype=torch.float32)
-    frequency = 1.0 / 10000.0 ** (dims / 32)
+    frequency = (10000.0 ** (dims / 32)).reciprocal()
     angle = positions[:, None, :, None].float() * frequency
-    cos, sin = angle.cos().to(dtype), angle.sin().to(dtype)
-    return cos.repeat_interleave(2, dim=-1), torch.stack((-sin, sin), dim=-1).flatten(-2)
+    angle = torch.stack((-angle, angle), dim=-1).flatten(-2)  # sin −x = −sin x
+    return angle.cos().to(dtype), angle.sin().to(dtype)
 
 
 def rotate_pairs(x: Tensor, rotary: Rotary) -> Tensor:

@@ -14,10 +14,10 @@ Rotary = tuple[Tensor, Tensor]  # cosine and signed sine, each (B or 1, 1, T, wi
 def rotary(positions: Tensor, dtype: torch.dtype) -> Rotary:
     """Base 10,000, 32 dimensions. (B or 1, T) → two of (B or 1, 1, T, 32)."""
     dims = torch.arange(0, 32, 2, device=positions.device, dtype=torch.float32)
-    frequency = 1.0 / 10000.0 ** (dims / 32)
+    frequency = (10000.0 ** (dims / 32)).reciprocal()
     angle = positions[:, None, :, None].float() * frequency
-    cos, sin = angle.cos().to(dtype), angle.sin().to(dtype)
-    return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
+    angle = torch.cat((-angle, angle), dim=-1)  # sin −x = −sin x
+    return angle.cos().to(dtype), angle.sin().to(dtype)
 
 
 def rotate(x: Tensor, rotary: Rotary) -> Tensor:
@@ -26,5 +26,5 @@ def rotate(x: Tensor, rotary: Rotary) -> Tensor:
     if use_kernels(x, cos):
         from . import rotary_kernels
 
-        return rotary_kernels.rotate(x, cos, sin, pairs=x.shape[-1] // 2)
-    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, dims=-1), sin)
+        return rotary_kernels.rotate(x, cos, sin, pairs=16)
+    return torch.addcmul(x * cos, x.roll(16, -1), sin)

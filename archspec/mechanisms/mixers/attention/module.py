@@ -63,14 +63,21 @@ class AttentionView(Scores):
         return f"self.{name}_norm({made}{clip})"
 
     @property
+    def keys(self) -> str:
+        """The expression for the key heads."""
+        return self._cut(self.project("k"), self.head_dim)
+
+    @property
     def values(self) -> str:
         """The expression for the value heads."""
         if not self.own_values:
             return "k"
-        return (
-            f"{self.project('v')}.view(batch, tokens, {self.kv_heads}, {self.value_dim})"
-            ".transpose(1, 2)"
-        )
+        return self._cut(self.project("v"), self.value_dim)
+
+    def _cut(self, made: str, width: int) -> str:
+        if self.kv_heads == 1:
+            return f"{made}[:, None]"
+        return f"{made}.view(batch, tokens, {self.kv_heads}, {width}).transpose(1, 2)"
 
     @property
     def clipped(self) -> list[str]:
