@@ -1,4 +1,4 @@
-"""Norms, rotations, gates and the loss beside PyTorch's operators, and as a share of a copy.
+"""Norms, rotations, gates, experts and the loss beside PyTorch's operators, and as a share of a copy.
 
 What is timed is what the model itself calls on a text of `TOKENS` tokens.
 """
@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import experts
 from .device import Call, device, installed
 from .operators import Called, calls, learn
 from .package import Package
@@ -70,6 +71,7 @@ FORMULAS: dict[str, Formula] = {
     "add_rms_norm": add_rms_norm,
     "rotate": rotate,
     "norm_rotate": norm_rotate,
+    **experts.FORMULAS,
 }
 
 LINEAR = frozenset(["rotate"])
@@ -133,11 +135,11 @@ def _case(bench: Bench, called: Called, plain: Formula, backward: bool, row: Row
         )
         douts = [torch.randn_like(out) for out in _outputs(plain, given)]
         truth = _results(plain, exact, [dout.double() for dout in douts], backward)
-        functions: dict[str, Formula] = {
-            "ours": called.operator,
-            "pytorch": plain,
-            "compiled": torch.compile(plain, dynamic=False),
-        }
+        functions: dict[str, Formula] = {"ours": called.operator, "pytorch": plain}
+        if called.name == "expert_linear":  # whose loop over experts is no graph
+            functions["pytorch grouped"] = experts.grouped_linear
+        else:
+            functions["compiled"] = torch.compile(plain, dynamic=False)
         if called.name == "rms_norm":
             functions["pytorch fused"] = _fused_norm
         skipped = _liger(called.name, functions)

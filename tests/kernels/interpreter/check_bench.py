@@ -167,3 +167,39 @@ def test_distance_knows_no_number() -> None:
     nothing = torch.tensor([float("nan"), 1.0])
     assert package.distance(nothing, torch.ones(2)) == float("inf")
     assert not package.close(float("inf"), 0.0, torch.float32)
+
+
+EXPERTS = """
+archspec: 1
+name: chosen
+vocab_size: 64
+hidden_size: 24
+context_length: 64
+norm: {type: rmsnorm, eps: 1.0e-6}
+blocks:
+  experts:
+    mixer: {type: attention, heads: 2, head_dim: 16, rope: {theta: 10_000}}
+    feedforward:
+      type: moe
+      experts: 4
+      top_k: 2
+      hidden_size: 20
+      activation: silu
+      gated: true
+      bias: true
+      renormalize: true
+layers: experts
+head: {tied: true}
+"""
+
+
+def test_experts(bench: Bench, tmp_path: Path) -> None:
+    built = load(put_package(archspec.loads(EXPERTS), EXPERTS, "spec.yaml", tmp_path))
+    rows.run(built, bench)
+    found = [json.loads(line) for line in bench.rows.read_text().splitlines()]
+    assert {row["operator"] for row in found if "not_timed" in row} == {"route"}
+    timed = [row for row in found if row["operator"].startswith("expert_")]
+    assert {row["operator"] for row in timed} == {"expert_linear", "expert_combine"}
+    assert all(row["errors"]["ours"] < 1e-4 for row in timed)
+    grouped = [row for row in timed if "pytorch grouped" in row["ratios"]]
+    assert {row["operator"] for row in grouped} == {"expert_linear"}
