@@ -1,4 +1,4 @@
-"""Norms, rotations, gates, experts and the loss beside PyTorch's operators, and as a share of a copy.
+"""Norms, rotations, gates, experts and the loss beside PyTorch, and as a share of a copy.
 
 What is timed is what the model itself calls on a text of `TOKENS` tokens.
 """
