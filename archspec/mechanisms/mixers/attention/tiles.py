@@ -85,7 +85,7 @@ _SM_90 = _tables(
         Tiles(128, 64, 8, 2),
         Tiles(64, 64, 4, 2),
         Tiles(64, 32, 8, 2),
-        Tiles(64, 16, 8, 2),
+        Tiles(32, 32, 8, 2),
     ],
     backward_keys=[
         Tiles(64, 128, 8, 2),
@@ -132,5 +132,8 @@ _GFX942 = _tables(
         Tiles(16, 32, 4, 1),
     ],
 )
-_SM_100 = _SM_90 | {"forward": _SM_90["forward"] | {256: Tiles(64, 32, 8, 2)}}
+_SM_100 = _SM_90 | {
+    "forward": _SM_90["forward"] | {256: Tiles(64, 32, 8, 2), 512: Tiles(64, 16, 8, 2)},
+    "backward_queries": _SM_90["backward_queries"] | {512: Tiles(64, 16, 8, 2)},
+}
 _TABLES = {"sm_80": _SM_80, "sm_90": _SM_90, "sm_100": _SM_100, "gfx942": _GFX942}
