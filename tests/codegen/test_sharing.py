@@ -33,9 +33,9 @@ def called(files: dict[str, str], path: str) -> list[str]:
 def test_each_shape_has_one_name() -> None:
     files = built(MIXED)
     assert called(files, "attention.py") == ["causal_4x16", "causal_2x16"]
-    assert called(files, "latent_attention.py") == ["causal_4x24", "causal_2x16"]
+    assert called(files, "latent_attention.py") == ["causal_4x48", "causal_2x16"]
     assert called(files, "selftest.py") == called(files, "attention.py")
-    assert defined(files) == {"causal_4x16", "causal_4x24", "causal_2x16"}
+    assert defined(files) == {"causal_4x16", "causal_4x48", "causal_2x16"}
 
 
 def test_one_token_has_kernels_where_a_mechanism_calls_them() -> None:

@@ -17,8 +17,8 @@ blocks:
       heads: 4
       query_rank: 12
       kv_rank: 16
-      nope_dim: 16
-      rope_dim: 8
+      nope_dim: 32
+      rope_dim: 16
       value_dim: 16
       rope: {theta: 100}
   still:

@@ -245,5 +245,5 @@ def test_what_the_benchmark_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         found = [json.loads(line) for line in bench.rows.read_text().splitlines()]
         assert not any("failed" in row for row in found), found
         rows[section.__name__] = {row["attention"] for row in found}
-    assert rows[attention.__name__] == {"causal_4x16", "causal_4x24", "causal_2x16"}
+    assert rows[attention.__name__] == {"causal_4x16", "causal_4x48", "causal_2x16"}
     assert rows[decode.__name__] == {"causal_4x16", "causal_2x16"}
