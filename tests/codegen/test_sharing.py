@@ -23,7 +23,7 @@ def built(text: str) -> dict[str, str]:
 def defined(files: dict[str, str]) -> set[str]:
     """The functions of attention_operators.py that take queries, keys and values alone first."""
     text = files.get("attention_operators.py", "")
-    return set(re.findall(r"^def (\w+)\(\s*q: Tensor, k: Tensor, v: Tensor", text, re.MULTILINE))
+    return set(re.findall(r"^def (\w+)\(\s*q: Tensor,\s+k: Tensor,\s+v: Tensor", text, re.MULTILINE))
 
 
 def called(files: dict[str, str], path: str) -> list[str]:
