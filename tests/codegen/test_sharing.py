@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import SPECS, Builder, small_text, spec_id
-from kernels.latent import ALONE, MIXED
+from kernels.latent import ALONE, MIXED, PAIR
 
 import archspec
 from archspec.codegen import build
@@ -21,9 +21,9 @@ def built(text: str) -> dict[str, str]:
 
 
 def defined(files: dict[str, str]) -> set[str]:
-    """The functions of attention_operators.py that take queries, keys and values alone first."""
+    """The functions of attention_operators.py that take queries, keys and values first."""
     text = files.get("attention_operators.py", "")
-    return set(re.findall(r"^def (\w+)\(\s*q: Tensor,\s+k: Tensor,\s+v: Tensor", text, re.MULTILINE))
+    return set(re.findall(r"(?m)^def (\w+)\(\s*q: Tensor,\s+k: Tensor,\s+v: Tensor", text))
 
 
 def called(files: dict[str, str], path: str) -> list[str]:
@@ -38,6 +38,14 @@ def test_each_shape_has_one_name() -> None:
     assert defined(files) == {"causal_4x16", "causal_4x48", "causal_2x16"}
 
 
+def test_a_name_tells_one_mechanisms_shape_from_anothers() -> None:
+    """By itself either would be called by its mask alone."""
+    files = built(PAIR)
+    assert called(files, "attention.py") == called(files, "selftest.py") == ["causal_4x16"]
+    assert called(files, "latent_attention.py") == ["causal_4x48"]
+    assert defined(files) == {"causal_4x16", "causal_4x48"}
+
+
 def test_one_token_has_kernels_where_a_mechanism_calls_them() -> None:
     operators = built(MIXED)["attention_operators.py"]
     decoding = re.findall(r'return decode\(\s*"(\w+)"', operators)
@@ -48,12 +56,14 @@ def test_one_token_has_kernels_where_a_mechanism_calls_them() -> None:
     assert "decode" not in alone["attention_operators.py"]
 
 
-@pytest.mark.parametrize("text", [MIXED, ALONE], ids=["mixed", "alone"])
+DECODING = {MIXED: {"causal_4x16", "causal_2x16"}, ALONE: set[str](), PAIR: {"causal_4x16"}}
+
+
+@pytest.mark.parametrize("text", DECODING, ids=["mixed", "alone", "pair"])
 def test_the_benchmark_knows_the_same_names(text: str) -> None:
     listed = facts(archspec.loads(text))["attention"]
     assert {own["entry"] for own in listed} == defined(built(text))
-    decode = {own["entry"] for own in listed if own["decodes"]}
-    assert decode == ({"causal_4x16", "causal_2x16"} if text == MIXED else set())
+    assert {own["entry"] for own in listed if own["decodes"]} == DECODING[text]
 
 
 @pytest.mark.parametrize("path", SPECS, ids=spec_id)

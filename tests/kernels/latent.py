@@ -28,4 +28,6 @@ blocks:
 layers: heads, latent, still, alike
 head: {tied: true}
 """
-ALONE = MIXED.replace("layers: heads, latent, still, alike", "layers: latent, still")
+ALL = "layers: heads, latent, still, alike"
+ALONE = MIXED.replace(ALL, "layers: latent, still")
+PAIR = MIXED.replace(ALL, "layers: heads, latent")
