@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import SPECS, Builder, small_text, spec_id
+from conftest import ROOT, SPECS, Builder, small_text, spec_id
 from kernels.latent import ALONE, MIXED, PAIR
 
 import archspec
@@ -44,6 +44,15 @@ def test_a_name_tells_one_mechanisms_shape_from_anothers() -> None:
     assert called(files, "attention.py") == called(files, "selftest.py") == ["causal_4x16"]
     assert called(files, "latent_attention.py") == ["causal_4x48"]
     assert defined(files) == {"causal_4x16", "causal_4x48"}
+
+
+def test_equal_heads_have_one_set_of_kernels() -> None:
+    """Of the published widths, which the kernel for sm_90 serves too."""
+    files = built((ROOT / "bench/kit/latent.yaml").read_text(encoding="utf-8"))
+    assert called(files, "attention.py") == called(files, "latent_attention.py") == ["causal"]
+    assert files["attention_kernels.py"].count("_forward(\n") == 1
+    assert 'GLUON = ("causal",)' in files["attention_operators.py"]
+    assert "def causal_forward(" in files["attention_hopper_kernels.py"]
 
 
 def test_one_token_has_kernels_where_a_mechanism_calls_them() -> None:
