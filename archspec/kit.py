@@ -10,9 +10,9 @@ from typing import Any
 from archspec import __version__, codegen
 from archspec.analysis import analyse
 from archspec.architecture import Architecture
+from archspec.codegen.sharing import sharing
 from archspec.codegen.view import PackageView
-from archspec.mechanisms.mixers.attention.kernel_files import kernel_names
-from archspec.mechanisms.mixers.attention.kernels import KernelView
+from archspec.mechanisms.mixers.attention.kernel_files import OPERATORS, called
 
 
 def facts(architecture: Architecture) -> dict[str, Any]:
@@ -37,10 +37,9 @@ def facts(architecture: Architecture) -> dict[str, Any]:
 
 def _attention(architecture: Architecture) -> list[dict[str, Any]]:
     """Every shape that attention has kernels for, and the function that computes it."""
-    modules: list[Any] = list(PackageView(architecture, "", __version__).modules.values())
-    found = [module.kernel for module in modules if getattr(module, "kernel", None)]
-    kernels = [kernel for kernel in found if isinstance(kernel, KernelView)]
-    return [asdict(kernel) | {"entry": name} for kernel, name in kernel_names(kernels).items()]
+    shared = sharing(PackageView(architecture, "", __version__).modules)
+    names = called(shared.views(OPERATORS))["kernel_names"]
+    return [asdict(kernel) | {"entry": name} for kernel, name in names.items()]
 
 
 def put_package(

@@ -28,7 +28,7 @@ def run(package: Package, bench: Bench) -> None:
     for size in BYTES[:1] if package.facts.get("brief") else BYTES:
         for length in LENGTHS:
             for facts in package.facts["attention"]:
-                if not facts["causal"]:
+                if not (facts["causal"] and facts["decodes"]):
                     continue
                 keys = min(length, facts["window"] or facts["chunk"] or length)
                 token = facts["kv_heads"] * (facts["head_dim"] + facts["value_dim"]) * 2

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 
+def nothing(views: list[Any]) -> dict[str, Any]:
+    """The context of a file that reads the views alone, or not even these."""
+    return {}
+
+
 @dataclass(frozen=True)
 class File:
     """A Python file of a package, declared beside what it holds.
@@ -43,11 +48,12 @@ class SharedFile(File):
     As `shared` of the mechanism's view says where it is left out; mechanisms that have one file
     between them and differ in that say it here."""
 
+    names: Callable[[list[Any]], dict[str, Any]] = nothing
+    """What the templates of all mechanisms that name the file see of it: how to call what it has.
+
+    It is made from the views of all as well, since a name has to tell the shapes of one mechanism
+    from those of another."""
+
     def users(self, views: list[Any]) -> list[Any]:
         """Those of `views` whose modules import it."""
         return [v for v in views if self.needed is None or getattr(v, self.needed)]
-
-
-def nothing(views: list[Any]) -> dict[str, Any]:
-    """The context of a file that reads the views alone, or not even these."""
-    return {}

@@ -12,12 +12,13 @@ from archspec.codegen.checkpoint import CheckpointView
 from archspec.codegen.context import context as package_context
 from archspec.codegen.environment import environment
 from archspec.codegen.facts import facts
-from archspec.codegen.files import File, SharedFile
+from archspec.codegen.files import File
 from archspec.codegen.format import SETTINGS, format_python
 from archspec.codegen.generate import GENERATE
 from archspec.codegen.loss import LOSS_FILES
 from archspec.codegen.norms import NORM_FILES
 from archspec.codegen.rotary import ROTARY_FILES
+from archspec.codegen.sharing import Sharing, sharing
 from archspec.codegen.site import template, view_module
 from archspec.codegen.stacks import POSITIONS
 from archspec.codegen.turned import TURNED
@@ -103,35 +104,30 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
 
 def _files(view: PackageView, context: dict[str, Any]) -> Iterator[tuple[File, dict[str, Any]]]:
     """The files of the package, each with what its template sees."""
-    kinds: dict[type[Mechanism], list[Any]] = {}
-    sharing: dict[SharedFile, list[type[Mechanism]]] = {}
-    for mechanism, module in view.modules.items():
-        kinds.setdefault(type(mechanism), []).append(module)
-    for kind, modules in kinds.items():
+    found = sharing(view.modules)
+    for kind, modules in found.kinds.items():
         beside = view_module(kind)
         file = File(beside.FILE, template(kind, "module.py.jinja"), beside.PURPOSE)
-        yield file, context | {"modules": modules} | beside.shared(modules)
-        for shared in beside.SHARED:
-            sharing.setdefault(shared, []).append(kind)
-    for shared, owners in sharing.items():
-        views = [module for kind in owners for module in kinds[kind]]
+        yield file, context | {"modules": modules} | beside.shared(modules) | found.named(kind)
+    for shared, owners in found.owners.items():
+        views = found.views(shared)
         users = shared.users(views)
         if users:
             file = replace(shared, template=template(owners[0], shared.template))
             own = (shared.context or view_module(owners[0]).shared)(views)
             yield file, context | {"modules": users} | own
-    checks = [check for kind, modules in kinds.items() for check in _checks(kind, modules)]
+    checks = [check for kind in found.kinds for check in _checks(kind, found)]
     yield from ((file, context | {"checks": checks}) for file in FILES if file.there(context))
 
 
-def _checks(kind: type[Mechanism], modules: list[Any]) -> list[dict[str, Any]]:
+def _checks(kind: type[Mechanism], found: Sharing) -> list[dict[str, Any]]:
     """What the selftest is to check of a mechanism."""
-    beside = view_module(kind)
+    beside, modules = view_module(kind), found.kinds[kind]
     if beside.CHECK is None:
         return []
     place = template(kind, beside.CHECK.template)
-    own = {"modules": modules, "shared": (beside.CHECK.context or beside.shared)(modules)}
-    return [{**vars(beside.CHECK), "template": place, **own}]
+    shared = (beside.CHECK.context or beside.shared)(modules) | found.named(kind)
+    return [{**vars(beside.CHECK), "template": place, "modules": modules, "shared": shared}]
 
 
 def _render(name: str, context: dict[str, Any]) -> str:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 from conftest import ROOT, Builder
+from kernels.latent import ALONE
 from torch import Tensor
 
 PAIRS = [(batch, tokens) for batch in (1, 2, 3, 7) for tokens in (2, 5, 16, 33, 250)]
 FILES = ("attention_operators", "decode_kernels", "paged_kernels")
+EXAMPLES = {name: ROOT / f"examples/{name}.yaml" for name in ("local-global", "chunked")}
+TEXTS = {name: path.read_text(encoding="utf-8") for name, path in EXAMPLES.items()}
+TEXTS |= {"latent": ALONE}
 
 
 def key(kernel: Any, name: str, value: Any) -> object:
@@ -24,11 +29,11 @@ def key(kernel: Any, name: str, value: Any) -> object:
     return value == 1, value % 16 == 0
 
 
-@pytest.mark.parametrize("name", ["local-global", "chunked"])
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_lengths_reach_no_binary(
-    name: str, builder: Builder, monkeypatch: pytest.MonkeyPatch
+    text: str, builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = builder.load((ROOT / f"examples/{name}.yaml").read_text(encoding="utf-8"))
+    package = builder.load(text)
     seen: dict[str, set[object]] = {}
 
     def note(kernel: Any, _: Any, *arguments: Any, **options: Any) -> None:
@@ -36,13 +41,15 @@ def test_lengths_reach_no_binary(
         keys = tuple(key(kernel, *one) for one in named)
         seen.setdefault(kernel.__name__, set()).add((keys, *sorted(options.items())))
 
-    for path in Path(package.__path__[0]).glob("*_kernels.py"):  # nothing is computed
+    folder = Path(package.__path__[0])
+    for path in folder.glob("*_kernels.py"):  # nothing is computed
         module = importlib.import_module(f"{package.__name__}.{path.stem}")
         if hasattr(module, "launch"):
             monkeypatch.setattr(module, "launch", lambda *_, **__: None)
     for file in FILES:
-        monkeypatch.setattr(importlib.import_module(f"{package.__name__}.{file}"), "launch", note)
-    paged = importlib.import_module(f"{package.__name__}.paged")
+        if (folder / f"{file}.py").exists():
+            module = importlib.import_module(f"{package.__name__}.{file}")
+            monkeypatch.setattr(module, "launch", note)
     model = package.Model()
     for batch, tokens in PAIRS:
         ids = torch.zeros(batch, tokens, dtype=torch.long)
@@ -51,11 +58,18 @@ def test_lengths_reach_no_binary(
         with torch.no_grad():
             model(ids, cache=cache)
             model(ids[:, :1], cache=cache)
-        q, block = torch.zeros(batch, tokens, 4, 32).transpose(1, 2), torch.zeros(9, 16, 2, 32)
-        table, lengths = torch.zeros(batch, 20, dtype=torch.int32), torch.full((batch,), tokens)
-        kept = paged.PagedKeyValueCache(block, block, table, lengths.int())
-        for queries in (q, q[:, :, :1]):
-            paged.causal_paged(queries, kept)
-    assert len(seen) > 9
+        if (folder / "paged.py").exists():
+            in_pages(package, batch, tokens)
+    assert len(seen) > (9 if "type: mla" not in text else 5)
     for kernel, keys in seen.items():
         assert len(keys) == 1, (kernel, keys)
+
+
+def in_pages(package: ModuleType, batch: int, tokens: int) -> None:
+    """Several tokens and one, of two key-value heads in pages."""
+    paged = importlib.import_module(f"{package.__name__}.paged")
+    q, block = torch.zeros(batch, tokens, 4, 32).transpose(1, 2), torch.zeros(9, 16, 2, 32)
+    table, lengths = torch.zeros(batch, 20, dtype=torch.int32), torch.full((batch,), tokens)
+    kept = paged.PagedKeyValueCache(block, block, table, lengths.int())
+    for queries in (q, q[:, :, :1]):
+        paged.causal_paged(queries, kept)

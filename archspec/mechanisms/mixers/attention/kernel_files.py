@@ -11,13 +11,21 @@ from archspec.mechanisms.mixers.attention.heads import Heads
 from archspec.mechanisms.mixers.attention.kernels import KernelView
 from archspec.mechanisms.mixers.attention.tiles import TARGETS
 
+
+def called(views: Sequence[Computing]) -> dict[str, Any]:
+    """By which name a module calls its kernels."""
+    return {"kernel_names": kernel_names([v.kernel for v in views if v.kernel])}
+
+
+OPERATORS = SharedFile(
+    "attention_operators.py",
+    "templates/kernels/attention_operators.py.jinja",
+    "softmax attention in kernels, as operators with gradients",
+    needed="kernel",
+    names=called,
+)
 KERNEL_FILES = (
-    SharedFile(
-        "attention_operators.py",
-        "templates/kernels/attention_operators.py.jinja",
-        "softmax attention in kernels, as operators with gradients",
-        needed="kernel",
-    ),
+    OPERATORS,
     SharedFile(
         "attention_kernels.py",
         "templates/kernels/attention_kernels.py.jinja",

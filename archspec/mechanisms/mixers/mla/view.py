@@ -9,6 +9,9 @@ from archspec.codegen.members import Member
 from archspec.codegen.rotary import Turn, turn
 from archspec.codegen.site import Site
 from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, Attend, shared
+from archspec.mechanisms.mixers.attention.hopper import HOPPER_KERNELS, HopperView, hopper_view
+from archspec.mechanisms.mixers.attention.kernel_files import KERNEL_FILES
+from archspec.mechanisms.mixers.attention.kernels import KernelView
 from archspec.mechanisms.mixers.attention.parts import GATES
 from archspec.mechanisms.mixers.mla.spec import LatentAttention
 from archspec.mechanisms.mixers.selection.parts import TokenSelection
@@ -25,6 +28,8 @@ FILE = "latent_attention.py"
 PURPOSE = "the latent attention of each kind of layer"
 SHARED = (
     ATTEND,
+    *KERNEL_FILES,
+    HOPPER_KERNELS,
     SELECT,
     SharedFile("latent.py", "latent.py.jinja", "softmax attention over latents", "absorbs"),
 )
@@ -58,9 +63,13 @@ class LatentView:
     select: SelectionView | None
     cache: str | None
     function: Attend
+    kernel: KernelView
+    """The kernels for its expanded form."""
+
     prefix: bool = False
     relative: None = None
-    kernel: None = None
+    decode_kernel: None = None
+    paged_kernel: None = None
 
     @property
     def arguments(self) -> str:
@@ -112,6 +121,17 @@ class LatentView:
         """By how much values are narrower than keys."""
         return max(0, self.head_dim - self.value_dim)
 
+    @property
+    def hopper(self) -> HopperView | None:
+        """The kernel for Hopper GPUs, where there is one for its shape."""
+        return hopper_view(self.kernel)
+
+    @property
+    def in_kernels(self) -> str:
+        """When kernels compute the expanded form: all is seen that two bounds say is real."""
+        seen = "(step.padding is None or step.bounds is not None) and use_kernels(q, k, v)"
+        return f"chosen is None and {seen}" if self.select else seen
+
 
 def view(mechanism: LatentAttention, site: Site) -> LatentView:
     """Decide names and numbers for one latent attention."""
@@ -138,6 +158,27 @@ def view(mechanism: LatentAttention, site: Site) -> LatentView:
         select=selection_view(a.select, site, "latents", a.query_rank),
         cache=_cache(a) if site.decodes else None,
         function=Attend("causal", PLAIN),
+        kernel=_kernel(a),
+    )
+
+
+def _kernel(a: LatentAttention) -> KernelView:
+    """Every head has keys and values of its own, and they are made for whole texts alone."""
+    return KernelView(
+        kind="causal",
+        heads=a.heads,
+        kv_heads=a.heads,
+        head_dim=a.head_dim,
+        value_dim=a.value_dim,
+        causal=True,
+        window=None,
+        chunk=None,
+        scale=a.score_scale,
+        softcap=None,
+        sinks=False,
+        slopes=False,
+        prefix=False,
+        decodes=False,
     )
 
 
