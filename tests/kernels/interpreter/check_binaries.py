@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -24,11 +25,8 @@ def key(kernel: Any, name: str, value: Any) -> object:
     return value == 1, value % 16 == 0
 
 
-@pytest.mark.parametrize("name", ["local-global", "chunked"])
-def test_lengths_reach_no_binary(
-    name: str, builder: Builder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = builder.load((ROOT / f"examples/{name}.yaml").read_text(encoding="utf-8"))
+def noted(package: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[str, set[object]]:
+    """What each of attention's kernels is launched with from here on, as Triton sees it."""
     seen: dict[str, set[object]] = {}
 
     def note(kernel: Any, _: Any, *arguments: Any, **options: Any) -> None:
@@ -42,6 +40,15 @@ def test_lengths_reach_no_binary(
             monkeypatch.setattr(module, "launch", lambda *_, **__: None)
     for file in FILES:
         monkeypatch.setattr(importlib.import_module(f"{package.__name__}.{file}"), "launch", note)
+    return seen
+
+
+@pytest.mark.parametrize("name", ["local-global", "chunked"])
+def test_lengths_reach_no_binary(
+    name: str, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = builder.load((ROOT / f"examples/{name}.yaml").read_text(encoding="utf-8"))
+    seen = noted(package, monkeypatch)
     paged = importlib.import_module(f"{package.__name__}.paged")
     model = package.Model()
     for batch, tokens in PAIRS:
@@ -57,5 +64,23 @@ def test_lengths_reach_no_binary(
         for queries in (q, q[:, :, :1]):
             paged.causal_paged(queries, kept)
     assert len(seen) > 9
+    for kernel, keys in seen.items():
+        assert len(keys) == 1, (kernel, keys)
+
+
+@pytest.mark.parametrize("name", ["local-global", "chunked"])
+def test_packings_reach_no_binary(
+    name: str, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One binary more than for whole rows, whatever the texts in them."""
+    package = builder.load((ROOT / f"examples/{name}.yaml").read_text(encoding="utf-8"))
+    seen = noted(package, monkeypatch)
+    model = package.Model()
+    generator = torch.Generator().manual_seed(0)
+    for batch, tokens in PAIRS:
+        ids = torch.zeros(batch, tokens, dtype=torch.long)
+        text_ids = torch.randint(3, ids.shape, generator=generator)
+        model(ids, text_ids=text_ids).sum().backward()
+    assert len(seen) > 5
     for kernel, keys in seen.items():
         assert len(keys) == 1, (kernel, keys)

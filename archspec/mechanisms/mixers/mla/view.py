@@ -58,6 +58,9 @@ class LatentView:
     select: SelectionView | None
     cache: str | None
     function: Attend
+    padding: str
+    """The expression for which tokens are real, or which text each is of."""
+
     prefix: bool = False
     relative: None = None
     kernel: None = None
@@ -138,6 +141,7 @@ def view(mechanism: LatentAttention, site: Site) -> LatentView:
         select=selection_view(a.select, site, "latents", a.query_rank),
         cache=_cache(a) if site.decodes else None,
         function=Attend("causal", PLAIN),
+        padding="step.texts" if site.packs else "step.padding",
     )
 
 
