@@ -34,7 +34,7 @@ PADDING = StepField(
 TEXTS = StepField(
     "texts",
     "Tensor | None",
-    "(B, start + T), one number for all tokens of a text; None where a row is one text",
+    "(B, start + T), a number for each text; None where a row is one",
     "texts",
     "Tensor | None = None",
 )
@@ -63,7 +63,7 @@ BOUNDS = StepField(
 SPANS = StepField(
     "spans",
     "Tensor | None",
-    "(B, 2, T), where the text of each token begins and ends; None where one has gaps",
+    "(B, 2, T), where each token's text begins and ends; None with gaps",
     "real_spans(padding, start, tokens, like)",
 )
 SOURCE_BOUNDS = StepField(
