@@ -85,6 +85,12 @@ class Architecture:
         return all(branch.body.is_causal() for b in self.stack.blocks for branch in b.branches)
 
     @cached_property
+    def packs(self) -> bool:
+        """Whether a row may hold several texts that see nothing of each other."""
+        alone = self.is_causal and not self.encoder
+        return alone and all(body.packs() for body in self.mechanisms)
+
+    @cached_property
     def stack(self) -> Stack:
         """The layers that lead to the output: a decoder's, or those of an encoder alone."""
         return Stack(

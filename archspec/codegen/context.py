@@ -73,24 +73,35 @@ def _embeddings(view: PackageView) -> list[EmbeddingView]:
 
 
 def _step(view: PackageView) -> dict[str, Any]:
-    """The fields of a step."""
-    a = view.architecture
+    """The fields of a step, and the statements that they come from."""
+    a, modules = view.architecture, list(view.modules.values())
     positions = any(e.reads_positions for e in _embeddings(view))
     positions = positions or any(mechanism.reads_positions() for mechanism in a.mechanisms)
     common = [*a.stack.common, *(a.encoder.common if a.encoder else ())]
-    bounded = any(getattr(module, "kernel", None) for module in view.modules.values())
+    bounds = {getattr(m, "bounds", "step.spans") for m in modules if getattr(m, "kernel", None)}
+    spanned = "step.spans" in bounds
+    places = any(getattr(m, "counts_places", False) for m in modules)
     read = [step.source(a.hidden_size), step.SOURCE_PADDING]
+    rotaries = list(view.rotaries.values())
+    counts = positions or bool(rotaries)
+    lengths = any(rotary.reads_length for rotary in rotaries)
     return {
-        "bounded": bounded,
-        "counts_positions": positions or bool(view.rotaries),
+        "packs": a.packs,
+        "bounded": not bounds.isdisjoint(("step.bounds", "step.source_bounds")),
+        "spanned": spanned,
+        "counting": step.counting(a.packs, spanned, counts, places, lengths),
         "step_fields": [
-            *([step.BOUNDS] if bounded else []),
+            step.TEXTS if a.packs else step.PADDING,
+            *([step.SPANS.given("spans") if a.packs else step.SPANS] if spanned else []),
+            *([step.BOUNDS] if "step.bounds" in bounds else []),
+            *([step.PLACES] if places else []),
             *([step.POSITIONS] if positions else []),
             *([step.PREFIX] if view.prefixes else []),
-            *(read + ([step.SOURCE_BOUNDS] if bounded else []) if a.encoder else []),
+            *(read if a.encoder else []),
+            *([step.SOURCE_BOUNDS] if "step.source_bounds" in bounds else []),
             *([step.SHARED] if a.taken else []),
             *([step.TABLES] if common else []),
-            *map(step.rotation, view.rotaries.values()),
+            *(step.rotation(rotary, a.packs) for rotary in rotaries),
         ],
     }
 
@@ -110,7 +121,8 @@ def _forward(view: PackageView) -> dict[str, Any]:
         arguments = forward.pair_arguments(view.reads, a.hidden_size, head)
     elif a.is_causal:
         kind = "decoder"
-        arguments = forward.decoder_arguments(types, head, a.further, prefixes)
+        arguments = forward.decoder_arguments(types, head, a.further, prefixes, a.packs)
+        more += ", texts=text_ids" if a.packs else ""
     else:
         kind, start = "encoder", "0"
         arguments = forward.encoder_arguments(types)
@@ -169,7 +181,7 @@ def _compared(view: PackageView, layers: list[LayerView], **given: Any) -> Compa
 
 def _imports(view: PackageView, made: dict[str, Any]) -> list[dict[str, Any]]:
     """What model.py takes from its neighbours."""
-    found: dict[str, list[str]] = {"step": ["Step", "make_step"]}
+    found: dict[str, list[str]] = {"step": ["Step", "make_step", "text_spans"]}
     for mechanism, module in view.modules.items():
         file = view_module(type(mechanism)).FILE.removesuffix(".py")
         found.setdefault(file, []).append(module.class_name)

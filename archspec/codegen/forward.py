@@ -23,10 +23,21 @@ class Argument:
     """Further lines of that."""
 
 
+PACKED = Argument(
+    "text_ids",
+    "Tensor | None = None",
+    "(B, T), numbers from 0, where texts stand side by side in a row: equal ones",
+    (
+        "next to each other are one text, which sees nothing of the others and is",
+        "counted from its first token. It takes no cache.",
+    ),
+)
+
+
 def decoder_arguments(
-    types: int | None, head: bool, further: Further | None, prefixes: bool
+    types: int | None, head: bool, further: Further | None, prefixes: bool, packs: bool
 ) -> list[Argument]:
-    """Those of a decoder, without a head or with one, and that of a prefix seen both ways."""
+    """Those of a decoder, without a head or with one, with prefixes or packed texts."""
     found = encoder_arguments(types)
     found += [_labels(further)] if head else []
     found.append(Argument("cache", "Cache | None = None", CACHE))
@@ -35,7 +46,7 @@ def decoder_arguments(
         found.append(
             Argument("prefix_length", "int = 0", doc, ("the first call reads all of them.",))
         )
-    return found
+    return found + [PACKED] * packs
 
 
 def encoder_arguments(types: int | None) -> list[Argument]:

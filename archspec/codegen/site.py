@@ -40,6 +40,8 @@ class Site:
     """The names of what layers take from earlier ones."""
     own_norms: norms.Written = field(default_factory=norms.Written)
     turned: Turned = field(default_factory=Turned)
+    packs: bool = False
+    """Whether a row may hold several texts."""
 
     def norm(self, norm: Norm, width: int, heads: int | None = None) -> str:
         """The expression that makes `norm`; remembers a class that must be written out."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archspec.codegen.rotary import RotaryView
 from archspec.graph import Parameter
@@ -20,7 +20,25 @@ class StepField:
     parameter: str | None = None
     """The type and default of the argument that brings it, where one does."""
 
+    def given(self, value: str) -> StepField:
+        """The same with another value."""
+        return replace(self, value=value)
 
+
+PADDING = StepField(
+    "padding",
+    "Tensor | None",
+    "(B, start + T), True for a real token; None when all are",
+    "padding",
+)
+TEXTS = StepField(
+    "texts",
+    "Tensor | None",
+    "(B, start + T), a number for each text; None where a row is one",
+    "texts",
+    "Tensor | None = None",
+)
+PLACES = StepField("places", "Tensor | None", "(B, start + T), of each token in its text", "places")
 POSITIONS = StepField("positions", "Tensor", "(1 or B, T)", "positions")
 PREFIX = StepField(
     "prefix",
@@ -41,6 +59,12 @@ BOUNDS = StepField(
     "Tensor | None",
     "(B, 2), where each text begins and ends; None where one has gaps",
     "text_bounds(padding, like) if start == 0 or tokens == 1 else None",
+)
+SPANS = StepField(
+    "spans",
+    "Tensor | None",
+    "(B, 2, T), where each token's text begins and ends; None with gaps",
+    "real_spans(padding, start, tokens, like)",
 )
 SOURCE_BOUNDS = StepField(
     "source_bounds",
@@ -64,9 +88,9 @@ def source(width: int) -> StepField:
     return StepField("source", "Tensor | None", note, "source", "Tensor | None = None")
 
 
-def rotation(rotary: RotaryView) -> StepField:
+def rotation(rotary: RotaryView, packs: bool) -> StepField:
     """The cosines and sines of a rotation."""
-    length = ", start + tokens" if rotary.reads_length else ""
+    length = (", length" if packs else ", start + tokens") if rotary.reads_length else ""
     note = f"(1 or B, 1, T, {rotary.width}) twice"
     return StepField(rotary.name, "Rotary", note, f"{rotary.name}(positions, like.dtype{length})")
 
@@ -84,3 +108,48 @@ def tables_passed(common: Iterable[Parameter], owned: bool = True) -> str:
 def table_name(table: Parameter) -> str:
     """A shared table's name in its stack."""
     return table.name.partition(".")[0]
+
+
+def counting(packs: bool, spans: bool, positions: bool, places: bool, lengths: bool) -> list[str]:
+    """The statements that count the tokens of each text, and number texts that may be packed.
+
+    They give `positions` of new tokens, `places` of all that are known, and, where a rotation
+    reads it, the `length` of their text.
+    """
+    packed, alone, padded = _counts(positions, places)
+    counted = ["if padding is None:", *_within(alone)] if alone else []
+    counted += ["else:  # among the real tokens of each text", *_within(padded)] if padded else []
+    if not packs:
+        return counted
+    known = "texts, spans = padding, real_spans(padding, start, tokens, like)"
+    length = "length = (spans[:, 1] - spans[:, 0])[:, None, :, None]"
+    return [
+        "if texts is not None and tokens > 1:  # packed, and each is counted from its first token",
+        "    spans = text_spans(texts)",
+        "    texts = spans[:, 0]  # a number for each",
+        *_within([*packed, *[length] * lengths]),
+        "else:",
+        f"    {known if spans else 'texts = padding'}",
+        *_within([*counted, *["length = start + tokens"] * lengths]),
+    ]
+
+
+def _counts(positions: bool, places: bool) -> tuple[list[str], list[str], list[str]]:
+    """Where tokens stand: in packed texts, in one that is a whole row, in one beside padding."""
+    packed = "torch.arange(tokens, device=like.device) - texts"
+    alone = "torch.arange(start, start + tokens, device=like.device)[None]"
+    padded = "(padding.cumsum(dim=1) - 1).clamp(min=0)"
+    if places and positions:
+        whole = [f"places, positions = None, {alone}"]
+        beside = [f"places = {padded}", "positions = places[:, start:]"]
+        return [f"positions = places = {packed}"], whole, beside
+    if places:
+        return [f"places = {packed}"], ["places = None"], [f"places = {padded}"]
+    if positions:
+        padded = f"{padded}[:, start:]"
+        return [f"positions = {packed}"], [f"positions = {alone}"], [f"positions = {padded}"]
+    return [], [], []
+
+
+def _within(lines: list[str]) -> list[str]:
+    return [f"    {line}" for line in lines]

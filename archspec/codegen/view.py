@@ -49,12 +49,13 @@ class PackageView:
     def modules(self) -> dict[Mechanism, ModuleView]:
         """The view of each mechanism."""
         names = mechanism_names(self.architecture)
-        size, decodes = self.architecture.hidden_size, self.architecture.is_causal
-        taken = self.architecture.taken
+        a, own, turned = self.architecture, self.own_norms, self.turned
         return {
             mechanism: view_module(type(mechanism)).view(
                 mechanism,
-                Site(name, size, self.rotaries, decodes, taken, self.own_norms, self.turned),
+                Site(
+                    name, a.hidden_size, self.rotaries, a.is_causal, a.taken, own, turned, a.packs
+                ),
             )
             for mechanism, name in names.items()
         }

@@ -126,6 +126,13 @@ class Mechanism(Strict):
         """Whether it reads x as it is, so that no norm of the block stands before it."""
         return False
 
+    def packs(self) -> bool:
+        """Whether texts that lie side by side in one row can be kept apart in it.
+
+        So it is where nothing passes between tokens.
+        """
+        return self.mask() is None and self.state() == State()
+
     def is_causal(self) -> bool:
         """Whether a token's output depends on itself and earlier tokens only."""
         mask = self.mask()

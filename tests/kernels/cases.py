@@ -7,8 +7,8 @@ from typing import Any
 
 Case = dict[str, Any]
 
-NAMED = ("keys", "start", "bounds", "gaps", "prefix", "page", "lengths")
-"""What belongs to a call: keys and tokens before it, padding, a prefix, pages."""
+NAMED = ("keys", "start", "bounds", "gaps", "texts", "prefix", "page", "lengths")
+"""What belongs to a call: keys and tokens before it, padding, several texts, a prefix, pages."""
 
 TILES = (32, 32, 4, 1)
 """Smaller than on a GPU, so that short texts have several tiles and windows have edges in them."""
@@ -100,6 +100,28 @@ SAMPLE = {
     "prefix-wide-window": case(200, **heads(1, window=130), prefix=150),
     "prefix-16-bits": case(90, "float16", **heads(2, 64), prefix=40),
     "prefix-padded": case(60, **heads(2, window=20), prefix=25, bounds=[[11, 60], [0, 20]]),
+    "packed": case(50, **heads(3, kv_heads=2), texts=[[17, 1, 20, 12], [50]]),
+    "packed-at-tile-edges": case(64, **heads(1), texts=[[16, 16, 32], [32, 1, 31]]),
+    "packed-16-bits": case(130, "float16", **heads(5, 64), texts=[[64, 32, 34], [1, 1, 1, 127]]),
+    "packed-window": case(60, **heads(2, window=9), texts=[[5, 30, 25], [20, 20, 20]]),
+    "packed-wide-window": case(190, **heads(1, window=130), texts=[[10, 170, 10], [190]]),
+    "packed-wide-window-16-bits": case(
+        190, "float16", **heads(3, window=129), texts=[[33, 157], [150, 1, 39]]
+    ),
+    "packed-chunk": case(60, **heads(5, chunk=13), texts=[[7, 40, 13], [1, 59]]),
+    "packed-wide-chunk-16-bits": case(
+        200, "float16", **heads(1, chunk=130), texts=[[33, 167], [140, 60]]
+    ),
+    "packed-alibi": case(40, **heads(1, kv_heads=2, slopes=True), texts=[[9, 31], [20, 20]]),
+    "packed-sinks-softcap": case(
+        40, opcheck=True, **heads(2, sinks=True, softcap=3.0), texts=[[9, 31], [39, 1]]
+    ),
+    "packed-192-128": case(40, **heads(2, 192, value_dim=128), texts=[[3, 37], [16, 24]]),
+    "packed-256": case(40, **heads(1, 256), texts=[[19, 21], [40]]),
+    "packed-prefix": case(60, **heads(3), prefix=7, texts=[[25, 5, 30], [7, 53]]),
+    "packed-prefix-wide-window": case(
+        220, **heads(1, window=130), prefix=150, texts=[[20, 200], [160, 60]]
+    ),
     "paged": case(20, opcheck=True, **heads(3, kv_heads=2), keys=70, page=16, lengths=[70, 41]),
     "paged-short": case(20, **heads(1), keys=40, page=8, lengths=[7, 40]),
     "paged-16-bits": case(70, "float16", **heads(2, 80), keys=140, page=64, lengths=[140, 75]),

@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import tempfile
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     rows = torch.ones(2, tokens, dtype=torch.bool) if real is None else real[:, start:]
     dout = dout * rows[:, None, :, None]
     counts = [start] * bool(view.chunk) + [case.get("prefix", 0)] * view.prefix
-    bounds = torch.tensor(case["bounds"], dtype=torch.int32) if "bounds" in case else None
+    bounds = bounds_of(view, case, start + tokens)
 
     def own(*tensors: Tensor) -> Tensor:
         given = [bounds, real] if view.decodes else [bounds]
@@ -185,6 +186,33 @@ def reality(case: dict[str, Any], start: int, keys: int) -> Tensor | None:
     return real
 
 
+def openings(case: dict[str, Any], positions: int) -> Tensor:
+    """The slot where the text of each token opens, (B or 1, positions)."""
+    if "texts" in case:
+        return spans(case["texts"])[:, 0]
+    return torch.tensor([[a] for a, _ in case.get("bounds", [[0, 0]])]).expand(-1, positions)
+
+
+def spans(rows: list[list[int]]) -> Tensor:
+    """Where the text of each token opens and closes, (B, 2, T), by the lengths of texts."""
+    found: list[Tensor] = []
+    for lengths in rows:
+        own, ends = torch.tensor(lengths), torch.tensor(list(accumulate(lengths)))
+        found.append(torch.stack((ends - own, ends)).repeat_interleave(own, dim=1))
+    return torch.stack(found).int()
+
+
+def bounds_of(view: KernelView, case: dict[str, Any], positions: int) -> Tensor | None:
+    """What kernels are told of texts: (B, 2), or for each token, padding being a text as well."""
+    if "texts" in case:
+        return spans(case["texts"])
+    if "bounds" not in case:
+        return None
+    if not view.causal or case["tokens"] == 1:
+        return torch.tensor(case["bounds"], dtype=torch.int32)
+    return spans([[a, b - a, positions - b] for a, b in case["bounds"]])
+
+
 def gradients(function: Any, inputs: list[Tensor], dout: Tensor) -> list[Tensor]:
     """The output and the gradients of what has one."""
     out = function(*inputs)
@@ -216,17 +244,19 @@ def definition(
     if view.slopes:
         scores = scores - (beside[-1].to(q.dtype)[:, None, None] * (query - key))
     hidden = torch.zeros(1, 1, tokens, keys, dtype=torch.bool)
-    firsts = torch.tensor([[a] for a, _ in case.get("bounds", [[0, 0]])])[:, None, None]
     if tokens == 1 and view.window and "whole" not in case:
         key = start - (start - torch.arange(keys)) % keys
     if view.causal:
         hidden = hidden | (key > query)
         if view.window:
             hidden = hidden | (query - key >= view.window)
+        opens = openings(case, start + tokens)
+        mine, theirs = opens[:, None, start:, None], opens[:, None, None, key]
         if view.chunk:
-            hidden = hidden | ((query - firsts) // view.chunk != (key - firsts) // view.chunk)
-        prefix = firsts + case.get("prefix", 0)
+            hidden = hidden | ((query - mine) // view.chunk != (key - theirs) // view.chunk)
+        prefix = mine + case.get("prefix", 0)
         hidden = hidden & ~((query < prefix) & (key < prefix))
+        hidden = hidden | (mine != theirs)
     if real is not None:
         hidden = hidden | ~real[:, None, None, key]
         if view.causal:

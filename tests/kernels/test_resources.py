@@ -37,9 +37,14 @@ def compiled(target: str, head_dim: str, more: str = "", heads: int = 8) -> list
     return attention(SPEC.format(heads=heads, head_dim=head_dim, more=more), target)
 
 
-def attention(text: str, target: str) -> list[Compiled]:
-    """The kernels of attention of a spec."""
+def attention(text: str, target: str, packed: bool = False) -> list[Compiled]:
+    """The kernels of attention of a spec; where texts are `packed`, those that are told of them."""
     files = codegen.build(archspec.loads(text), text, "spec.yaml")
+    if packed:
+        path, whole = "attention_kernels.py", "tiled(kernel, tiles, bounds_ptr=None)"
+        assert whole in files[path]
+        files = {k: v for k, v in files.items() if k == path or not k.endswith("_kernels.py")}
+        files[path] = files[path].replace(whole, "tiled(kernel, tiles)")
     kept = {
         path: file
         for path, file in files.items()
@@ -71,6 +76,11 @@ def check(found: list[Compiled], head_dim: int = 0) -> None:
 @pytest.mark.parametrize("head_dim", ["64", "128"])
 def test_nothing_spills(head_dim: str) -> None:
     check(compiled("sm_90", head_dim))
+
+
+@pytest.mark.parametrize("more", ["causal: true", "window: 1024", "chunk: 1024"])
+def test_nothing_spills_where_texts_are_packed(more: str) -> None:
+    check(attention(SPEC.format(heads=8, head_dim=128, more=more), "sm_90", packed=True))
 
 
 @pytest.mark.slow

@@ -160,6 +160,17 @@ def test_decoding_goes_on_after_left_padding(case: Case, model: nn.Module) -> No
     torch.testing.assert_close(torch.cat(parts, 1), expected, atol=2e-4, rtol=1e-4)
 
 
+@torch.no_grad()
+def test_packed_texts_are_what_each_is_alone(case: Case, model: nn.Module) -> None:
+    if not case.architecture.packs:
+        pytest.skip("a row holds one text")
+    tokens, lengths = ids(case), torch.tensor([20, 1, 16])
+    numbers = torch.tensor([1, 0, 1]).repeat_interleave(lengths).expand(2, -1)
+    parts = [model(**case.inputs(text)) for text in tokens.split(lengths.tolist(), dim=1)]
+    found = model(**case.inputs(tokens), text_ids=numbers)
+    torch.testing.assert_close(found, torch.cat(parts, 1), atol=2e-4, rtol=1e-4)
+
+
 def test_loss_is_the_mean_cross_entropy_with_its_gradients(case: Case, model: nn.Module) -> None:
     needs_loss(case)
     tokens = ids(case)

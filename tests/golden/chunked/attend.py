@@ -13,19 +13,20 @@ from torch import Tensor
 
 
 def visible(
-    queries: range, keys: range, padding: Tensor | None, window: int | None, device: torch.device
+    queries: range, keys: range, texts: Tensor | None, window: int | None, device: torch.device
 ) -> Tensor:
-    """Which keys each query sees, (T, S) or (B, 1, T, S): earlier ones, in the window, real ones.
+    """Which keys each query sees, (T, S) or (B, 1, T, S): of its text, earlier, in the window.
 
-    A token always sees itself, so that no row is empty.
+    `texts` (B, S) has one number for all tokens of a text, and another for padding.
     """
     query = torch.arange(queries.start, queries.stop, device=device)[:, None]
     key = torch.arange(keys.start, keys.stop, device=device)
     mask = key <= query
     if window is not None:
         mask = mask & (query - key < window)
-    if padding is not None:
-        mask = (mask & padding[:, None, None, keys.start : keys.stop]) | (query == key)
+    if texts is not None:
+        own = texts[:, queries.start : queries.stop, None]
+        mask = mask & (own == texts[:, None, keys.start : keys.stop])[:, None]
     return mask
 
 
@@ -48,7 +49,8 @@ def attend_chunked(
     k: Tensor,
     v: Tensor,
     start: int,
-    padding: Tensor | None,
+    texts: Tensor | None,
+    places: Tensor | None,
     chunk: int,
     scale: float,
 ) -> Tensor:
@@ -57,14 +59,14 @@ def attend_chunked(
     Each chunk is computed by itself, so the cost grows with T · chunk.
     """
     tokens, end = q.shape[2], start + q.shape[2]
-    if padding is not None:
+    if texts is not None and places is not None:
         query = torch.arange(start, end, device=q.device)[:, None]
         key = torch.arange(end - k.shape[2], end, device=q.device)
         if tokens == 1:  # the rolling cache holds the token at position p in slot p % size
             key = start - (start - torch.arange(k.shape[2], device=q.device)) % chunk
-        piece = (padding.cumsum(dim=1) - 1).clamp(min=0) // chunk  # counted in real tokens
+        piece = places // chunk  # counted in the tokens of a text
         mask = (key <= query) & (piece[:, start:, None] == piece[:, None, key])
-        mask = ((mask & padding[:, None, key]) | (key == query))[:, None]
+        mask = (mask & (texts[:, start:, None] == texts[:, None, key]))[:, None]
         attend = one_token if tokens == 1 else softmax_values
         return attend(q, k, v, mask, scale)
     if tokens == 1:  # the first slots of the rolling cache are those of this chunk
@@ -86,12 +88,12 @@ def attend_chunked(
 
 
 def attend_causal(
-    q: Tensor, k: Tensor, v: Tensor, start: int, padding: Tensor | None, scale: float
+    q: Tensor, k: Tensor, v: Tensor, start: int, texts: Tensor | None, scale: float
 ) -> Tensor:
     """Each token sees all before it: (B, H, T, D), (B, K, S, D) twice → (B, H, T, D)."""
     tokens, keys = q.shape[2], k.shape[2]
     mask = None
-    if padding is not None or (start > 0 and tokens > 1):
-        mask = visible(range(start, keys), range(keys), padding, None, q.device)
+    if texts is not None or (start > 0 and tokens > 1):
+        mask = visible(range(start, keys), range(keys), texts, None, q.device)
     attend = one_token if tokens == 1 else softmax_values
     return attend(q, k, v, mask, scale)

@@ -34,13 +34,13 @@ class ChunkedAttention(nn.Module):
         q, k = self.q_norm(q), self.k_norm(k)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
-        if (step.padding is None or step.start == 0) and use_kernels(q, k, v):
+        if (step.texts is None or step.start == 0) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.chunked(q, k, v, step.start, step.bounds, step.padding)
+            out = kernels.chunked(q, k, v, step.start, step.spans, step.texts)
         else:
             out = attend_chunked(
-                q, k, v, step.start, step.padding, chunk=64, scale=0.1767766952966369
+                q, k, v, step.start, step.texts, step.places, chunk=64, scale=0.1767766952966369
             )
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
@@ -69,12 +69,12 @@ class GlobalAttention(nn.Module):
         q = q * growth[:, None, :, None].to(q.dtype)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
-        if (step.padding is None or step.bounds is not None) and use_kernels(q, k, v):
+        if (step.texts is None or step.spans is not None) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.causal(q, k, v, step.bounds, step.padding)
+            out = kernels.causal(q, k, v, step.spans, step.texts)
         else:
-            out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
+            out = attend_causal(q, k, v, step.start, step.texts, scale=0.1767766952966369)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
     @staticmethod

@@ -2,8 +2,8 @@
 """The kernels of attention as operators of PyTorch, with gradients.
 
 Shapes: B sequences, H query heads that share K key-value heads, T new tokens, the last of S keys.
-`bounds` (B, 2) says where each text of a padded batch begins and ends, and `padding` (B, S) which
-tokens are real; both are None where all are.
+`bounds` says where the texts in each row begin and end, and `padding` (B, S) which tokens are
+real, for a single new one; both are None where each row is one text.
 """
 
 from __future__ import annotations

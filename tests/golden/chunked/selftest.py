@@ -37,7 +37,7 @@ def check_attention() -> float:
     q = torch.randn(1, 4, TOKENS, 32)
     k = torch.randn(1, 2, TOKENS, 32)
     v = torch.randn(1, 2, TOKENS, 32)
-    out = attend.attend_chunked(q, k, v, 0, None, chunk=64, scale=0.1767766952966369)
+    out = attend.attend_chunked(q, k, v, 0, None, None, chunk=64, scale=0.1767766952966369)
     want = definition(q, k, v, 0.1767766952966369, chunk=64)
     worst = max(worst, (out - want).abs().max().item())
     if use_kernels(q, k, v):

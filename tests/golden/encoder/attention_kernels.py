@@ -15,12 +15,12 @@ top, total
          the largest score of a row so far, and the sum of its exponentials below that
 lse      log2 of a row's sum, (B, K, T · G)
 delta    Σ out · dout of a row, the same shape
-bounds   (B, 2), None without padding: the slot where a text opens, and the one where it closes
 x_batch, x_head, x_token
          how far apart in memory the sequences, heads and tokens of x are; the numbers of a head
          lie one behind the other
 own, place
          where the first row of a tile stands in what is as dense as out, and each row after it
+bounds   (B, 2), None without padding: the slot where a text opens, and the one where it closes
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def bidirectional_forward(
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
-    if bounds_ptr is not None:  # a row of padding gives nothing, and has no gradient
+    if bounds_ptr is not None:  # a text without a token gives nothing
         total = tl.where(closes > opens, total, float("inf"))
     tl.store(out_ptr + own * 16 + place * 16 + d, acc / total[:, None], mask=real[:, None])
     tl.store(

@@ -36,10 +36,10 @@ class Attention(nn.Module):
         q, k = self.q_norm(q), self.k_norm(k)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
-        if (step.padding is None or step.bounds is not None) and use_kernels(q, k, v):
+        if (step.padding is None or step.spans is not None) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.causal(q, k, v, step.bounds, step.padding)
+            out = kernels.causal(q, k, v, step.spans, step.padding)
         else:
             out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
         gate = torch.sigmoid(self.gate_proj(x))  # (B, T, H)

@@ -15,12 +15,13 @@ top, total
          the largest score of a row so far, and the sum of its exponentials below that
 lse      log2 of a row's sum, (B, K, T · G)
 delta    Σ out · dout of a row, the same shape
-bounds   (B, 2), None without padding: the slot where a text opens, and the one where it closes
 x_batch, x_head, x_token
          how far apart in memory the sequences, heads and tokens of x are; the numbers of a head
          lie one behind the other
 own, place
          where the first row of a tile stands in what is as dense as out, and each row after it
+bounds   (B, 2, T), None where a row is one text: the slots where the text of each
+         token opens and where it closes; padding is a text of its own
 """
 
 from __future__ import annotations
@@ -71,16 +72,14 @@ def causal_forward(
     last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
     highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 4, tokens - 1)
-    opens, closes = 0, keys  # where the text begins and ends
-    if bounds_ptr is not None:
-        opens = tl.load(bounds_ptr + 2 * sequence)
-        closes = tl.load(bounds_ptr + 2 * sequence + 1)
-    begin = 0
-    if bounds_ptr is not None:  # no key in front of the text, and no row outside
-        begin = tl.where(lowest < closes, tl.maximum(begin, opens), closes)
-        highest = tl.minimum(highest, closes - 1)
-        lowest = tl.minimum(tl.maximum(lowest, opens), highest)
-    full = begin + tl.maximum(lowest + 1 - begin, 0) // KEYS * KEYS
+    begin, edge = 0, 0
+    if bounds_ptr is not None:  # no key in front of a row's text
+        opens_at = bounds_ptr + 2 * sequence * tokens
+        begin = tl.load(opens_at + lowest)
+        since = tl.load(opens_at + last, mask=real, other=0)
+        far = tl.load(opens_at + highest)
+        edge = begin + tl.cdiv(far - begin, KEYS) * KEYS
+    full = tl.maximum(begin + tl.maximum(lowest + 1 - begin, 0) // KEYS * KEYS, edge)
     d = tl.arange(0, 32)[None, :]
     q = tl.load(q_at + d, mask=real[:, None], other=0.0)
     place_k = sequence * k_batch + head * k_head + begin * k_token.to(tl.int64)
@@ -90,7 +89,20 @@ def causal_forward(
     top = tl.full((ROWS,), -1.0e30, tl.float32)  # finite: a row may see none of its first keys
     total = tl.zeros((ROWS,), tl.float32)
     acc = tl.zeros((ROWS, 32), tl.float32)
-    for first in range(begin, full, KEYS):  # every row sees the whole tile
+    for first in range(begin, edge, KEYS):  # only some rows see as far back
+        key = first + tl.arange(0, KEYS)
+        k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
+        v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
+        s = multiply(q, tl.trans(k))
+        seen = key[None, :] <= last[:, None]
+        if bounds_ptr is not None:
+            seen &= key[None, :] >= since[:, None]
+        s = tl.where(seen, s, float("-inf"))
+        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
+        k_at += KEYS * k_token
+        v_at += KEYS * v_token
+    for first in range(edge, full, KEYS):  # every row sees the whole tile
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
@@ -103,15 +115,14 @@ def causal_forward(
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
-        s = tl.where(key[None, :] <= last[:, None], s, float("-inf"))
+        seen = key[None, :] <= last[:, None]
+        if bounds_ptr is not None:
+            seen &= key[None, :] >= since[:, None]
+        s = tl.where(seen, s, float("-inf"))
         p, keep, top, total = soften(s, top, total, 0.25503486164919736)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
-    if bounds_ptr is not None:  # a row of padding gives nothing, and has no gradient
-        total = tl.where(
-            (earlier + token >= opens) & (earlier + token < closes), total, float("inf")
-        )
     tl.store(out_ptr + own * 32 + place * 32 + d, acc / total[:, None], mask=real[:, None])
     tl.store(
         lse_ptr + tl.program_id(1).to(tl.int64) * tokens * 4 + row, top + tl.log2(total), mask=real
@@ -140,16 +151,14 @@ def causal_backward_queries(
     last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
     highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 4, tokens - 1)
-    opens, closes = 0, keys  # where the text begins and ends
-    if bounds_ptr is not None:
-        opens = tl.load(bounds_ptr + 2 * sequence)
-        closes = tl.load(bounds_ptr + 2 * sequence + 1)
-    begin = 0
-    if bounds_ptr is not None:  # no key in front of the text, and no row outside
-        begin = tl.where(lowest < closes, tl.maximum(begin, opens), closes)
-        highest = tl.minimum(highest, closes - 1)
-        lowest = tl.minimum(tl.maximum(lowest, opens), highest)
-    full = begin + tl.maximum(lowest + 1 - begin, 0) // KEYS * KEYS
+    begin, edge = 0, 0
+    if bounds_ptr is not None:  # no key in front of a row's text
+        opens_at = bounds_ptr + 2 * sequence * tokens
+        begin = tl.load(opens_at + lowest)
+        since = tl.load(opens_at + last, mask=real, other=0)
+        far = tl.load(opens_at + highest)
+        edge = begin + tl.cdiv(far - begin, KEYS) * KEYS
+    full = tl.maximum(begin + tl.maximum(lowest + 1 - begin, 0) // KEYS * KEYS, edge)
     d = tl.arange(0, 32)[None, :]
     q = tl.load(q_at + d, mask=real[:, None], other=0.0)
     dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
@@ -163,7 +172,23 @@ def causal_backward_queries(
     place_v = sequence * v_batch + head * v_head + begin * v_token.to(tl.int64)
     v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
     dq = tl.zeros((ROWS, 32), tl.float32)
-    for first in range(begin, full, KEYS):  # every row sees the whole tile
+    for first in range(begin, edge, KEYS):  # only some rows see as far back
+        key = first + tl.arange(0, KEYS)
+        k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
+
+        v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
+        s = multiply(q, tl.trans(k))
+        p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
+        seen = key[None, :] <= last[:, None]
+        if bounds_ptr is not None:
+            seen &= key[None, :] >= since[:, None]
+        p = tl.where(seen, p, 0.0)
+        dp = multiply(dout, tl.trans(v))
+        ds = p * (dp - delta[:, None])
+        dq = multiply(ds.to(k.dtype), k, dq)
+        k_at += KEYS * k_token
+        v_at += KEYS * v_token
+    for first in range(edge, full, KEYS):  # every row sees the whole tile
         k = tl.load(k_at + d)
 
         v = tl.load(v_at + d)
@@ -181,7 +206,10 @@ def causal_backward_queries(
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
-        p = tl.where(key[None, :] <= last[:, None], p, 0.0)
+        seen = key[None, :] <= last[:, None]
+        if bounds_ptr is not None:
+            seen &= key[None, :] >= since[:, None]
+        p = tl.where(seen, p, 0.0)
         dp = multiply(dout, tl.trans(v))
         ds = p * (dp - delta[:, None])
         dq = multiply(ds.to(k.dtype), k, dq)
@@ -201,17 +229,19 @@ def causal_backward_keys(
     head = (tl.program_id(1) % 1).to(tl.int64)
     first = tl.program_id(0) * KEYS
     earlier = keys - tokens  # keys before the first query
+    final = tl.minimum(first + KEYS, keys) - 1
     begin = tl.maximum(first - earlier, 0) * 4  # the first row that sees any
-    opens, closes = 0, keys  # where the text begins and ends
-    if bounds_ptr is not None:
-        opens = tl.load(bounds_ptr + 2 * sequence)
-        closes = tl.load(bounds_ptr + 2 * sequence + 1)
     end = tokens * 4
-    if bounds_ptr is not None:  # no row outside the text, and none for keys in front of it
-        end = tl.minimum(end, closes * 4)
-        begin = tl.where(first + KEYS > opens, tl.maximum(begin, opens * 4), end)
+    if bounds_ptr is not None:  # no row beyond the texts of these keys
+        opens_at = bounds_ptr + 2 * sequence * tokens
+        closes_at = opens_at + tokens
+        end = tl.load(closes_at + final) * 4
     below = tl.maximum(first + KEYS - 1 - earlier, 0) * 4 - begin
     whole = begin + tl.cdiv(tl.maximum(below, 0), ROWS) * ROWS
+    full = end
+    if bounds_ptr is not None:
+        until = tl.load(closes_at + first) * 4
+        full = whole + tl.maximum(until - whole, 0) // ROWS * ROWS
     d = tl.arange(0, 32)[None, :]
     place_k = sequence * k_batch + head * k_head + first * k_token.to(tl.int64)
     k_at = k_ptr + place_k + (tl.arange(0, KEYS) * k_token)[:, None]
@@ -238,14 +268,19 @@ def causal_backward_keys(
         dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
         s = multiply(k, tl.trans(q))
         last = earlier + token
+        if bounds_ptr is not None:
+            since = tl.load(opens_at + last, mask=real, other=0)
         p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
-        p = tl.where((key <= last[None, :]) & real[None, :], p, 0.0)
+        seen = (key <= last[None, :]) & real[None, :]
+        if bounds_ptr is not None:
+            seen &= key >= since[None, :]
+        p = tl.where(seen, p, 0.0)
         dv = multiply(p.to(dout.dtype), dout, dv)
         dp = multiply(v, tl.trans(dout))
         delta = tl.load(delta_ptr + at + row, mask=real, other=0.0)
         ds = p * (dp - delta[None, :])
         dk = multiply(ds.to(q.dtype), q, dk)
-    for above in range(whole, end, ROWS):  # every row sees the whole tile
+    for above in range(whole, full, ROWS):  # every row sees the whole tile
         row = above + tl.arange(0, ROWS)
         real = row < tokens * 4
         start = above // 4  # the first token of the tile
@@ -264,10 +299,32 @@ def causal_backward_keys(
         delta = tl.load(delta_ptr + at + row, mask=real, other=0.0)
         ds = p * (dp - delta[None, :])
         dk = multiply(ds.to(q.dtype), q, dk)
-    if bounds_ptr is not None:  # a key of padding has no gradient
-        real_key = (key >= opens) & (key < closes)
-        dk = tl.where(real_key, dk, 0.0)
-        dv = tl.where(real_key, dv, 0.0)
+    for above in range(full, end, ROWS):  # only some rows see as far back
+        row = above + tl.arange(0, ROWS)
+        real = row < tokens * 4
+        start = above // 4  # the first token of the tile
+        token, member = row // 4, row % 4
+        q_at = q_ptr + sequence * q_batch + head * 4 * q_head + start * q_token.to(tl.int64)
+        q_at += ((token - start) * q_token + member * q_head)[:, None]
+        own = (sequence * tokens + start) * 4 + head * 4
+        place = ((token - start) * 4 + member)[:, None]
+        lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
+        q = tl.load(q_at + d, mask=real[:, None], other=0.0)
+        dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
+        s = multiply(k, tl.trans(q))
+        last = earlier + token
+        if bounds_ptr is not None:
+            since = tl.load(opens_at + last, mask=real, other=0)
+        p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
+        seen = (key <= last[None, :]) & real[None, :]
+        if bounds_ptr is not None:
+            seen &= key >= since[None, :]
+        p = tl.where(seen, p, 0.0)
+        dv = multiply(p.to(dout.dtype), dout, dv)
+        dp = multiply(v, tl.trans(dout))
+        delta = tl.load(delta_ptr + at + row, mask=real, other=0.0)
+        ds = p * (dp - delta[None, :])
+        dk = multiply(ds.to(q.dtype), q, dk)
     own = (sequence * keys + first) * 1 + head
     place = tl.arange(0, KEYS)[:, None]
     tl.store(dk_ptr + own * 32 + place * 32 + d, dk * 0.1767766952966369, mask=there)

@@ -39,13 +39,13 @@ class NearAttention(nn.Module):
         if cache is not None:
             k, v = cache.append(k, v, step.start)
         step.shared["sliding_32_2x32"] = k, v  # for later layers
-        if (step.padding is None or step.bounds is not None) and use_kernels(q, k, v):
+        if (step.texts is None or step.spans is not None) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.sliding(q, k, v, step.bounds, step.padding)
+            out = kernels.sliding(q, k, v, step.spans, step.texts)
         else:
             out = attend_sliding(
-                q, k, v, step.start, step.padding, window=32, scale=0.1767766952966369
+                q, k, v, step.start, step.texts, window=32, scale=0.1767766952966369
             )
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
@@ -79,12 +79,12 @@ class WholeAttention(nn.Module):
         if cache is not None:
             k, v = cache.append(k, v, step.start)
         step.shared["global_all_1x64"] = k, v  # for later layers
-        if (step.padding is None or step.bounds is not None) and use_kernels(q, k, v):
+        if (step.texts is None or step.spans is not None) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.causal(q, k, v, step.bounds, step.padding)
+            out = kernels.causal(q, k, v, step.spans, step.texts)
         else:
-            out = attend_causal(q, k, v, step.start, step.padding, scale=0.125)
+            out = attend_causal(q, k, v, step.start, step.texts, scale=0.125)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
     @staticmethod
@@ -107,13 +107,13 @@ class NearReaderAttention(nn.Module):
         q = self.q_proj(x).view(batch, tokens, 4, 32).transpose(1, 2)  # (B, H, T, D)
         q = norm_rotate(q, self.q_norm, step.near_rotary)
         k, v = step.shared["sliding_32_2x32"]  # of an earlier layer
-        if (step.padding is None or step.bounds is not None) and use_kernels(q, k, v):
+        if (step.texts is None or step.spans is not None) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.sliding(q, k, v, step.bounds, step.padding)
+            out = kernels.sliding(q, k, v, step.spans, step.texts)
         else:
             out = attend_sliding(
-                q, k, v, step.start, step.padding, window=32, scale=0.1767766952966369
+                q, k, v, step.start, step.texts, window=32, scale=0.1767766952966369
             )
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
@@ -132,10 +132,10 @@ class WholeReaderAttention(nn.Module):
         q = self.q_proj(x).view(batch, tokens, 4, 64).transpose(1, 2)  # (B, H, T, D)
         q = norm_rotate(q, self.q_norm, step.whole_rotary)
         k, v = step.shared["global_all_1x64"]  # of an earlier layer
-        if (step.padding is None or step.bounds is not None) and use_kernels(q, k, v):
+        if (step.texts is None or step.spans is not None) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.causal(q, k, v, step.bounds, step.padding)
+            out = kernels.causal(q, k, v, step.spans, step.texts)
         else:
-            out = attend_causal(q, k, v, step.start, step.padding, scale=0.125)
+            out = attend_causal(q, k, v, step.start, step.texts, scale=0.125)
         return self.o_proj(out.transpose(1, 2).flatten(2))

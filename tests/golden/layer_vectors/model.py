@@ -150,6 +150,7 @@ class Model(nn.Module):
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
         cache: Cache | None = None,
+        text_ids: Tensor | None = None,
     ) -> Tensor:
         """Read tokens and return logits (B, T, 512), or the loss when there are labels.
 
@@ -159,6 +160,9 @@ class Model(nn.Module):
             labels: (B, T) token ids, −100 where there is none; the loss is the mean next-token
                 cross-entropy.
             cache: from `new_cache`; the tokens continue the text that it holds.
+            text_ids: (B, T), numbers from 0, where texts stand side by side in a row: equal ones
+                next to each other are one text, which sees nothing of the others and is
+                counted from its first token. It takes no cache.
         """
         batch, tokens = input_ids.shape
         start = cache.length if cache is not None else 0
@@ -167,7 +171,15 @@ class Model(nn.Module):
         padding = attention_mask.bool() if attention_mask is not None else None
         if cache is not None:
             padding = cache.extend_padding(padding, batch, tokens)
-        step = make_step(start, tokens, padding, self.embed_tokens.weight)
+        if text_ids is not None:
+            if cache is not None:
+                raise ValueError("packed texts are read at once, without a cache")
+            if padding is not None:  # which is a text of its own
+                text_ids = torch.where(padding, text_ids, -1)
+            if labels is not None:  # no text is asked for the first token of the next
+                begins = F.pad(text_ids[:, 1:] != text_ids[:, :-1], (1, 0))
+                labels = labels.masked_fill(begins, -100)
+        step = make_step(start, tokens, padding, self.embed_tokens.weight, texts=text_ids)
         x = self.embed_tokens(input_ids) * 11.313708498984761  # (B, T, C)
         vectors = self.layer_vectors(input_ids, x)
         for index, layer in enumerate(self.layers):

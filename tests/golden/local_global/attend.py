@@ -13,19 +13,20 @@ from torch import Tensor
 
 
 def visible(
-    queries: range, keys: range, padding: Tensor | None, window: int | None, device: torch.device
+    queries: range, keys: range, texts: Tensor | None, window: int | None, device: torch.device
 ) -> Tensor:
-    """Which keys each query sees, (T, S) or (B, 1, T, S): earlier ones, in the window, real ones.
+    """Which keys each query sees, (T, S) or (B, 1, T, S): of its text, earlier, in the window.
 
-    A token always sees itself, so that no row is empty.
+    `texts` (B, S) has one number for all tokens of a text, and another for padding.
     """
     query = torch.arange(queries.start, queries.stop, device=device)[:, None]
     key = torch.arange(keys.start, keys.stop, device=device)
     mask = key <= query
     if window is not None:
         mask = mask & (query - key < window)
-    if padding is not None:
-        mask = (mask & padding[:, None, None, keys.start : keys.stop]) | (query == key)
+    if texts is not None:
+        own = texts[:, queries.start : queries.stop, None]
+        mask = mask & (own == texts[:, None, keys.start : keys.stop])[:, None]
     return mask
 
 
@@ -48,7 +49,7 @@ def attend_sliding(
     k: Tensor,
     v: Tensor,
     start: int,
-    padding: Tensor | None,
+    texts: Tensor | None,
     window: int,
     scale: float,
 ) -> Tensor:
@@ -60,10 +61,10 @@ def attend_sliding(
     tokens, end = q.shape[2], start + q.shape[2]
     if tokens == 1:
         mask = None
-        if padding is not None:  # the rolling cache holds the token at position p in slot p % size
+        if texts is not None:  # the rolling cache holds the token at position p in slot p % size
             slots = torch.arange(k.shape[2], device=q.device)
             position = start - (start - slots) % window
-            mask = (padding[:, position] | (position == start))[:, None, None]
+            mask = (texts[:, position] == texts[:, start, None])[:, None, None]
         return one_token(q, k, v, mask, scale)
     first_key = end - k.shape[2]  # the position that k and v start at
     blocks: list[Tensor] = []
@@ -71,8 +72,8 @@ def attend_sliding(
         queries = range(first, min(first + window, end))
         keys = range(max(first_key, first - window + 1), queries.stop)
         mask = None
-        if len(keys) > len(queries) or padding is not None:
-            mask = visible(queries, keys, padding, window, q.device)
+        if len(keys) > len(queries) or texts is not None:
+            mask = visible(queries, keys, texts, window, q.device)
         rows = slice(queries.start - start, queries.stop - start)
         columns = slice(keys.start - first_key, keys.stop - first_key)
         block = softmax_values(q[:, :, rows], k[:, :, columns], v[:, :, columns], mask, scale)
@@ -81,12 +82,12 @@ def attend_sliding(
 
 
 def attend_causal(
-    q: Tensor, k: Tensor, v: Tensor, start: int, padding: Tensor | None, scale: float
+    q: Tensor, k: Tensor, v: Tensor, start: int, texts: Tensor | None, scale: float
 ) -> Tensor:
     """Each token sees all before it: (B, H, T, D), (B, K, S, D) twice → (B, H, T, D)."""
     tokens, keys = q.shape[2], k.shape[2]
     mask = None
-    if padding is not None or (start > 0 and tokens > 1):
-        mask = visible(range(start, keys), range(keys), padding, None, q.device)
+    if texts is not None or (start > 0 and tokens > 1):
+        mask = visible(range(start, keys), range(keys), texts, None, q.device)
     attend = one_token if tokens == 1 else softmax_values
     return attend(q, k, v, mask, scale)

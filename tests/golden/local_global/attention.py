@@ -30,13 +30,13 @@ class SlidingAttention(nn.Module):
         q, k = rotate(q, step.local_rotary), rotate(k, step.local_rotary)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
-        if (step.padding is None or step.bounds is not None) and use_kernels(q, k, v):
+        if (step.texts is None or step.spans is not None) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.sliding(q, k, v, step.bounds, step.padding)
+            out = kernels.sliding(q, k, v, step.spans, step.texts)
         else:
             out = attend_sliding(
-                q, k, v, step.start, step.padding, window=64, scale=0.1767766952966369
+                q, k, v, step.start, step.texts, window=64, scale=0.1767766952966369
             )
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
@@ -64,12 +64,12 @@ class GlobalAttention(nn.Module):
         q, k = rotate(q, step.global_rotary), rotate(k, step.global_rotary)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
-        if (step.padding is None or step.bounds is not None) and use_kernels(q, k, v):
+        if (step.texts is None or step.spans is not None) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.causal(q, k, v, step.bounds, step.padding)
+            out = kernels.causal(q, k, v, step.spans, step.texts)
         else:
-            out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
+            out = attend_causal(q, k, v, step.start, step.texts, scale=0.1767766952966369)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
     @staticmethod

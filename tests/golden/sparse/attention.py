@@ -32,13 +32,13 @@ class Attention(nn.Module):
         q, k = rotate(q, step.rotary), rotate(k, step.rotary)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
-        if (step.padding is None or step.bounds is not None) and use_kernels(q, k, v):
+        if (step.texts is None or step.spans is not None) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.causal_sink(q, k, v, self.sinks, step.bounds, step.padding)
+            out = kernels.causal_sink(q, k, v, self.sinks, step.spans, step.texts)
         else:
             out = attend_causal_sink(
-                q, k, v, self.sinks, step.start, step.padding, scale=0.1767766952966369
+                q, k, v, self.sinks, step.start, step.texts, scale=0.1767766952966369
             )
         return self.o_proj(out.transpose(1, 2).flatten(2))
 

@@ -29,11 +29,8 @@ def key(kernel: Any, name: str, value: Any) -> object:
     return value == 1, value % 16 == 0
 
 
-@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_lengths_reach_no_binary(
-    text: str, builder: Builder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = builder.load(text)
+def noted(package: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[str, set[object]]:
+    """What each of attention's kernels is launched with from here on, as Triton sees it."""
     seen: dict[str, set[object]] = {}
 
     def note(kernel: Any, _: Any, *arguments: Any, **options: Any) -> None:
@@ -50,6 +47,15 @@ def test_lengths_reach_no_binary(
         if (folder / f"{file}.py").exists():
             module = importlib.import_module(f"{package.__name__}.{file}")
             monkeypatch.setattr(module, "launch", note)
+    return seen
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_lengths_reach_no_binary(
+    text: str, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = builder.load(text)
+    seen = noted(package, monkeypatch)
     model = package.Model()
     for batch, tokens in PAIRS:
         ids = torch.zeros(batch, tokens, dtype=torch.long)
@@ -58,9 +64,27 @@ def test_lengths_reach_no_binary(
         with torch.no_grad():
             model(ids, cache=cache)
             model(ids[:, :1], cache=cache)
-        if (folder / "paged.py").exists():
+        if (Path(package.__path__[0]) / "paged.py").exists():
             in_pages(package, batch, tokens)
     assert len(seen) > (9 if "type: mla" not in text else 5)
+    for kernel, keys in seen.items():
+        assert len(keys) == 1, (kernel, keys)
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_packings_reach_no_binary(
+    text: str, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One binary more than for whole rows, whatever the texts in them."""
+    package = builder.load(text)
+    seen = noted(package, monkeypatch)
+    model = package.Model()
+    generator = torch.Generator().manual_seed(0)
+    for batch, tokens in PAIRS:
+        ids = torch.zeros(batch, tokens, dtype=torch.long)
+        text_ids = torch.randint(3, ids.shape, generator=generator)
+        model(ids, text_ids=text_ids).sum().backward()
+    assert len(seen) > 5
     for kernel, keys in seen.items():
         assert len(keys) == 1, (kernel, keys)
 

@@ -176,6 +176,17 @@ def _paged_parameters(kernels: list[KernelView]) -> str:
 def _legend(kernels: list[KernelView]) -> list[str]:
     """What only some packages have to explain."""
     lines: list[str] = []
+    if any(kernel.causal for kernel in kernels):
+        lines += [
+            "bounds   (B, 2, T), None where a row is one text: the slots where the text of each",
+            "         token opens and where it closes; padding is a text of its own",
+        ]
+    if any(not kernel.causal for kernel in kernels):
+        slots = "the slot where a text opens, and the one where it closes"
+        beside = (
+            "         and (B, 2) where a token sees every key: those of the one text that is real"
+        )
+        lines += [beside if lines else f"bounds   (B, 2), None without padding: {slots}"]
     if any(len(kernel.key_parts + kernel.value_parts) > 2 for kernel in kernels):
         lines += ["x_64     the part of x with so many columns, where no power of two is as wide"]
     if any(kernel.slabs > 1 for kernel in kernels):
@@ -183,7 +194,10 @@ def _legend(kernels: list[KernelView]) -> list[str]:
     if any(kernel.chunk for kernel in kernels):
         lines += ["phase    how far into its chunk the first key stands"]
     if any(kernel.prefix for kernel in kernels):
-        lines += ["prefix   so many tokens at the start of a text see each other both ways"]
+        lines += [
+            "prefix   so many tokens at the start of a text see each other both ways",
+            "reach    one after those of a row's text",
+        ]
     return lines
 
 

@@ -102,11 +102,6 @@ class KernelView(Heads):
         return f"head * {self.group} + member" if self.group > 1 else "head"
 
     @property
-    def slot(self) -> str:
-        """The place of a row's token among the keys."""
-        return "earlier + token" if self.group > 1 else "earlier + row"
-
-    @property
     def extra(self) -> str:
         """Pointers beside queries, keys and values."""
         return "sinks_ptr, " if self.sinks else "slopes_ptr, " if self.slopes else ""

@@ -24,17 +24,22 @@ class Scores:
 
     relative: RelativeView | None
     padding: str
-    """The expression for which keys are real."""
+    """The expression for which keys are real, or which text each is of."""
+
+    @property
+    def counts_places(self) -> bool:
+        """Whether it must know where each key stands in its text."""
+        return self.chunk is not None
 
     @property
     def attend_arguments(self) -> str:
         """What follows q, k and v in the call."""
-        return self._arguments("self.sinks", "step.start", self.padding)
+        return self._arguments("self.sinks", "step.start", self.padding, "step.places")
 
     @property
     def selftest_arguments(self) -> str:
         """The same call on a text from its start."""
-        return f"q, k, v, {self._arguments('sinks', '0', 'None')}"
+        return f"q, k, v, {self._arguments('sinks', '0', 'None', 'None')}"
 
     @property
     def both_ways_arguments(self) -> str:
@@ -62,11 +67,12 @@ class Scores:
         kind = "causal" if self.causal else "bidirectional"
         return [kind, *(name for name in names if getattr(self, name))]
 
-    def _arguments(self, sinks: str, start: str, padding: str) -> str:
+    def _arguments(self, sinks: str, start: str, padding: str, places: str) -> str:
         parts = [sinks] if self.sinks else []
         parts += ["slopes"] if self.slopes else []
         parts += ["relative"] if self.relative else []
         parts += [start, padding] if self.causal else [padding]
+        parts += [places] if self.chunk else []
         parts += [f"window={self.window}"] if self.window else []
         parts += [f"chunk={self.chunk}"] if self.chunk else []
         parts.append(f"scale={self.scale!r}")

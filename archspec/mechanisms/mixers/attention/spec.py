@@ -195,6 +195,10 @@ class Attention(Mechanism):
         """The encoder's text is known before the first token."""
         return self.causal or self.source == "encoder"
 
+    def packs(self) -> bool:
+        """Where it looks back by a formula that holds for each text alone."""
+        return self.causal and self.source == "self" and not self.prefix and not self.select
+
     def common(self) -> tuple[Parameter, ...]:
         """The relative bias, where all layers have one table."""
         if not self.relative_bias or not self.relative_bias.shared:

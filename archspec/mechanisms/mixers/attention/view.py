@@ -80,8 +80,8 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         window=a.window,
         chunk=a.chunk,
         scale=a.score_scale,
-        padding="step.source_padding" if across else "step.padding",
-        bounds="step.source_bounds" if across else "step.bounds",
+        padding="step.source_padding" if across else "step.texts" if site.packs else "step.padding",
+        bounds=_bounds(a),
         gate=a.gate.per if a.gate else None,
         gate_activation=GATES[a.gate.activation] if a.gate else "",
         select=selection_view(a.select, site, "heads"),
@@ -110,6 +110,12 @@ def _kernel(a: Attention, function: Attend, site: Site) -> KernelView:
         prefix=a.prefix,
         decodes=site.decodes and a.is_causal(),
     )
+
+
+def _bounds(a: Attention) -> str:
+    if a.source == "encoder":
+        return "step.source_bounds"
+    return "step.spans" if a.causal else "step.bounds"
 
 
 def _kind(a: Attention) -> str:

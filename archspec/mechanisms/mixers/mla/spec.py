@@ -107,6 +107,10 @@ class LatentAttention(Mechanism):
         """A latent and a rotated key for each token, and what it is chosen by, for all heads."""
         return State(self.kept_dim + selection.kept_dim(self.select))
 
+    def packs(self) -> bool:
+        """Where it looks back at all of a text."""
+        return not self.select
+
     def title(self) -> str:
         """The name on the block."""
         return "Sparse latent attention" if self.select else "Multi-head latent attention"

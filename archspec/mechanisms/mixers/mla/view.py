@@ -66,6 +66,9 @@ class LatentView:
     kernel: KernelView
     """The kernels for its expanded form."""
 
+    padding: str
+    """The expression for which tokens are real, or which text each is of."""
+
     prefix: bool = False
     relative: None = None
     decode_kernel: None = None
@@ -129,7 +132,7 @@ class LatentView:
     @property
     def in_kernels(self) -> str:
         """When kernels compute the expanded form: all is seen that two bounds say is real."""
-        seen = "(step.padding is None or step.bounds is not None) and use_kernels(q, k, v)"
+        seen = f"({self.padding} is None or step.spans is not None) and use_kernels(q, k, v)"
         return f"chosen is None and {seen}" if self.select else seen
 
 
@@ -158,6 +161,7 @@ def view(mechanism: LatentAttention, site: Site) -> LatentView:
         select=selection_view(a.select, site, "latents", a.query_rank),
         cache=_cache(a) if site.decodes else None,
         function=Attend("causal", PLAIN),
+        padding="step.texts" if site.packs else "step.padding",
         kernel=_kernel(a),
     )
 
