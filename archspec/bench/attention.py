@@ -32,7 +32,7 @@ MATH = 2048
 """Up to this length PyTorch's plain operators have room for their scores."""
 
 WIDTHS = ("heads", "kv_heads", "head_dim", "value_dim")
-SPECIAL = ("window", "chunk", "softcap", "sinks", "slopes")
+SPECIAL = ("window", "chunk", "softcap", "sinks", "slopes", "relative")
 KNOWN = frozenset((*WIDTHS, *SPECIAL, "kind", "entry", "causal", "scale", "prefix", "decodes"))
 """What peers can be told. A shape with more to it is timed alone."""
 
@@ -70,6 +70,10 @@ def inputs(
         beside = torch.randn(heads, generator=random, device=place, dtype=dtype)
     if facts["slopes"]:
         beside = 2.0 ** (-8.0 / heads * torch.arange(1.0, heads + 1, device=place))
+    if facts["relative"]:
+        side = min(keys, facts["relative"])
+        size = (heads, side if facts["causal"] else 2 * side - 1)
+        beside = torch.randn(size, generator=random, device=place, dtype=dtype)
     return Inputs(
         drawn(heads, tokens, facts["head_dim"]).requires_grad_(),
         drawn(kv_heads, keys, facts["head_dim"]).requires_grad_(),
@@ -236,7 +240,8 @@ def _flash(
         if not installed(name):
             skipped[name] = "not installed"
             continue
-        if facts["sinks"] or facts["chunk"] or (facts["slopes"] and name != "flash-attn"):
+        strange = facts["sinks"] or facts["chunk"] or facts["relative"]
+        if strange or (facts["slopes"] and name != "flash-attn"):
             skipped[name] = "has no such attention"
             continue
         own = options | ({"alibi_slopes": given.beside} if facts["slopes"] else {})

@@ -18,8 +18,9 @@ def attention(
 ) -> Tensor:
     """(B, H, T, D), (B, K, S, D), (B, K, S, E) → (B, H, T, E) in the type of q.
 
-    `beside` (H,) are sinks or slopes. The queries are the last T of S tokens and begin at
-    position `start`, which only chunks and what a single token sees of them depend on.
+    `beside` (H,) are sinks or slopes, or (H, distances) biases. The queries are the last T of S
+    tokens and begin at position `start`, which only chunks and what a single token sees of them
+    depend on.
     """
     group = q.shape[1] // k.shape[1]
     k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
@@ -41,6 +42,9 @@ def _rows(
         key = start - start % facts["chunk"] + torch.arange(keys, device=q.device)
     if facts["slopes"] and beside is not None:
         scores = scores - beside[:, None, None] * (query - key)
+    if facts["relative"] and beside is not None:
+        here = 0 if facts["causal"] else beside.shape[1] // 2
+        scores = scores + beside[:, (query - key + here).clamp(0, beside.shape[1] - 1)]
     hidden = torch.zeros(rows.shape[2], keys, dtype=torch.bool, device=q.device)
     if facts["causal"]:
         hidden = key > query

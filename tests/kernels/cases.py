@@ -28,6 +28,11 @@ def heads(group: int, width: int = 16, kv_heads: int = 1, **more: Any) -> Case:
     return {"heads": group * kv_heads, "kv_heads": kv_heads, "head_dim": width} | more
 
 
+def both_ways(group: int, width: int = 16, **more: Any) -> Case:
+    """A learned bias for distances on either side."""
+    return heads(group, width, causal=False, decodes=False, **more)
+
+
 SAMPLE = {
     "causal": case(37, **heads(3, 32, 2)),
     "causal-16-bits": case(75, "float16", **heads(3, 80)),
@@ -120,6 +125,34 @@ SAMPLE = {
         1, **heads(1, kv_heads=2, slopes=True), keys=90, page=16, lengths=[64, 90]
     ),
     "decode-wide-group": case(1, **heads(70, 16), keys=40),
+    "relative": case(50, opcheck=True, **heads(3, 16, 2, relative=9)),
+    "relative-64": case(90, **heads(1, 64, 2, relative=33)),
+    "relative-16-bits": case(140, "float16", **heads(3, 80, relative=20)),
+    "relative-after-others": case(7, **heads(2, relative=6), keys=40),
+    "relative-below-a-tile": case(5, **heads(3, relative=40)),
+    "relative-one-distance": case(20, **heads(1, relative=1)),
+    "relative-192-128": case(40, **heads(1, 192, value_dim=128, relative=12)),
+    "relative-padded": case(
+        90, **heads(3, kv_heads=2, relative=20), bounds=[[37, 90], [0, 51]]
+    ),
+    "relative-padded-16-bits": case(
+        130, "float16", **heads(1, relative=33), bounds=[[40, 99], [65, 66]]
+    ),
+    "relative-both-ways": case(70, opcheck=True, **both_ways(3, kv_heads=2, relative=9)),
+    "relative-both-ways-64": case(90, **both_ways(1, 64, relative=33)),
+    "relative-both-ways-16-bits": case(140, "float16", **both_ways(3, 80, relative=20)),
+    "relative-both-ways-below-a-tile": case(5, **both_ways(2, relative=40)),
+    "relative-both-ways-one-token": case(1, **both_ways(2, relative=40)),
+    "relative-both-ways-one-distance": case(20, **both_ways(1, relative=1)),
+    "relative-both-ways-padded": case(
+        90, **both_ways(2, kv_heads=2, relative=12), bounds=[[37, 90], [20, 51]]
+    ),
+    "decode-relative": case(1, opcheck=True, **heads(3, 32, 2, relative=9), keys=70),
+    "decode-relative-16-bits": case(1, "float16", **heads(1, 64, 4, relative=33), keys=90),
+    "decode-relative-below-a-tile": case(1, **heads(2, relative=40), keys=3),
+    "decode-relative-padded": case(
+        1, **heads(2, relative=30), keys=70, bounds=[[31, 70], [0, 70]], gaps=[[1, 20], [1, 21]]
+    ),
 }
 
 VIEWS: list[Case] = [
@@ -133,6 +166,8 @@ VIEWS: list[Case] = [
     {"softcap": 3.0, "sinks": True, "window": 20},
     {"slopes": True},
     {"causal": False},
+    {"relative": 40},
+    {"relative": 40, "causal": False, "decodes": False},
 ]
 WIDTHS = [(64, 64), (80, 80), (96, 96), (128, 128), (192, 128), (256, 256)]
 
@@ -143,6 +178,8 @@ def every() -> dict[str, Case]:
     for view, (width, value), group in product(VIEWS, WIDTHS, (1, 3, 5, 8)):
         shape = heads(group, width, 2 if group < 5 else 1, value_dim=value, **view)
         name = "-".join([f"{k}_{v}" for k, v in view.items()] + [f"{width}x{value}", f"{group}"])
+        tokens = 45 if group > 3 else 77
+        keys = tokens if view.get("decodes") is False else 90
         for dtype in ("float32", "float16"):
-            found[f"{name}-{dtype}"] = case(45 if group > 3 else 77, dtype, **shape, keys=90)
+            found[f"{name}-{dtype}"] = case(tokens, dtype, **shape, keys=keys)
     return found

@@ -90,6 +90,9 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     k, v = drawn(view.kv_heads, keys, view.head_dim), drawn(view.kv_heads, keys, view.value_dim)
     beside = [torch.randn(view.heads).to(q.dtype)] if view.sinks else []
     start = case.get("start", keys - tokens)
+    if view.relative:
+        side = min(keys, view.relative)
+        beside.append(torch.randn(view.heads, side if view.causal else 2 * side - 1).to(q.dtype))
     inputs = [x.clone().requires_grad_() for x in (q, k, v, *beside)]
     if view.slopes:
         inputs.append(2.0 ** -torch.arange(1.0, view.heads + 1))
@@ -121,7 +124,7 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     for made in (got, want, plain):  # what padding gives is nobody's concern, but it is a number
         assert all(x.isfinite().all() for x in made)
         made[:2] = [x * rows[:, None, :, None] for x in made[:2]]
-    names = ["out", "dq", "dk", "dv", "dsinks"]
+    names = ["out", "dq", "dk", "dv", "drelative" if view.relative else "dsinks"]
     found: dict[str, float] = {}
     for name, x, y, z in zip(names, got, plain, want, strict=False):
         assert x.shape == z.shape, name
@@ -215,6 +218,10 @@ def definition(
         key = start - start % view.chunk + torch.arange(keys)
     if view.slopes:
         scores = scores - (beside[-1].to(q.dtype)[:, None, None] * (query - key))
+    if view.relative:
+        biases = beside[-1].to(q.dtype)
+        here = 0 if view.causal else biases.shape[1] // 2  # the place of no distance
+        scores = scores + biases[:, (query - key + here).clamp(0, biases.shape[1] - 1)]
     hidden = torch.zeros(1, 1, tokens, keys, dtype=torch.bool)
     firsts = torch.tensor([[a] for a, _ in case.get("bounds", [[0, 0]])])[:, None, None]
     if tokens == 1 and view.window and "whole" not in case:

@@ -54,11 +54,20 @@ class Beside:
 
     sinks: bool
     slopes: bool
+    relative: bool = False
 
     @property
     def names(self) -> list[str]:
         """Their names."""
-        return ["sinks"] * self.sinks + ["slopes"] * self.slopes
+        return ["sinks"] * self.sinks + self._in_scores
+
+    @property
+    def _in_scores(self) -> list[str]:
+        return ["slopes"] * self.slopes + ["relative"] * self.relative
+
+    def place(self, name: str) -> int:
+        """Which of an operator's tensors has that name: queries, keys and values come first."""
+        return 3 + self.names.index(name)
 
     @property
     def any(self) -> bool:
@@ -83,7 +92,7 @@ class Beside:
     @property
     def in_scores(self) -> str:
         """Those that scores are made with."""
-        return "*given(slopes), " if self.slopes else ""
+        return f"*given({', '.join(self._in_scores)}), " if self._in_scores else ""
 
     @property
     def joining(self) -> str:
@@ -98,28 +107,38 @@ class Beside:
     @property
     def gradient(self) -> str:
         """What the backward pass gives beside dq, dk and dv."""
-        return ", _sinks_gradient(sinks, lse, delta)" if self.sinks else ""
+        sinks = ", _sinks_gradient(sinks, lse, delta)" if self.sinks else ""
+        return sinks + (", drelative" if self.relative else "")
+
+    @property
+    def learned(self) -> str:
+        """The names of these gradients."""
+        return ", dsinks" * self.sinks + ", drelative" * self.relative
 
     @property
     def fake_gradient(self) -> str:
         """The same by its shape alone."""
-        return ", q.new_empty(0) if sinks is None else torch.empty_like(sinks)" * self.sinks
+        learned = ["sinks"] * self.sinks + ["relative"] * self.relative
+        text = ", q.new_empty(0) if {0} is None else torch.empty_like({0})"
+        return "".join(text.format(name) for name in learned)
 
     @property
     def gradients(self) -> str:
         """Their gradients in the order of the parameters."""
-        found = ["dsinks"] * self.sinks + ["None"] * self.slopes
+        found = ["dsinks"] * self.sinks + ["None"] * self.slopes + ["drelative"] * self.relative
         return "".join(f"{name}, " for name in found)
 
     @property
     def gradient_types(self) -> str:
         """The types of what the backward pass gives."""
-        return ", ".join(["Tensor"] * (3 + self.sinks))
+        return ", ".join(["Tensor"] * (3 + self.sinks + self.relative))
 
     def of(self, kind: KernelView) -> str:
         """What a kind passes."""
-        own = {"sinks": kind.sinks, "slopes": kind.slopes}
-        return "".join(f"{name if own[name] else 'None'}, " for name in self.names)
+        own = {"sinks": kind.sinks, "slopes": kind.slopes, "relative": kind.related}
+        passed = {"relative": "relative.contiguous()"}
+        found = (passed.get(name, name) if own[name] else "None" for name in self.names)
+        return "".join(f"{name}, " for name in found)
 
 
 class Computing(Protocol):
@@ -137,6 +156,9 @@ def kernel_context(views: Sequence[Computing]) -> dict[str, Any]:
     decodes = shape_names([kernel.shape for kernel in names if kernel.decodes])
     paged = {kernel: name for kernel, name in names.items() if kernel.paged}
     paged_shapes = {kernel.shape for kernel in paged}
+    beside = Beside(
+        any(k.sinks for k in names), any(k.slopes for k in names), any(k.related for k in names)
+    )
     return {
         "paged": [(name, kernel) for kernel, name in paged.items()],
         "paged_shapes": [(name, shape) for shape, name in decodes.items() if shape in paged_shapes],
@@ -148,7 +170,8 @@ def kernel_context(views: Sequence[Computing]) -> dict[str, Any]:
         "decodes": [(name, shape) for shape, name in decodes.items()],
         "decode_names": decodes,
         "targets": TARGETS,
-        "beside": Beside(any(k.sinks for k in names), any(k.slopes for k in names)),
+        "beside": beside,
+        "beside_in_pages": replace(beside, relative=False),
         "slabs": ", KERNELS[kind].slabs" if any(kernel.slabs > 1 for kernel in names) else "",
         "wide": any(len(kernel.by_key) > 1 for kernel in names),
         "capping": any(kernel.softcap for kernel in names),
@@ -174,6 +197,12 @@ def _legend(kernels: list[KernelView]) -> list[str]:
         lines += ["x_own    the columns of x that a program sums, where x is too wide for one"]
     if any(kernel.chunk for kernel in kernels):
         lines += ["phase    how far into its chunk the first key stands"]
+    if any(kernel.related for kernel in kernels):
+        lines += [
+            "far      the distance from which on all have one bias; `behind` and `ahead` are those of",
+            "         keys so far back or ahead, and biases are counted from `behind`",
+            "biases   where those of a row's head stand, that of no distance first",
+        ]
     if any(kernel.prefix for kernel in kernels):
         lines += ["prefix   so many tokens at the start of a text see each other both ways"]
     return lines

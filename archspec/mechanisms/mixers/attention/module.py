@@ -156,6 +156,7 @@ class AttentionView(Scores):
 
     def _beside(self, sinks: str, start: str, prefix: str, padding: list[str]) -> str:
         parts = [sinks] if self.sinks else ["slopes"] if self.slopes else []
+        parts += ["relative"] if self.relative else []
         parts += [start] if self.chunk else []
         parts += [prefix] if self.prefix else []
         return ", ".join(parts + padding[: 2 if self.decode_kernel else 1])

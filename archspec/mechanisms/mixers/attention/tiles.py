@@ -71,6 +71,13 @@ _SM_80 = _tables(
         Tiles(64, 32, 8, 2),
         Tiles(16, 32, 8, 2),
     ],
+    backward_relative=[
+        Tiles(64, 64, 4, 2),
+        Tiles(64, 64, 8, 2),
+        Tiles(32, 32, 4, 2),
+        Tiles(32, 32, 8, 2),
+        Tiles(16, 16, 4, 2),
+    ],
 )
 _SM_90 = _tables(
     forward=[
@@ -101,6 +108,13 @@ _SM_90 = _tables(
         Tiles(32, 128, 8, 2),
         Tiles(32, 64, 8, 2),
     ],
+    backward_relative=[
+        Tiles(64, 64, 4, 2),
+        Tiles(64, 64, 4, 2),
+        Tiles(64, 64, 8, 2),
+        Tiles(64, 64, 8, 1),
+        Tiles(32, 32, 8, 1),
+    ],
 )
 _GFX942 = _tables(
     forward=[
@@ -130,6 +144,13 @@ _GFX942 = _tables(
         Tiles(32, 32, 4, 1),
         Tiles(32, 32, 4, 1),
         Tiles(16, 32, 4, 1),
+    ],
+    backward_relative=[
+        Tiles(64, 64, 4, 1),
+        Tiles(32, 32, 4, 1),
+        Tiles(32, 32, 4, 1),
+        Tiles(32, 32, 4, 1),
+        Tiles(16, 16, 4, 1),
     ],
 )
 _SM_100 = _SM_90 | {"forward": _SM_90["forward"] | {256: Tiles(64, 32, 8, 2)}}

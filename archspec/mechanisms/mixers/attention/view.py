@@ -89,13 +89,16 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         cache=_cache(a) if site.decodes and a.is_causal() and not a.shared_keys else None,
         kept_of="source_length" if across else "max_length",
         function=Attend(_kind(a), core),
-        kernel=None if a.relative_bias or a.select else _kernel(a, Attend(_kind(a), core), site),
+        kernel=None if a.select else _kernel(a, Attend(_kind(a), core), site),
     )
 
 
 def _kernel(a: Attention, function: Attend, site: Site) -> KernelView:
+    kind = function.name.removeprefix("attend_")
+    if a.relative_bias:
+        kind = f"{'causal' if a.causal else 'bidirectional'}_relative"
     return KernelView(
-        kind=function.name.removeprefix("attend_"),
+        kind=kind,
         heads=a.heads,
         kv_heads=a.key_heads,
         head_dim=a.head_dim,
@@ -107,6 +110,7 @@ def _kernel(a: Attention, function: Attend, site: Site) -> KernelView:
         softcap=a.softcap,
         sinks=a.sinks,
         slopes=a.alibi is not None,
+        relative=a.relative_bias.distances if a.relative_bias else None,
         prefix=a.prefix,
         decodes=site.decodes and a.is_causal(),
     )
