@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 ROWS = 1024
 """Queries at a time, so that the scores of a long text fit."""
+
+OPENED = {"sigmoid": torch.sigmoid, "softplus": F.softplus}
+"""The functions of gates."""
 
 Facts = dict[str, Any]
 
@@ -59,10 +63,32 @@ def _rows(
     return scores.softmax(dim=-1) @ v
 
 
+def opened(facts: Facts, gate: Tensor | None, like: Tensor) -> Tensor:
+    """What the output, a tensor like `like`, is multiplied by: (B, H, T, E) or (B, H, T, 1).
+
+    Where there is no gate that is one.
+    """
+    if gate is None:
+        return like.new_ones(1, 1, 1, 1)
+    by_head = gate.unflatten(2, (facts["heads"], -1)).transpose(1, 2)
+    return OPENED[facts["gate"]["activation"]](by_head)
+
+
 def gradients(
-    facts: Facts, start: int, dout: Tensor, q: Tensor, k: Tensor, v: Tensor, beside: Tensor | None
+    facts: Facts,
+    start: int,
+    dout: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    beside: Tensor | None,
+    opened: Tensor,
 ) -> list[Tensor]:
-    """The output, and the gradients of q, k and v, with the scores of some rows at a time."""
+    """The output, and the gradients of q, k and v, with the scores of some rows at a time.
+
+    `opened` multiplies the output.
+    """
+    dout = dout * opened
     inputs = [x.detach().requires_grad_() for x in (q, k, v)]
     group = q.shape[1] // k.shape[1]
     outs: list[Tensor] = []
@@ -73,4 +99,4 @@ def gradients(
         found = torch.autograd.grad(out, inputs, dout[:, :, first : first + ROWS])
         totals = [total + x for total, x in zip(totals, found, strict=True)]
         outs.append(out.detach())
-    return [torch.cat(outs, dim=2), *totals]
+    return [torch.cat(outs, dim=2) * opened, *totals]

@@ -28,6 +28,10 @@ def heads(group: int, width: int = 16, kv_heads: int = 1, **more: Any) -> Case:
     return {"heads": group * kv_heads, "kv_heads": kv_heads, "head_dim": width} | more
 
 
+ELEMENT, HEAD = ("element", "sigmoid"), ("head", "softplus")
+"""Gates: for what there is one, and its function."""
+
+
 def both_ways(group: int, width: int = 16, **more: Any) -> Case:
     """A learned bias for distances on either side."""
     return heads(group, width, causal=False, decodes=False, **more)
@@ -126,15 +130,13 @@ SAMPLE = {
     ),
     "decode-wide-group": case(1, **heads(70, 16), keys=40),
     "relative": case(50, opcheck=True, **heads(3, 16, 2, relative=9)),
-    "relative-64": case(90, **heads(1, 64, 2, relative=33)),
+    "relative-64": case(60, **heads(1, 64, 2, relative=33)),
     "relative-16-bits": case(140, "float16", **heads(3, 80, relative=20)),
     "relative-after-others": case(7, **heads(2, relative=6), keys=40),
     "relative-below-a-tile": case(5, **heads(3, relative=40)),
     "relative-one-distance": case(20, **heads(1, relative=1)),
     "relative-192-128": case(40, **heads(1, 192, value_dim=128, relative=12)),
-    "relative-padded": case(
-        90, **heads(3, kv_heads=2, relative=20), bounds=[[37, 90], [0, 51]]
-    ),
+    "relative-padded": case(90, **heads(3, kv_heads=2, relative=20), bounds=[[37, 90], [0, 51]]),
     "relative-padded-16-bits": case(
         130, "float16", **heads(1, relative=33), bounds=[[40, 99], [65, 66]]
     ),
@@ -147,6 +149,30 @@ SAMPLE = {
     "relative-both-ways-padded": case(
         90, **both_ways(2, kv_heads=2, relative=12), bounds=[[37, 90], [20, 51]]
     ),
+    "gate": case(50, opcheck=True, **heads(3, 32, 2, gate=ELEMENT)),
+    "gate-for-a-head": case(50, opcheck=True, **heads(3, 24, 2, gate=HEAD)),
+    "gate-16-bits": case(75, "float16", **heads(3, 80, gate=("element", "softplus"))),
+    "gate-for-a-head-16-bits": case(75, "float16", **heads(1, 80, 2, gate=("head", "sigmoid"))),
+    "gate-sinks-softcap-window": case(
+        37, opcheck=True, **heads(5, 64, sinks=True, softcap=3.0, window=9, gate=ELEMENT)
+    ),
+    "gate-chunk": case(50, **heads(2, chunk=19, gate=HEAD), keys=60, start=33),
+    "gate-relative": case(40, opcheck=True, **heads(2, relative=9, gate=ELEMENT)),
+    "gate-alibi": case(40, **heads(1, kv_heads=2, slopes=True, gate=HEAD)),
+    "gate-192-128": case(33, **heads(2, 192, value_dim=128, gate=ELEMENT)),
+    "gate-192-192": case(33, **heads(1, 192, gate=HEAD)),
+    "gate-256": case(20, **heads(1, 256, gate=ELEMENT)),
+    "gate-both-ways": case(37, **heads(2, causal=False, gate=ELEMENT), keys=21),
+    "gate-padded": case(50, **heads(3, kv_heads=2, gate=ELEMENT), bounds=[[17, 50], [0, 21]]),
+    "gate-prefix": case(50, **heads(3, gate=HEAD), prefix=21),
+    "gate-below-a-tile": case(5, **heads(3, gate=ELEMENT)),
+    "paged-gate": case(20, **heads(3, gate=ELEMENT), keys=70, page=16, lengths=[70, 41]),
+    "paged-decode-gate": case(1, **heads(3, gate=ELEMENT), keys=90, page=16, lengths=[90, 5]),
+    "decode-gate": case(1, opcheck=True, **heads(3, 80, 2, gate=ELEMENT), keys=150),
+    "decode-gate-for-a-head": case(
+        1, opcheck=True, **heads(5, sinks=True, softcap=3.0, gate=HEAD), keys=70
+    ),
+    "decode-gate-16-bits": case(1, "float16", **heads(5, 64, gate=ELEMENT), keys=150),
     "decode-relative": case(1, opcheck=True, **heads(3, 32, 2, relative=9), keys=70),
     "decode-relative-16-bits": case(1, "float16", **heads(1, 64, 4, relative=33), keys=90),
     "decode-relative-below-a-tile": case(1, **heads(2, relative=40), keys=3),
@@ -166,6 +192,8 @@ VIEWS: list[Case] = [
     {"softcap": 3.0, "sinks": True, "window": 20},
     {"slopes": True},
     {"causal": False},
+    {"gate": ELEMENT},
+    {"gate": HEAD, "sinks": True, "window": 20},
     {"relative": 40},
     {"relative": 40, "causal": False, "decodes": False},
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from archspec.mechanisms.mixers.attention.gating import Gating
 from archspec.mechanisms.mixers.attention.joins import Capped, Join, Sloped
 from archspec.mechanisms.mixers.attention.relative import Related
 from archspec.mechanisms.mixers.attention.tiles import Tiles, decode_tiles
@@ -44,6 +45,9 @@ class Heads:
     slopes: bool
     relative: int | None = field(default=None, kw_only=True)
     """How many distances have a learned bias, that of none included; where there are such."""
+
+    gate: Gating | None = field(default=None, kw_only=True)
+    """What multiplies the output, where kernels do that."""
 
     @property
     def group(self) -> int:

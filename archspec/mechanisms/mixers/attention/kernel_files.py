@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from archspec.codegen.files import SharedFile
+from archspec.mechanisms.mixers.attention.additions import Additions
 from archspec.mechanisms.mixers.attention.heads import Heads
 from archspec.mechanisms.mixers.attention.kernels import KernelView
 from archspec.mechanisms.mixers.attention.tiles import TARGETS
@@ -55,11 +56,12 @@ class Beside:
     sinks: bool
     slopes: bool
     relative: bool = False
+    gate: bool = False
 
     @property
     def names(self) -> list[str]:
         """Their names."""
-        return ["sinks"] * self.sinks + self._in_scores
+        return ["sinks"] * self.sinks + self._in_scores + ["gate"] * self.gate
 
     @property
     def _in_scores(self) -> list[str]:
@@ -96,8 +98,9 @@ class Beside:
 
     @property
     def joining(self) -> str:
-        """Those that join a softmax whose scores are ready."""
-        return "*given(sinks), " if self.sinks else ""
+        """Those that join a softmax whose scores are ready, or what it gives."""
+        names = ["sinks"] * self.sinks + ["gate"] * self.gate
+        return f"*given({', '.join(names)}), " if names else ""
 
     @property
     def all_sinks(self) -> str:
@@ -108,35 +111,40 @@ class Beside:
     def gradient(self) -> str:
         """What the backward pass gives beside dq, dk and dv."""
         sinks = ", _sinks_gradient(sinks, lse, delta)" if self.sinks else ""
-        return sinks + (", drelative" if self.relative else "")
+        return sinks + ", drelative" * self.relative + ", dgate" * self.gate
+
+    @property
+    def learning(self) -> list[str]:
+        """Those that have a gradient."""
+        return [name for name in self.names if name != "slopes"]
 
     @property
     def learned(self) -> str:
-        """The names of these gradients."""
-        return ", dsinks" * self.sinks + ", drelative" * self.relative
+        """The names of their gradients."""
+        return "".join(f", d{name}" for name in self.learning)
 
     @property
     def fake_gradient(self) -> str:
         """The same by its shape alone."""
-        learned = ["sinks"] * self.sinks + ["relative"] * self.relative
         text = ", q.new_empty(0) if {0} is None else torch.empty_like({0})"
-        return "".join(text.format(name) for name in learned)
+        return "".join(text.format(name) for name in self.learning)
 
     @property
     def gradients(self) -> str:
         """Their gradients in the order of the parameters."""
-        found = ["dsinks"] * self.sinks + ["None"] * self.slopes + ["drelative"] * self.relative
+        found = ("None" if name == "slopes" else f"d{name}" for name in self.names)
         return "".join(f"{name}, " for name in found)
 
     @property
     def gradient_types(self) -> str:
         """The types of what the backward pass gives."""
-        return ", ".join(["Tensor"] * (3 + self.sinks + self.relative))
+        return ", ".join(["Tensor"] * (3 + len(self.learning)))
 
     def of(self, kind: KernelView) -> str:
         """What a kind passes."""
-        own = {"sinks": kind.sinks, "slopes": kind.slopes, "relative": kind.related}
-        passed = {"relative": "relative.contiguous()"}
+        own = {"sinks": kind.sinks, "slopes": kind.slopes}
+        own |= {"relative": kind.related, "gate": kind.gate}
+        passed = {name: f"{name}.contiguous()" for name in ("relative", "gate")}
         found = (passed.get(name, name) if own[name] else "None" for name in self.names)
         return "".join(f"{name}, " for name in found)
 
@@ -157,8 +165,12 @@ def kernel_context(views: Sequence[Computing]) -> dict[str, Any]:
     paged = {kernel: name for kernel, name in names.items() if kernel.paged}
     paged_shapes = {kernel.shape for kernel in paged}
     beside = Beside(
-        any(k.sinks for k in names), any(k.slopes for k in names), any(k.related for k in names)
+        sinks=any(k.sinks for k in names),
+        slopes=any(k.slopes for k in names),
+        relative=any(k.related for k in names),
+        gate=any(k.gate for k in names),
     )
+    learned = tuple((name, beside.place(name)) for name in beside.learning)
     return {
         "paged": [(name, kernel) for kernel, name in paged.items()],
         "paged_shapes": [(name, shape) for shape, name in decodes.items() if shape in paged_shapes],
@@ -171,7 +183,10 @@ def kernel_context(views: Sequence[Computing]) -> dict[str, Any]:
         "decode_names": decodes,
         "targets": TARGETS,
         "beside": beside,
-        "beside_in_pages": replace(beside, relative=False),
+        "beside_in_pages": replace(beside, relative=False, gate=False),
+        "more": Additions(beside.relative, beside.gate, learned),
+        "activations": {k.gate.activation for k in names if k.gate},
+        "gating": any(kernel.gate for kernel in paged),
         "slabs": ", KERNELS[kind].slabs" if any(kernel.slabs > 1 for kernel in names) else "",
         "wide": any(len(kernel.by_key) > 1 for kernel in names),
         "capping": any(kernel.softcap for kernel in names),
@@ -199,9 +214,14 @@ def _legend(kernels: list[KernelView]) -> list[str]:
         lines += ["phase    how far into its chunk the first key stands"]
     if any(kernel.related for kernel in kernels):
         lines += [
-            "far      the distance from which on all have one bias; `behind` and `ahead` are those of",
-            "         keys so far back or ahead, and biases are counted from `behind`",
-            "biases   where those of a row's head stand, that of no distance first",
+            "far      the distance from which on all have one bias: `behind` for keys so far back,",
+            "         `ahead` for keys so far ahead; every bias is counted from `behind`",
+            "biases   where those of the head of a row stand, that of no distance first",
+        ]
+    if any(kernel.gate for kernel in kernels):
+        lines += [
+            "gate     (B, T, H · E) or (B, T, H): `opened`, a function of it, multiplies",
+            "plain    the output before that",
         ]
     if any(kernel.prefix for kernel in kernels):
         lines += ["prefix   so many tokens at the start of a text see each other both ways"]
@@ -250,6 +270,7 @@ def _labels(found: list[Shape], labels: Sequence[Callable[[Shape], str]]) -> lis
 _LABELS_OF_HEADS: tuple[Callable[[Heads], str], ...] = (
     lambda k: f"_{k.heads}x{k.head_dim}",
     lambda k: f"_{k.heads}x{k.head_dim}_{k.kv_heads}x{k.value_dim}",
+    lambda k: f"_{k.heads}x{k.head_dim}" + "_relative" * bool(k.relative) + "_gated" * bool(k.gate),
 )
 _LABELS: tuple[Callable[[KernelView], str], ...] = (
     lambda k: "",

@@ -8,7 +8,7 @@ from archspec.mechanisms.mixers.attention.heads import Heads
 from archspec.mechanisms.mixers.attention.joins import Join
 from archspec.mechanisms.mixers.attention.ranges import Ranges, View, key_ranges, row_ranges
 from archspec.mechanisms.mixers.attention.relative import Related, related_keys, related_rows
-from archspec.mechanisms.mixers.attention.tiles import Tiles, tiles
+from archspec.mechanisms.mixers.attention.tiles import Tiles, narrower, tiles
 
 NARROW = 128
 """Up to this window or chunk hardly a tile is seen whole: one loop with a mask reads them all."""
@@ -167,21 +167,22 @@ class KernelView(Heads):
     @property
     def tensors_typed(self) -> str:
         """Tensors beside queries, keys and values, as parameters."""
-        if self.related:
-            return "relative: Tensor, "
-        return "sinks: Tensor, " if self.sinks else "slopes: Tensor, " if self.slopes else ""
+        there = {"sinks": self.sinks, "slopes": self.slopes}
+        there |= {"relative": self.related, "gate": self.gate}
+        return "".join(f"{name}: Tensor, " for name, own in there.items() if own)
 
     def forward(self, target: str) -> Tiles:
         """The tiles of the forward pass."""
-        return tiles("forward", target, self.head_dim, self.value_dim)
+        found = tiles("forward", target, self.head_dim, self.value_dim)
+        return narrower(found) if self.related else found
 
     def backward_queries(self, target: str) -> Tiles:
         """The tiles of the gradients of queries."""
         return tiles("backward_queries", target, self.head_dim, self.value_dim)
 
-    def backward_relative(self, target: str) -> Tiles:
+    def backward_biases(self, target: str) -> Tiles:
         """The tiles of the gradients of biases: as many rows as keys."""
-        return tiles("backward_relative", target, self.head_dim, self.value_dim)
+        return tiles("backward_biases", target, self.head_dim, self.value_dim)
 
     @property
     def by_key(self) -> tuple[Gradients, ...]:

@@ -76,9 +76,9 @@ class Related(Join):
         if zone == NEAR:
             return (
                 f"distance = {self.place}[:, None] - key[None, :]",
-                f"bias = tl.load(biases[:, None] + {self._nearest})"
-                ".to(tl.float32) - behind[:, None]",
-                f"s = s * {self.to_bits} + bias * {LOG2_E}  # log2 e",
+                f"bias = tl.load(biases[:, None] + {self._nearest})",
+                f"bias = (bias.to(tl.float32) - behind[:, None]) * {LOG2_E}  # log2 e",
+                f"s = s * {self.to_bits} + bias",
             )
         return (
             "distance = tl.maximum(keys - 1 - first - near, 0)",
@@ -100,8 +100,9 @@ class Related(Join):
         return (
             *self._biases(),
             f"distance = {self.place}[None, :] - key",
-            f"bias = tl.load(biases[None, :] + {self._nearest}).to(tl.float32) - behind[None, :]",
-            f"s = s * {self.to_bits} + bias * {LOG2_E}  # log2 e",
+            f"bias = tl.load(biases[None, :] + {self._nearest})",
+            f"bias = (bias.to(tl.float32) - behind[None, :]) * {LOG2_E}  # log2 e",
+            f"s = s * {self.to_bits} + bias",
         )
 
     def begin_sums(self) -> Lines:
@@ -114,7 +115,7 @@ class Related(Join):
         if zone != NEAR:
             return (f"sum_{zone} += tl.sum(ds, axis=1)",)
         found = ("sum_behind += tl.sum(tl.where(distance >= far, ds, 0.0), axis=1)",)
-        ahead = "sum_ahead += tl.sum(tl.where(distance <= -far, ds, 0.0), axis=1)"
+        ahead = "sum_ahead += tl.sum(tl.where(distance <= -tl.maximum(far, 1), ds, 0.0), axis=1)"
         return (*found, ahead) if self.both else found
 
     def end_sums(self, rows: str) -> Lines:
@@ -143,7 +144,7 @@ class Related(Join):
 
     @property
     def newest(self) -> str:
-        """The expression for where the first of these tiles begins, from the first row's own key."""
+        """The expression for where the first of them begins, from the key of the first row."""
         return " + tl.cdiv(far, KEYS) * KEYS" if self.both else ""
 
     def _biases(self) -> Lines:
@@ -177,11 +178,12 @@ def related_keys(view: View, distances: int) -> Ranges:
         )
         return replace(plain, lines=(first, *lines, edge), loops=loops)
     group = f" // {view.group}" if view.group > 1 else ""
+    past = "(tile * ROWS + ROWS - 1)" if group else "tile * ROWS + ROWS - 1"
     lines = (
         first,
         *TEXT,
         f"lowest = {'start' if group else 'tile * ROWS'}",
-        f"highest = tl.minimum((tile * ROWS + ROWS - 1){group}, tokens - 1)",
+        f"highest = tl.minimum({past}{group}, tokens - 1)",
         "edge = tl.minimum(lowest - far + 1, closes)  # the first key that is not far behind",
         "edge = opens + tl.maximum(edge - opens, 0) // KEYS * KEYS",
         "turn = tl.minimum(highest + far, closes)  # the first that is far ahead",
@@ -215,7 +217,8 @@ def related_rows(view: View, distances: int) -> Ranges:
         *TEXT,
         "    end = tl.where((first + KEYS > opens) & (first < closes), end, 0)",
         f"edge = tl.minimum(tl.maximum(first - far + 1, 0){times}, end) // ROWS * ROWS",
-        f"turn = edge + tl.cdiv(tl.maximum({below.format('')} - edge, 0), ROWS) * ROWS",
+        f"below = {below.format('')} - edge",
+        "turn = edge + tl.cdiv(tl.maximum(below, 0), ROWS) * ROWS",
     )
     loops = (
         Loop("0", "edge", False, ALL_AHEAD, zone=AHEAD),

@@ -6,7 +6,7 @@ that fast kernels have there; no GPU has timed them yet.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 TARGETS = ("sm_80", "sm_90", "sm_100", "gfx942")
 """The kinds of GPU that a package has tiles for, as `archspec kernels --target` names them."""
@@ -26,6 +26,11 @@ def tiles(kernel: str, target: str, head_dim: int, value_dim: int) -> Tiles:
     """The tiles of a kernel by the first width in its table that has room for both heads."""
     widest = max(head_dim, value_dim)
     return _TABLES[target][kernel][next((w for w in _WIDTHS if widest <= w), _WIDTHS[-1])]
+
+
+def narrower(found: Tiles) -> Tiles:
+    """The same with 64 keys at most, where what joins a score takes registers beside it."""
+    return replace(found, keys=64, stages=found.stages + 1) if found.keys > 64 else found
 
 
 def decode_tiles(target: str, group: int, width: int) -> Tiles:
@@ -71,7 +76,7 @@ _SM_80 = _tables(
         Tiles(64, 32, 8, 2),
         Tiles(16, 32, 8, 2),
     ],
-    backward_relative=[
+    backward_biases=[
         Tiles(64, 64, 4, 2),
         Tiles(64, 64, 8, 2),
         Tiles(32, 32, 4, 2),
@@ -108,7 +113,7 @@ _SM_90 = _tables(
         Tiles(32, 128, 8, 2),
         Tiles(32, 64, 8, 2),
     ],
-    backward_relative=[
+    backward_biases=[
         Tiles(64, 64, 4, 2),
         Tiles(64, 64, 4, 2),
         Tiles(64, 64, 8, 2),
@@ -145,7 +150,7 @@ _GFX942 = _tables(
         Tiles(32, 32, 4, 1),
         Tiles(16, 32, 4, 1),
     ],
-    backward_relative=[
+    backward_biases=[
         Tiles(64, 64, 4, 1),
         Tiles(32, 32, 4, 1),
         Tiles(32, 32, 4, 1),

@@ -6,6 +6,8 @@ from archspec.codegen.rotary import turn
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers.attention.definition import check_context
 from archspec.mechanisms.mixers.attention.functions import ATTEND, Attend, Core, shared
+from archspec.mechanisms.mixers.attention.gating import Gating
+from archspec.mechanisms.mixers.attention.heads import SLAB
 from archspec.mechanisms.mixers.attention.hopper import HOPPER_KERNELS
 from archspec.mechanisms.mixers.attention.kernel_files import KERNEL_FILES
 from archspec.mechanisms.mixers.attention.kernels import KernelView
@@ -111,9 +113,17 @@ def _kernel(a: Attention, function: Attend, site: Site) -> KernelView:
         sinks=a.sinks,
         slopes=a.alibi is not None,
         relative=a.relative_bias.distances if a.relative_bias else None,
+        gate=_gating(a),
         prefix=a.prefix,
         decodes=site.decodes and a.is_causal(),
     )
+
+
+def _gating(a: Attention) -> Gating | None:
+    """The gate that kernels compute: none where programs share the columns of an output."""
+    if a.gate is None or max(a.head_dim, a.value_width) > SLAB:
+        return None
+    return Gating(a.gate.per, a.gate.activation)
 
 
 def _kind(a: Attention) -> str:
