@@ -220,7 +220,7 @@ def _legend(kernels: list[KernelView]) -> list[str]:
         ]
     if any(kernel.gate for kernel in kernels):
         lines += [
-            "gate     (B, T, H · E) or (B, T, H): `opened`, a function of it, multiplies",
+            "gate     (B, T, H · E) or (B, T, H): `opened`, f(gate), multiplies the output",
             "plain    the output before that",
         ]
     if any(kernel.prefix for kernel in kernels):
