@@ -89,3 +89,43 @@ def test_what_was_gated_is_kept_for_gradients_alone(builder: Builder) -> None:
         opened = gate.sigmoid().transpose(1, 2)[..., None]
         if keep:
             torch.testing.assert_close(out, plain * opened)
+
+
+WIDE = """
+archspec: 1
+name: wide
+vocab_size: 64
+hidden_size: 32
+context_length: 64
+blocks:
+  gated:
+    mixer: {type: attention, heads: 3, kv_heads: 1, head_dim: 64, gate: {per: PER}}
+layers: gated
+head: {tied: true}
+"""
+
+
+@pytest.mark.parametrize("per", ["element", "head"])
+def test_a_gate_comes_after_a_kernel_in_gluon(
+    per: str, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = builder.load(WIDE.replace("PER", per))
+    operators = importlib.import_module(f"{package.__name__}.attention_operators")
+    q, k, v = (torch.randn(2, heads, 7, 64) for heads in (3, 1, 1))
+    gate = torch.randn(2, 7, 3 * (64 if per == "element" else 1))
+    given = ("causal", q, k, v, gate, None, [])
+    wanted = {keep: operators.attention(*given, keep) for keep in (True, False)}
+
+    class Hopper:
+        """What a kernel without a gate gives."""
+
+        @staticmethod
+        def attention(*_: Any) -> tuple[Tensor, Tensor]:
+            return wanted[True][2], wanted[True][1]
+
+    monkeypatch.setattr(operators, "use_gluon", lambda *_: True)
+    monkeypatch.setattr(package, "attention_hopper_kernels", Hopper, raising=False)
+    for keep, results in wanted.items():
+        for found, own in zip(operators.attention(*given, keep), results, strict=True):
+            torch.testing.assert_close(found, own)
+            assert found.stride() == own.stride()

@@ -274,6 +274,7 @@ _LABELS_OF_HEADS: tuple[Callable[[Heads], str], ...] = (
 )
 _LABELS: tuple[Callable[[KernelView], str], ...] = (
     lambda k: "",
+    lambda k: "_gated" * bool(k.gate),
     lambda k: f"_{k.reach}",
     *_LABELS_OF_HEADS,
 )
