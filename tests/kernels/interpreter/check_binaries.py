@@ -74,6 +74,7 @@ def test_lengths_reach_no_binary(
         for queries in (q, q[:, :, :1]):
             paged.causal_paged(queries, kept)
     assert len(seen) > 9
+    # What was gated is kept for gradients alone, and keys in pages know no gate.
+    twice = {"causal_forward", "combine_4x32_gated"} if name == "scores" else set[str]()
     for kernel, keys in seen.items():
-        # With gradients and without: what was gated is kept for those alone.
-        assert len(keys) == (2 if name == "scores" and kernel == "causal_forward" else 1), kernel
+        assert len(keys) == (2 if kernel in twice else 1), (kernel, keys)
