@@ -8,7 +8,7 @@ from archspec.mechanisms.mixers.attention.heads import Heads
 from archspec.mechanisms.mixers.attention.joins import Join
 from archspec.mechanisms.mixers.attention.ranges import Ranges, View, key_ranges, row_ranges
 from archspec.mechanisms.mixers.attention.relative import Related, related_keys, related_rows
-from archspec.mechanisms.mixers.attention.tiles import Tiles, narrower, tiles
+from archspec.mechanisms.mixers.attention.tiles import Tiles, tiles
 
 NARROW = 128
 """Up to this window or chunk hardly a tile is seen whole: one loop with a mask reads them all."""
@@ -173,12 +173,16 @@ class KernelView(Heads):
 
     def forward(self, target: str) -> Tiles:
         """The tiles of the forward pass."""
-        found = tiles("forward", target, self.head_dim, self.value_dim)
-        return narrower(found) if self.related else found
+        return self._tiles("forward", target)
 
     def backward_queries(self, target: str) -> Tiles:
         """The tiles of the gradients of queries."""
-        return tiles("backward_queries", target, self.head_dim, self.value_dim)
+        return self._tiles("backward_queries", target)
+
+    def _tiles(self, kernel: str, target: str) -> Tiles:
+        """Of a kernel over rows, smaller where biases or a gate take registers beside it."""
+        more = "related" if self.related else "gated" if self.gate else ""
+        return tiles(kernel, target, self.head_dim, self.value_dim, more)
 
     def backward_biases(self, target: str) -> Tiles:
         """The tiles of the gradients of biases: as many rows as keys."""

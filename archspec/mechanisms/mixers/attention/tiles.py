@@ -6,7 +6,7 @@ that fast kernels have there; no GPU has timed them yet.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 TARGETS = ("sm_80", "sm_90", "sm_100", "gfx942")
 """The kinds of GPU that a package has tiles for, as `archspec kernels --target` names them."""
@@ -22,15 +22,14 @@ class Tiles:
     stages: int
 
 
-def tiles(kernel: str, target: str, head_dim: int, value_dim: int) -> Tiles:
-    """The tiles of a kernel by the first width in its table that has room for both heads."""
-    widest = max(head_dim, value_dim)
-    return _TABLES[target][kernel][next((w for w in _WIDTHS if widest <= w), _WIDTHS[-1])]
+def tiles(kernel: str, target: str, head_dim: int, value_dim: int, more: str = "") -> Tiles:
+    """The tiles of a kernel by the first width in its table that has room for both heads.
 
-
-def narrower(found: Tiles) -> Tiles:
-    """The same with 64 keys at most, where what joins a score takes registers beside it."""
-    return replace(found, keys=64, stages=found.stages + 1) if found.keys > 64 else found
+    A kernel that does `more` has a table of its own where that takes too many registers.
+    """
+    widest, tables = max(head_dim, value_dim), _TABLES[target]
+    table = tables.get(f"{kernel}_{more}", tables[kernel])
+    return table[next((w for w in _WIDTHS if widest <= w), _WIDTHS[-1])]
 
 
 def decode_tiles(target: str, group: int, width: int) -> Tiles:
@@ -85,6 +84,27 @@ _SM_80 = _tables(
     ],
 )
 _SM_90 = _tables(
+    forward_related=[
+        Tiles(128, 64, 8, 3),
+        Tiles(128, 32, 8, 3),
+        Tiles(128, 64, 8, 2),
+        Tiles(64, 32, 8, 2),
+        Tiles(64, 32, 8, 2),
+    ],
+    backward_queries_related=[
+        Tiles(128, 64, 8, 2),
+        Tiles(128, 32, 8, 2),
+        Tiles(64, 64, 8, 2),
+        Tiles(64, 32, 8, 2),
+        Tiles(64, 16, 8, 2),
+    ],
+    backward_queries_gated=[
+        Tiles(128, 64, 8, 2),
+        Tiles(128, 64, 8, 2),
+        Tiles(64, 64, 8, 2),
+        Tiles(64, 32, 8, 2),
+        Tiles(64, 16, 8, 2),
+    ],
     forward=[
         Tiles(128, 128, 8, 2),
         Tiles(128, 64, 8, 3),
