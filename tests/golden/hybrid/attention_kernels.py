@@ -21,7 +21,7 @@ x_batch, x_head, x_token
          lie one behind the other
 own, place
          where the first row of a tile stands in what is as dense as out, and each row after it
-gate     (B, T, H · E) or (B, T, H): `opened`, a function of it, multiplies
+gate     (B, T, H · E) or (B, T, H): `opened`, f(gate), multiplies the output
 plain    the output before that
 """
 
