@@ -32,8 +32,10 @@ MATH = 2048
 """Up to this length PyTorch's plain operators have room for their scores."""
 
 WIDTHS = ("heads", "kv_heads", "head_dim", "value_dim")
-SPECIAL = ("window", "chunk", "softcap", "sinks", "slopes")
-KNOWN = frozenset((*WIDTHS, *SPECIAL, "kind", "entry", "causal", "scale", "prefix", "decodes"))
+SPECIAL = ("window", "chunk", "softcap", "sinks", "slopes", "relative")
+KNOWN = frozenset(
+    (*WIDTHS, *SPECIAL, "kind", "entry", "causal", "scale", "prefix", "decodes", "gate")
+)
 """What peers can be told. A shape with more to it is timed alone."""
 
 
@@ -46,6 +48,7 @@ class Inputs:
     v: Tensor
     dout: Tensor
     beside: Tensor | None
+    gate: Tensor | None
     start: int
 
     @property
@@ -70,12 +73,22 @@ def inputs(
         beside = torch.randn(heads, generator=random, device=place, dtype=dtype)
     if facts["slopes"]:
         beside = 2.0 ** (-8.0 / heads * torch.arange(1.0, heads + 1, device=place))
+    if facts["relative"]:
+        side = min(keys, facts["relative"])
+        size = (heads, side if facts["causal"] else 2 * side - 1)
+        beside = torch.randn(size, generator=random, device=place, dtype=dtype)
+    gate = None
+    if own := facts["gate"]:
+        width = heads * (facts["value_dim"] if own["per"] == "element" else 1)
+        size = (batch, tokens, width)
+        gate = torch.randn(size, generator=random, device=place, dtype=dtype)
     return Inputs(
         drawn(heads, tokens, facts["head_dim"]).requires_grad_(),
         drawn(kv_heads, keys, facts["head_dim"]).requires_grad_(),
         drawn(kv_heads, keys, facts["value_dim"]).requires_grad_(),
         drawn(heads, tokens, facts["value_dim"]),
         beside,
+        gate,
         keys - tokens if start is None else start,
     )
 
@@ -83,7 +96,7 @@ def inputs(
 def entry(package: Package, facts: Facts, given: Inputs) -> Callable[..., Tensor]:
     """The package's own function of q, k and v."""
     own = getattr(package.module("attention_operators"), facts["entry"])
-    more: list[Any] = [] if given.beside is None else [given.beside]
+    more: list[Any] = [x for x in (given.beside, given.gate) if x is not None]
     more += [given.start] if facts["chunk"] else []
     more += [0] if facts["prefix"] else []
     more.append(None)  # no text of the batch is padded
@@ -157,10 +170,12 @@ def _truth(facts: Facts, given: Inputs, backward: bool) -> list[Tensor]:
     q, dout = given.q[:1, :group].double(), given.dout[:1, :group].double()
     k, v = given.k[:1, :1].double(), given.v[:1, :1].double()
     beside = None if given.beside is None else given.beside[:group].double()
+    gate = None if given.gate is None else given.gate[:1].double()
+    opened = definition.opened(facts, gate, q)[:, :group]
     if backward:
-        return definition.gradients(facts, given.start, dout, q, k, v, beside)
+        return definition.gradients(facts, given.start, dout, q, k, v, beside, opened)
     with torch.no_grad():
-        return [definition.attention(facts, given.start, q, k, v, beside)]
+        return [definition.attention(facts, given.start, q, k, v, beside) * opened]
 
 
 def _seen(facts: Facts, found: list[Tensor]) -> list[Tensor]:
@@ -209,7 +224,15 @@ def contenders(
     except Exception as error:
         skipped["flex"] = str(error).partition("\n")[0][:300]
     _flash(facts, given, calls, skipped)
-    return calls, skipped
+    return {name: gated(facts, given, call) for name, call in calls.items()}, skipped
+
+
+def gated(facts: Facts, given: Inputs, call: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A peer that knows no gate, and what it gives multiplied by that, where there is one."""
+    gate = given.gate
+    if gate is None:
+        return call
+    return lambda q, k, v: call(q, k, v) * definition.opened(facts, gate, q)
 
 
 def _backend(backend: SDPBackend, options: dict[str, Any]) -> Callable[..., Tensor]:
@@ -236,7 +259,8 @@ def _flash(
         if not installed(name):
             skipped[name] = "not installed"
             continue
-        if facts["sinks"] or facts["chunk"] or (facts["slopes"] and name != "flash-attn"):
+        strange = facts["sinks"] or facts["chunk"] or facts["relative"]
+        if strange or (facts["slopes"] and name != "flash-attn"):
             skipped[name] = "has no such attention"
             continue
         own = options | ({"alibi_slopes": given.beside} if facts["slopes"] else {})

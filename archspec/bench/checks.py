@@ -104,9 +104,15 @@ def _attention(package: Package, facts: Facts, dtype: torch.dtype) -> str:
         given = inputs(facts, batch, tokens, keys, dtype)
         q, k, v = (x.detach().double() for x in given.tensors)
         beside = None if given.beside is None else given.beside.double()
-        want = definition.gradients(facts, given.start, given.dout.double(), q, k, v, beside)
+        gate = None if given.gate is None else given.gate.double()
+        opened = definition.opened(facts, gate, q)
+        dout = given.dout.double()
+        want = definition.gradients(facts, given.start, dout, q, k, v, beside, opened)
         rounded = given.beside if given.beside is None else given.beside.to(dtype)
-        plain = definition.gradients(facts, given.start, given.dout, *given.tensors, rounded)
+        opened = opened.to(dtype)
+        plain = definition.gradients(
+            facts, given.start, given.dout, *given.tensors, rounded, opened
+        )
         out = entry(package, facts, given)(*given.tensors)
         found = [out.detach(), *torch.autograd.grad(out, given.tensors, given.dout)]
         for name, a, b, c in zip(("out", "dq", "dk", "dv"), found, plain, want, strict=True):

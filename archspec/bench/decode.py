@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from . import definition
-from .attention import Inputs, about, contenders, entry, inputs
+from .attention import Inputs, about, contenders, entry, gated, inputs
 from .definition import Facts
 from .device import Call
 from .package import Package
@@ -47,13 +48,15 @@ def _case(package: Package, bench: Bench, facts: Facts, batch: int, keys: int, r
         calls, skipped = contenders(facts, given)
         calls = {"ours": entry(package, facts, given)} | calls
         if "sdpa" in calls:
-            calls["sdpa, heads as rows"] = lambda q, k, v: _rows(facts, q, k, v)
+            calls["sdpa, heads as rows"] = gated(facts, given, partial(_rows, facts))
         group, beside = row["group"], given.beside
+        gate = None if given.gate is None else given.gate[:1].double()
         with torch.no_grad():
-            truth = definition.attention(
+            q = given.q[:1, :group].double()
+            truth = definition.opened(facts, gate, q)[:, :group] * definition.attention(
                 facts,
                 given.start,
-                given.q[:1, :group].double(),
+                q,
                 given.k[:1, :1].double(),
                 given.v[:1, :1].double(),
                 None if beside is None else beside[:group].double(),

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 ROWS = 1024
 """Queries at a time, so that the scores of a long text fit."""
+
+OPENED = {"sigmoid": torch.sigmoid, "softplus": F.softplus}
+"""The functions of gates."""
 
 Facts = dict[str, Any]
 
@@ -18,8 +22,9 @@ def attention(
 ) -> Tensor:
     """(B, H, T, D), (B, K, S, D), (B, K, S, E) → (B, H, T, E) in the type of q.
 
-    `beside` (H,) are sinks or slopes. The queries are the last T of S tokens and begin at
-    position `start`, which only chunks and what a single token sees of them depend on.
+    `beside` (H,) are sinks or slopes, or (H, distances) biases. The queries are the last T of S
+    tokens and begin at position `start`, which only chunks and what a single token sees of them
+    depend on.
     """
     group = q.shape[1] // k.shape[1]
     k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
@@ -41,6 +46,9 @@ def _rows(
         key = start - start % facts["chunk"] + torch.arange(keys, device=q.device)
     if facts["slopes"] and beside is not None:
         scores = scores - beside[:, None, None] * (query - key)
+    if facts["relative"] and beside is not None:
+        here = 0 if facts["causal"] else beside.shape[1] // 2
+        scores = scores + beside[:, (query - key + here).clamp(0, beside.shape[1] - 1)]
     hidden = torch.zeros(rows.shape[2], keys, dtype=torch.bool, device=q.device)
     if facts["causal"]:
         hidden = key > query
@@ -55,10 +63,32 @@ def _rows(
     return scores.softmax(dim=-1) @ v
 
 
+def opened(facts: Facts, gate: Tensor | None, like: Tensor) -> Tensor:
+    """What the output, a tensor like `like`, is multiplied by: (B, H, T, E) or (B, H, T, 1).
+
+    Where there is no gate that is one.
+    """
+    if gate is None:
+        return like.new_ones(1, 1, 1, 1)
+    by_head = gate.unflatten(2, (facts["heads"], -1)).transpose(1, 2)
+    return OPENED[facts["gate"]["activation"]](by_head)
+
+
 def gradients(
-    facts: Facts, start: int, dout: Tensor, q: Tensor, k: Tensor, v: Tensor, beside: Tensor | None
+    facts: Facts,
+    start: int,
+    dout: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    beside: Tensor | None,
+    opened: Tensor,
 ) -> list[Tensor]:
-    """The output, and the gradients of q, k and v, with the scores of some rows at a time."""
+    """The output, and the gradients of q, k and v, with the scores of some rows at a time.
+
+    `opened` multiplies the output.
+    """
+    dout = dout * opened
     inputs = [x.detach().requires_grad_() for x in (q, k, v)]
     group = q.shape[1] // k.shape[1]
     outs: list[Tensor] = []
@@ -69,4 +99,4 @@ def gradients(
         found = torch.autograd.grad(out, inputs, dout[:, :, first : first + ROWS])
         totals = [total + x for total, x in zip(totals, found, strict=True)]
         outs.append(out.detach())
-    return [torch.cat(outs, dim=2), *totals]
+    return [torch.cat(outs, dim=2) * opened, *totals]

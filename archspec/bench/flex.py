@@ -77,4 +77,11 @@ def _score(facts: Facts, tokens: int, keys: int, beside: Tensor | None) -> Any:
         assert beside is not None
         return score - beside[head] * (query + before - key)
 
+    def related(score: Tensor, _b: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        assert beside is not None
+        here = before if facts["causal"] else beside.shape[1] // 2
+        return score + beside[head, (query - key + here).clamp(0, beside.shape[1] - 1)]
+
+    if facts["relative"]:
+        return related
     return capped if cap else sloped if facts["slopes"] else None

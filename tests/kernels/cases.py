@@ -28,6 +28,15 @@ def heads(group: int, width: int = 16, kv_heads: int = 1, **more: Any) -> Case:
     return {"heads": group * kv_heads, "kv_heads": kv_heads, "head_dim": width} | more
 
 
+ELEMENT, HEAD = ("element", "sigmoid"), ("head", "softplus")
+"""Gates: for what there is one, and its function."""
+
+
+def both_ways(group: int, width: int = 16, **more: Any) -> Case:
+    """A learned bias for distances on either side."""
+    return heads(group, width, causal=False, decodes=False, **more)
+
+
 SAMPLE = {
     "causal": case(37, **heads(3, 32, 2)),
     "causal-16-bits": case(75, "float16", **heads(3, 80)),
@@ -142,6 +151,56 @@ SAMPLE = {
         1, **heads(1, kv_heads=2, slopes=True), keys=90, page=16, lengths=[64, 90]
     ),
     "decode-wide-group": case(1, **heads(70, 16), keys=40),
+    "relative": case(50, opcheck=True, **heads(3, 16, 2, relative=9)),
+    "relative-64": case(60, **heads(1, 64, 2, relative=33)),
+    "relative-16-bits": case(140, "float16", **heads(3, 80, relative=20)),
+    "relative-after-others": case(7, **heads(2, relative=6), keys=40),
+    "relative-below-a-tile": case(5, **heads(3, relative=40)),
+    "relative-one-distance": case(20, **heads(1, relative=1)),
+    "relative-192-128": case(40, **heads(1, 192, value_dim=128, relative=12)),
+    "relative-padded": case(90, **heads(3, kv_heads=2, relative=20), bounds=[[37, 90], [0, 51]]),
+    "relative-padded-16-bits": case(
+        130, "float16", **heads(1, relative=33), bounds=[[40, 99], [65, 66]]
+    ),
+    "relative-both-ways": case(70, opcheck=True, **both_ways(3, kv_heads=2, relative=9)),
+    "relative-both-ways-64": case(90, **both_ways(1, 64, relative=33)),
+    "relative-both-ways-16-bits": case(140, "float16", **both_ways(3, 80, relative=20)),
+    "relative-both-ways-below-a-tile": case(5, **both_ways(2, relative=40)),
+    "relative-both-ways-one-token": case(1, **both_ways(2, relative=40)),
+    "relative-both-ways-one-distance": case(20, **both_ways(1, relative=1)),
+    "relative-both-ways-padded": case(
+        90, **both_ways(2, kv_heads=2, relative=12), bounds=[[37, 90], [20, 51]]
+    ),
+    "gate": case(50, opcheck=True, **heads(3, 32, 2, gate=ELEMENT)),
+    "gate-for-a-head": case(50, opcheck=True, **heads(3, 24, 2, gate=HEAD)),
+    "gate-16-bits": case(75, "float16", **heads(3, 80, gate=("element", "softplus"))),
+    "gate-for-a-head-16-bits": case(75, "float16", **heads(1, 80, 2, gate=("head", "sigmoid"))),
+    "gate-sinks-softcap-window": case(
+        37, opcheck=True, **heads(5, 64, sinks=True, softcap=3.0, window=9, gate=ELEMENT)
+    ),
+    "gate-chunk": case(50, **heads(2, chunk=19, gate=HEAD), keys=60, start=33),
+    "gate-relative": case(40, opcheck=True, **heads(2, relative=9, gate=ELEMENT)),
+    "gate-alibi": case(40, **heads(1, kv_heads=2, slopes=True, gate=HEAD)),
+    "gate-192-128": case(33, **heads(2, 192, value_dim=128, gate=ELEMENT)),
+    "gate-192-192": case(33, **heads(1, 192, gate=HEAD)),
+    "gate-256": case(20, **heads(1, 256, gate=ELEMENT)),
+    "gate-both-ways": case(37, **heads(2, causal=False, gate=ELEMENT), keys=21),
+    "gate-padded": case(50, **heads(3, kv_heads=2, gate=ELEMENT), bounds=[[17, 50], [0, 21]]),
+    "gate-prefix": case(50, **heads(3, gate=HEAD), prefix=21),
+    "gate-below-a-tile": case(5, **heads(3, gate=ELEMENT)),
+    "paged-gate": case(20, **heads(3, gate=ELEMENT), keys=70, page=16, lengths=[70, 41]),
+    "paged-decode-gate": case(1, **heads(3, gate=ELEMENT), keys=90, page=16, lengths=[90, 5]),
+    "decode-gate": case(1, opcheck=True, **heads(3, 80, 2, gate=ELEMENT), keys=150),
+    "decode-gate-for-a-head": case(
+        1, opcheck=True, **heads(5, sinks=True, softcap=3.0, gate=HEAD), keys=70
+    ),
+    "decode-gate-16-bits": case(1, "float16", **heads(5, 64, gate=ELEMENT), keys=150),
+    "decode-relative": case(1, opcheck=True, **heads(3, 32, 2, relative=9), keys=70),
+    "decode-relative-16-bits": case(1, "float16", **heads(1, 64, 4, relative=33), keys=90),
+    "decode-relative-below-a-tile": case(1, **heads(2, relative=40), keys=3),
+    "decode-relative-padded": case(
+        1, **heads(2, relative=30), keys=70, bounds=[[31, 70], [0, 70]], gaps=[[1, 20], [1, 21]]
+    ),
 }
 
 VIEWS: list[Case] = [
@@ -155,6 +214,10 @@ VIEWS: list[Case] = [
     {"softcap": 3.0, "sinks": True, "window": 20},
     {"slopes": True},
     {"causal": False},
+    {"gate": ELEMENT},
+    {"gate": HEAD, "sinks": True, "window": 20},
+    {"relative": 40},
+    {"relative": 40, "causal": False, "decodes": False},
 ]
 WIDTHS = [(64, 64), (80, 80), (96, 96), (128, 128), (192, 128), (256, 256)]
 
@@ -165,6 +228,8 @@ def every() -> dict[str, Case]:
     for view, (width, value), group in product(VIEWS, WIDTHS, (1, 3, 5, 8)):
         shape = heads(group, width, 2 if group < 5 else 1, value_dim=value, **view)
         name = "-".join([f"{k}_{v}" for k, v in view.items()] + [f"{width}x{value}", f"{group}"])
+        tokens = 45 if group > 3 else 77
+        keys = tokens if view.get("decodes") is False else 90
         for dtype in ("float32", "float16"):
-            found[f"{name}-{dtype}"] = case(45 if group > 3 else 77, dtype, **shape, keys=90)
+            found[f"{name}-{dtype}"] = case(tokens, dtype, **shape, keys=keys)
     return found

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from archspec.codegen.environment import environment
 from archspec.codegen.format import format_python
+from archspec.mechanisms.mixers.attention.gating import Gating
 from archspec.mechanisms.mixers.attention.kernel_files import kernel_context
 from archspec.mechanisms.mixers.attention.kernels import KernelView
 
@@ -75,6 +76,8 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     shape |= {"causal": True, "kind": "attended", "prefix": False, "decodes": True} | case["shape"]
     shape.setdefault("value_dim", shape["head_dim"])
     shape.setdefault("scale", shape["head_dim"] ** -0.5)
+    if "gate" in shape:
+        shape["gate"] = Gating(*shape["gate"])
     view = KernelView(**shape)
     kernels = module(folder, view)
     files = [importlib.import_module(f"{kernels.__package__}.{name}") for name in with_tiles(view)]
@@ -91,12 +94,19 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     k, v = drawn(view.kv_heads, keys, view.head_dim), drawn(view.kv_heads, keys, view.value_dim)
     beside = [torch.randn(view.heads).to(q.dtype)] if view.sinks else []
     start = case.get("start", keys - tokens)
+    if view.relative:
+        side = min(keys, view.relative)
+        beside.append(torch.randn(view.heads, side if view.causal else 2 * side - 1).to(q.dtype))
+    if view.gate:
+        width = view.heads * (view.value_dim if view.gate.per == "element" else 1)
+        beside.append(3 * torch.randn(2, tokens, width).to(q.dtype))
     inputs = [x.clone().requires_grad_() for x in (q, k, v, *beside)]
     if view.slopes:
-        inputs.append(2.0 ** -torch.arange(1.0, view.heads + 1))
+        inputs.insert(3, 2.0 ** -torch.arange(1.0, view.heads + 1))
     if "page" in case:
         paged = importlib.import_module(f"{kernels.__package__}.paged")
-        return check_paged(paged, view, case, [x.detach() for x in inputs])
+        taken = inputs[:-1] if view.gate else inputs  # pages know no gate
+        return check_paged(paged, view, case, [x.detach() for x in taken])
     dout = drawn(view.heads, tokens, view.value_dim)
 
     real = reality(case, start, keys)  # (B, positions), None without padding
@@ -122,7 +132,8 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     for made in (got, want, plain):  # what padding gives is nobody's concern, but it is a number
         assert all(x.isfinite().all() for x in made)
         made[:2] = [x * rows[:, None, :, None] for x in made[:2]]
-    names = ["out", "dq", "dk", "dv", "dsinks"]
+    there = {"dsinks": view.sinks, "drelative": view.relative, "dgate": view.gate}
+    names = ["out", "dq", "dk", "dv", *(name for name, own in there.items() if own)]
     found: dict[str, float] = {}
     for name, x, y, z in zip(names, got, plain, want, strict=False):
         assert x.shape == z.shape, name
@@ -135,7 +146,8 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
             torch.library.opcheck(kernels.decode, (name, *inputs, bounds, real))
         else:
             counts = [(start + tokens - keys) % view.chunk] if view.chunk else counts
-            torch.library.opcheck(kernels.attention, ("attended", *inputs, bounds, counts))
+            keep = [True] if view.gate else []
+            torch.library.opcheck(kernels.attention, ("attended", *inputs, bounds, counts, *keep))
     return found
 
 
@@ -173,6 +185,9 @@ def check_paged(
         last = (cache.k, cache.v, *beside, cache.table, cache.lengths)
         torch.library.opcheck(kernels.attend, ("attended", q, *last))
     return found
+
+
+GATES = {"sigmoid": torch.sigmoid, "softplus": torch.nn.functional.softplus}
 
 
 def reality(case: dict[str, Any], start: int, keys: int) -> Tensor | None:
@@ -242,7 +257,11 @@ def definition(
     if tokens == 1 and view.chunk and "whole" not in case:
         key = start - start % view.chunk + torch.arange(keys)
     if view.slopes:
-        scores = scores - (beside[-1].to(q.dtype)[:, None, None] * (query - key))
+        scores = scores - (beside[0].to(q.dtype)[:, None, None] * (query - key))
+    if view.relative:
+        biases = beside[0].to(q.dtype)
+        here = 0 if view.causal else biases.shape[1] // 2  # the place of no distance
+        scores = scores + biases[:, (query - key + here).clamp(0, biases.shape[1] - 1)]
     hidden = torch.zeros(1, 1, tokens, keys, dtype=torch.bool)
     if tokens == 1 and view.window and "whole" not in case:
         key = start - (start - torch.arange(keys)) % keys
@@ -265,7 +284,11 @@ def definition(
     if view.sinks:
         column = beside[0].to(q.dtype)[None, :, None, None].expand(*scores.shape[:3], 1)
         scores = torch.cat((scores, column), dim=-1)
-    return scores.softmax(dim=-1)[..., :keys] @ v
+    out = scores.softmax(dim=-1)[..., :keys] @ v
+    if view.gate and "whole" not in case:
+        opened = GATES[view.gate.activation](beside[-1].to(q.dtype))
+        out = out * opened.view(*opened.shape[:2], view.heads, -1).transpose(1, 2)
+    return out
 
 
 if __name__ == "__main__":

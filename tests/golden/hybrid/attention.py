@@ -36,15 +36,16 @@ class Attention(nn.Module):
         q, k = self.q_norm(q), self.k_norm(k)
         if cache is not None:
             k, v = cache.append(k, v, step.start)
+        gate = self.gate_proj(x)  # (B, T, H)
         if (step.padding is None or step.spans is not None) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.causal(q, k, v, step.spans, step.padding)
+            out = kernels.causal(q, k, v, gate, step.spans, step.padding)
+            out = out.transpose(1, 2).flatten(2)
         else:
             out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
-        gate = torch.sigmoid(self.gate_proj(x))  # (B, T, H)
-        out = out.transpose(1, 2) * gate[..., None]  # (B, T, H, D)
-        return self.o_proj(out.flatten(2))
+            out = (out.transpose(1, 2) * torch.sigmoid(gate)[..., None]).flatten(2)
+        return self.o_proj(out)
 
     @staticmethod
     def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:

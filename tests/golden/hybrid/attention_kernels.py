@@ -22,6 +22,8 @@ own, place
          where the first row of a tile stands in what is as dense as out, and each row after it
 bounds   (B, 2, T), None where a row is one text: the slots where the text of each
          token opens and where it closes; padding is a text of its own
+gate     (B, T, H · E) or (B, T, H): `opened`, f(gate), multiplies the output
+plain    the output before that
 """
 
 from __future__ import annotations
@@ -50,9 +52,15 @@ def soften(s, top, total, scale: tl.constexpr):
     return p, keep, higher, total * keep + tl.sum(p, axis=1)
 
 
+@triton.jit
+def sigmoid(x):
+    """1 / (1 + e^−x), in float32."""
+    return 1.0 / (1.0 + tl.exp2(x.to(tl.float32) * -1.4426950408889634))
+
+
 @triton.jit(do_not_specialize=["tokens", "keys"])
 def causal_forward(
-    q_ptr, k_ptr, v_ptr, out_ptr, lse_ptr, bounds_ptr, tokens, keys,
+    q_ptr, k_ptr, v_ptr, gate_ptr, out_ptr, lse_ptr, plain_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
@@ -123,7 +131,12 @@ def causal_forward(
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
-    tl.store(out_ptr + own * 32 + place * 32 + d, acc / total[:, None], mask=real[:, None])
+    gate = tl.load(gate_ptr + own + place, mask=real[:, None], other=0.0)
+    opened = sigmoid(gate)
+    acc = acc / total[:, None]
+    tl.store(out_ptr + own * 32 + place * 32 + d, acc * opened, mask=real[:, None])
+    if plain_ptr is not None:  # a backward pass will ask for what was gated
+        tl.store(plain_ptr + own * 32 + place * 32 + d, acc, mask=real[:, None])
     tl.store(
         lse_ptr + tl.program_id(1).to(tl.int64) * tokens * 4 + row, top + tl.log2(total), mask=real
     )
@@ -131,7 +144,7 @@ def causal_forward(
 
 @triton.jit(do_not_specialize=["tokens", "keys"])
 def causal_backward_queries(
-    q_ptr, k_ptr, v_ptr, out_ptr, dout_ptr, lse_ptr, delta_ptr, dq_ptr, bounds_ptr, tokens, keys,
+    q_ptr, k_ptr, v_ptr, gate_ptr, dgate_ptr, dplain_ptr, out_ptr, dout_ptr, lse_ptr, delta_ptr, dq_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
@@ -163,6 +176,14 @@ def causal_backward_queries(
     q = tl.load(q_at + d, mask=real[:, None], other=0.0)
     dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     out = tl.load(out_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
+    gate = tl.load(gate_ptr + own + place, mask=real[:, None], other=0.0)
+    opened = sigmoid(gate)
+    dgate = tl.sum(out.to(tl.float32) * dout, axis=1)
+    tl.store(
+        dgate_ptr + own + place, dgate[:, None] * (opened * (1.0 - opened)), mask=real[:, None]
+    )
+    dout = (dout * opened).to(dout.dtype)
+    tl.store(dplain_ptr + own * 32 + place * 32 + d, dout, mask=real[:, None])
     delta = tl.sum(out.to(tl.float32) * dout, axis=1)
     at = tl.program_id(1).to(tl.int64) * tokens * 4
     tl.store(delta_ptr + at + row, delta, mask=real)
@@ -377,6 +398,11 @@ SMALL = Tiles(rows=16, keys=16, warps=4, stages=1)  # for float32
 def dense(x: Tensor) -> Tensor:
     """x with the numbers of a head one behind the other."""
     return x if x.stride(3) == 1 else x.contiguous()
+
+
+def given(*tensors: Tensor | None) -> list[Tensor]:
+    """Those that a kind of attention has."""
+    return [x for x in tensors if x is not None]
 
 
 def variants() -> list[Variant]:

@@ -14,18 +14,23 @@ import torch
 from torch import Tensor
 
 from . import attention_kernels as kernels
-from .attention_kernels import dense
+from .attention_kernels import dense, given
 from .decode_kernels import decode
 from .launch import NAMESPACE, launch, pieces
 
 
 def causal(
-    q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, padding: Tensor | None = None
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    gate: Tensor,
+    bounds: Tensor | None,
+    padding: Tensor | None = None,
 ) -> Tensor:
     """A token sees all before it: (B, 4, T, 32), (B, 1, S, 32), (B, 1, S, 32) → (B, 4, T, 32)."""
     if q.shape[2] == 1:
-        return decode("4x32", q, k, v, bounds, padding)
-    return attention("causal", q, k, v, bounds, [])[0]
+        return decode("4x32", q, k, v, gate.contiguous(), bounds, padding)
+    return attention("causal", q, k, v, gate.contiguous(), bounds, [], torch.is_grad_enabled())[0]
 
 
 class Kernels(NamedTuple):
@@ -34,6 +39,7 @@ class Kernels(NamedTuple):
     forward: Any
     backward_queries: Any
     backward_keys: tuple[Any, ...]
+    gate: Any = None  # its function, in PyTorch's operators
 
 
 KERNELS = {
@@ -41,6 +47,7 @@ KERNELS = {
         kernels.causal_forward,
         kernels.causal_backward_queries,
         (kernels.causal_backward_keys,),
+        gate=torch.sigmoid,
     ),
 }
 
@@ -51,24 +58,33 @@ def cut(kernel: Any, like: Tensor) -> kernels.Tiles:
 
 @torch.library.custom_op(f"{NAMESPACE}::attention", mutates_args=())
 def attention(
-    kind: str, q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, counts: list[int]
-) -> tuple[Tensor, Tensor]:
-    """The output and lse; `counts` are numbers of the call that only kernels of this kind take."""
+    kind: str,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    gate: Tensor | None,
+    bounds: Tensor | None,
+    counts: list[int],
+    keep: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The output, lse, and what was gated; only kernels of this kind take `counts`."""
     q, k, v = dense(q), dense(k), dense(v)
-    out, lse = _attention(kind, q, k, v, bounds, counts)
+    out, lse, plain = _attention(kind, q, k, v, gate, bounds, counts, keep)
     (batch, heads, rows), kernel = lse.shape, KERNELS[kind].forward
     tiles, numbers = cut(kernel, q), (q.shape[2], k.shape[2], *counts, *strides(q, k, v))
-    tensors = (q, k, v, out, lse, bounds)
+    kept = [] if gate is None else [plain if keep else None]
+    tensors = (q, k, v, *given(gate), out, lse, *kept, bounds)
     grid = (pieces(rows, tiles.rows), batch * heads)
     launch(kernel, grid, *tensors, *numbers, **tiles.options())
-    return out, lse
+    return out, lse, plain
 
 
 @attention.register_fake
-def _attention(kind, q, k, v, bounds, counts):
+def _attention(kind, q, k, v, gate, bounds, counts, keep):
     (batch, heads, tokens, _), kv_heads = q.shape, k.shape[1]
     lse = q.new_empty(batch, kv_heads, tokens * (heads // kv_heads), dtype=torch.float32)
-    return empty_like(q, v.shape[3]), lse
+    plain = empty_like(q, v.shape[3] if keep and gate is not None else 0)
+    return empty_like(q, v.shape[3]), lse, plain
 
 
 @torch.library.custom_op(f"{NAMESPACE}::attention_backward", mutates_args=())
@@ -78,44 +94,50 @@ def attention_backward(
     q: Tensor,
     k: Tensor,
     v: Tensor,
+    gate: Tensor | None,
     bounds: Tensor | None,
     counts: list[int],
     out: Tensor,
     lse: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     q, k, v = dense(q), dense(k), dense(v)
     dout = dout.transpose(1, 2).contiguous()
     dq, dk, dv = (empty_like(x, x.shape[3]) for x in (q, k, v))
     (batch, heads, rows), keys, delta = lse.shape, k.shape[2], torch.empty_like(lse)
     numbers = (bounds, q.shape[2], keys, *counts, *strides(q, k, v))
     kernel = KERNELS[kind].backward_queries
-    tiles, tensors = cut(kernel, q), (q, k, v, out, dout, lse, delta, dq)
+    gating = [] if gate is None else [gate, torch.empty_like(gate), torch.empty_like(dout)]
+    tiles, tensors = cut(kernel, q), (q, k, v, *gating, out, dout, lse, delta, dq)
     grid = (pieces(rows, tiles.rows), batch * heads)
     launch(kernel, grid, *tensors, *numbers, **tiles.options())
+    dout = gating[2] if gating else dout  # of what was gated
     tensors = (q, k, v, dout, lse, delta, dk, dv)
     for kernel in KERNELS[kind].backward_keys:
         tiles = cut(kernel, q)
         grid = (pieces(keys, tiles.keys), batch * heads)
         launch(kernel, grid, *tensors, *numbers, **tiles.options())
-    return dq, dk, dv
+    dgate = gating[1] if gating else q.new_empty(0)
+    return dq, dk, dv, dgate
 
 
 @attention_backward.register_fake
-def _attention_backward(kind, dout, q, k, v, bounds, counts, out, lse):
+def _attention_backward(kind, dout, q, k, v, gate, bounds, counts, out, lse):
     dq, dk, dv = (empty_like(x, x.shape[3]) for x in (q, k, v))
-    return dq, dk, dv
+    return dq, dk, dv, q.new_empty(0) if gate is None else torch.empty_like(gate)
 
 
 def _setup(ctx, inputs, output):
-    ctx.kind, *tensors, ctx.counts = inputs
+    ctx.kind, *tensors, ctx.counts, _ = inputs
     ctx.save_for_backward(*tensors, *output)
-    ctx.mark_non_differentiable(output[1])
+    ctx.mark_non_differentiable(*output[1:])
 
 
-def _gradients(ctx, dout, _):
-    *inputs, out, lse = ctx.saved_tensors
-    dq, dk, dv = attention_backward(ctx.kind, dout, *inputs, ctx.counts, out, lse)
-    return None, dq, dk, dv, None, None
+def _gradients(ctx, dout, *_):
+    *inputs, out, lse, plain = ctx.saved_tensors
+    out = out if inputs[3] is None else plain
+    dq, dk, dv, dgate = attention_backward(ctx.kind, dout, *inputs, ctx.counts, out, lse)
+    dgate = None if inputs[3] is None else dgate
+    return None, dq, dk, dv, dgate, None, None, None
 
 
 attention.register_autograd(_gradients, setup_context=_setup)

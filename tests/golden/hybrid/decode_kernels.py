@@ -24,7 +24,9 @@ from .attention_kernels import (
     SMALL,
     Tiles,
     dense,
+    given,
     multiply,
+    sigmoid,
     soften,
     tiled,
     variant,
@@ -91,7 +93,7 @@ def parts_4x32(
 
 
 @triton.jit(do_not_specialize=["parts"])
-def combine_4x32(part_ptr, part_lse_ptr, out_ptr, parts, PARTS: tl.constexpr):
+def combine_4x32(part_ptr, part_lse_ptr, gate_ptr, out_ptr, parts, PARTS: tl.constexpr):
     """What the parts of a row give together, each weighted by its sum."""
     row = tl.program_id(0).to(tl.int64)
     at = tl.arange(0, PARTS).to(tl.int64) * tl.num_programs(0) + row
@@ -102,7 +104,11 @@ def combine_4x32(part_ptr, part_lse_ptr, out_ptr, parts, PARTS: tl.constexpr):
     total = tl.maximum(tl.sum(weight, axis=0), 1.0e-30)
     d = tl.arange(0, 32)
     values = tl.load(part_ptr + at[:, None] * 32 + d, mask=there[:, None], other=0.0)
-    tl.store(out_ptr + row * 32 + d, tl.sum(values * weight[:, None], axis=0) / total)
+    value = tl.sum(values * weight[:, None], axis=0) / total
+    if gate_ptr is not None:
+        gate = tl.load(gate_ptr + row)
+        value *= sigmoid(gate)
+    tl.store(out_ptr + row * 32 + d, value)
 
 
 class Shape(NamedTuple):
@@ -111,10 +117,11 @@ class Shape(NamedTuple):
     parts: Any
     combine: Any
     scale: float
+    gate: Any = None  # its function, in PyTorch's operators
 
 
 SHAPES = {
-    "4x32": Shape(parts_4x32, combine_4x32, 0.1767766952966369),
+    "4x32": Shape(parts_4x32, combine_4x32, 0.1767766952966369, gate=torch.sigmoid),
 }
 TILES = {  # for numbers of 16 bits
     "sm_80": {
@@ -135,7 +142,13 @@ PARTS = 64  # of one row's keys at most
 
 @torch.library.custom_op(f"{NAMESPACE}::attention_decode", mutates_args=())
 def decode(
-    shape: str, q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, padding: Tensor | None
+    shape: str,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    gate: Tensor | None,
+    bounds: Tensor | None,
+    padding: Tensor | None,
 ) -> Tensor:
     """(B, H, 1, D), (B, K, S, D), (B, K, S, E) → (B, H, 1, E); padding covers every position."""
     own = SHAPES[shape]
@@ -155,13 +168,13 @@ def decode(
     steps = (*q.stride()[:2], *k.stride()[:3], *v.stride()[:3])
     launch(own.parts, grid, *tensors, keys, share, start, *steps, **tiles.options())
     out = q.new_empty(batch, heads, 1, width)
-    tensors = (part, part_lse, out)
+    tensors = (part, part_lse, *given(gate), out)
     launch(own.combine, (batch * heads,), *tensors, parts, PARTS=PARTS, num_warps=8)
     return out
 
 
 @decode.register_fake
-def _decode(shape, q, k, v, bounds, padding):
+def _decode(shape, q, k, v, gate, bounds, padding):
     return q.new_empty(*q.shape[:3], v.shape[3])
 
 
@@ -180,7 +193,7 @@ def _setup(ctx, inputs, output):
 
 def _gradients(ctx, dout):
     """Written out for one token: who trains has many at a time."""
-    q, k, v, _, padding, out = ctx.saved_tensors
+    q, k, v, gate, _, padding, out = ctx.saved_tensors
     own, (batch, kv_heads, keys, _) = SHAPES[ctx.shape], k.shape
     rows, out, dout = (x.reshape(batch, kv_heads, -1, x.shape[3]).float() for x in (q, out, dout))
     scores = rows @ k.float().mT * own.scale  # (B, K, H / K, S)
@@ -189,14 +202,22 @@ def _gradients(ctx, dout):
         slots = start - (start - torch.arange(keys, device=q.device)) % keys
         scores = scores.masked_fill(~padding[:, None, None, slots], float("-inf"))
     lse = scores.logsumexp(dim=-1, keepdim=True)
-    p, delta = (scores - lse).exp(), (dout * out).sum(dim=-1, keepdim=True)
+    dgate, p = None, (scores - lse).exp()
+    if gate is not None:
+        out = p @ v.float()  # what was gated
+        gates = gate.view(batch, kv_heads, rows.shape[2], -1).float()  # of each number, or head
+        opened = own.gate(gates)
+        slope = opened * (1 - opened) if own.gate is torch.sigmoid else torch.sigmoid(gates)
+        dgate = (dout * out * slope).sum_to_size(gates.shape).view_as(gate).to(gate.dtype)
+        dout = dout * opened
+    delta = (dout * out).sum(dim=-1, keepdim=True)
     ds = p * (dout @ v.float().mT - delta) * own.scale
     dq, dk, dv = (
         (ds @ k.float()).view_as(q).to(q.dtype),
         (ds.mT @ rows).to(k.dtype),
         (p.mT @ dout).to(v.dtype),
     )
-    return None, dq, dk, dv, None, None
+    return None, dq, dk, dv, dgate, None, None
 
 
 decode.register_autograd(_gradients, setup_context=_setup)

@@ -141,10 +141,11 @@ class Kind(NamedTuple):
     combine: Any
     window: int = 1 << 30
     chunk: int = 1 << 30
+    gated: bool = False  # in the model; who asks for pages multiplies by the gate afterwards
 
 
 KINDS = {
-    "causal": Kind(causal_paged, parts_paged_4x32, SHAPES["4x32"].combine),
+    "causal": Kind(causal_paged, parts_paged_4x32, SHAPES["4x32"].combine, gated=True),
 }
 TILES = {  # for numbers of 16 bits
     "sm_80": {
@@ -188,7 +189,7 @@ def attend(kind: str, q: Tensor, k: Tensor, v: Tensor, table: Tensor, lengths: T
     tensors = (q, k, v, part, part_lse, *last)
     numbers = (table.shape[1], own.window, own.chunk, *q.stride()[:2], *steps)
     launch(kernel, grid, *tensors, *numbers, **options)
-    tensors = (part, part_lse, out)
+    tensors = (part, part_lse, *([None] if own.gated else []), out)
     launch(own.combine, (batch * heads,), *tensors, parts, PARTS=PARTS, num_warps=8)
     return out
 

@@ -41,6 +41,13 @@ blocks:
     mixer: {{type: attention, heads: 2, head_dim: 16, chunk: 8, softcap: 3.0}}
   slopes:
     mixer: {{type: attention, heads: 2, head_dim: 16, alibi: {{max_bias: 8.0}}}}
+  related:
+    mixer: {{type: attention, heads: 2, head_dim: 16, relative_bias: {{max_distance: 5}}}}
+  gated:
+    mixer: {{type: attention, heads: 3, kv_heads: 1, head_dim: 16, gate: {{per: element}}}}
+  gated_heads:
+    extends: sliding
+    mixer: {{gate: {{activation: softplus, per: head}}, window: 4}}
 layers: {layers}
 head: {{tied: true}}
 """
@@ -53,7 +60,8 @@ def put(folder: Path, name: str, layers: str) -> Package:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Package:
-    return put(tmp_path_factory.mktemp("timed"), "timed", "causal, sliding, capped, slopes")
+    layers = "causal, sliding, capped, slopes, related, gated, gated_heads"
+    return put(tmp_path_factory.mktemp("timed"), "timed", layers)
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,58 @@ blocks:
 layers: sliding, global
 head: {tied: true}
 """
+RELATIVE = """
+archspec: 1
+name: relative
+vocab_size: 64
+hidden_size: 32
+context_length: 64
+blocks:
+  distant:
+    mixer:
+      type: attention
+      heads: 4
+      kv_heads: 2
+      head_dim: 16
+      relative_bias: {buckets: 6, max_distance: 9}
+  near:
+    mixer:
+      type: attention
+      heads: 3
+      head_dim: 16
+      relative_bias: {max_distance: 5, shared: false}
+layers: 2 x distant, near
+head: {tied: true}
+"""
+GATED = """
+archspec: 1
+name: gated
+vocab_size: 64
+hidden_size: 32
+context_length: 64
+blocks:
+  sliding:
+    mixer:
+      type: attention
+      heads: 4
+      kv_heads: 2
+      head_dim: 16
+      window: 5
+      sinks: true
+      gate: {activation: sigmoid, per: element, bias: true}
+  global:
+    mixer:
+      type: attention
+      heads: 3
+      kv_heads: 1
+      head_dim: 12
+      gate: {activation: softplus, per: head}
+  plain:
+    mixer: {type: attention, heads: 2, head_dim: 16}
+layers: sliding, global, plain
+head: {tied: true}
+"""
+SPECS = {"small": SMALL, "relative": RELATIVE, "gated": GATED}
 TOKENS = 20
 IDS = torch.arange(2 * TOKENS).view(2, TOKENS)
 LEFT = torch.ones(2, TOKENS, dtype=torch.long)
@@ -43,7 +95,7 @@ class Padded(Reading):
 
     def __init__(self, name: str, builder: Builder, monkeypatch: pytest.MonkeyPatch):
         path = ROOT / f"examples/{name}.yaml"
-        text = path.read_text(encoding="utf-8") if path.exists() else SMALL
+        text = path.read_text(encoding="utf-8") if path.exists() else SPECS[name]
         super().__init__(archspec.loads(text))
         package = builder.load(text)
         torch.manual_seed(0)
@@ -82,7 +134,7 @@ def padded(
 
 
 @pytest.mark.parametrize("mask", [LEFT, BOTH], ids=["left", "both"])
-@pytest.mark.parametrize("padded", ["small", "encoder"], indirect=True)
+@pytest.mark.parametrize("padded", ["small", "encoder", "relative", "gated"], indirect=True)
 def test_padding_on_either_side(padded: Padded, mask: Tensor) -> None:
     padded.agrees(lambda: padded.read(mask))
 
@@ -94,7 +146,7 @@ def test_a_padded_source(padded: Padded) -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("mask", [LEFT, BOTH], ids=["left", "both"])
-@pytest.mark.parametrize("padded", ["small"], indirect=True)
+@pytest.mark.parametrize("padded", SPECS, indirect=True)
 def test_a_padded_text_goes_on(padded: Padded, mask: Tensor) -> None:
     """After padding on the right there is a gap in the text, which two bounds do not describe."""
 
@@ -108,7 +160,7 @@ def test_a_padded_text_goes_on(padded: Padded, mask: Tensor) -> None:
     padded.agrees(read)
 
 
-@pytest.mark.parametrize("padded", ["small"], indirect=True)
+@pytest.mark.parametrize("padded", SPECS, indirect=True)
 def test_padding_leaves_the_graph_whole(padded: Padded) -> None:
     compiled = torch.compile(padded.model, fullgraph=True, backend="aot_eager")
     found = compiled(IDS, attention_mask=LEFT)

@@ -43,11 +43,11 @@ class Definition:
         return not self.has.isdisjoint(("causal", "relative"))
 
     @property
-    def first(self) -> str:
-        """The expression for the distance that a learned bias begins with."""
+    def from_first(self) -> str:
+        """The expression for a distance counted from the first that has a learned bias."""
         if self.mixed:
-            return "(0 if causal else 1 - q.shape[2])"
-        return "0" if "causal" in self.has else "1 - q.shape[2]"
+            return "(distance + (0 if causal else relative.shape[1] // 2))"
+        return "distance" if "causal" in self.has else "(distance + relative.shape[1] // 2)"
 
     @property
     def hidden(self) -> str:

@@ -126,7 +126,14 @@ class RelativeView:
 
     function: Distances
     both: bool
+    distances: int
     arguments: str
+
+    @property
+    def drawn(self) -> str:
+        """How many numbers a head has in the selftest."""
+        count = f"min(TOKENS, {self.distances})"
+        return f"2 * {count} - 1" if self.both else count
 
     @property
     def call(self) -> str:

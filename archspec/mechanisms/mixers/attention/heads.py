@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from archspec.mechanisms.mixers.attention.gating import Gating
+from archspec.mechanisms.mixers.attention.joins import Capped, Join, Sloped
+from archspec.mechanisms.mixers.attention.relative import Related
 from archspec.mechanisms.mixers.attention.tiles import Tiles, decode_tiles
 
 SLAB = 256
@@ -40,6 +43,11 @@ class Heads:
     softcap: float | None
     sinks: bool
     slopes: bool
+    relative: int | None = field(default=None, kw_only=True)
+    """How many distances have a learned bias, that of none included; where there are such."""
+
+    gate: Gating | None = field(default=None, kw_only=True)
+    """What multiplies the output, where kernels do that."""
 
     @property
     def group(self) -> int:
@@ -90,9 +98,31 @@ class Heads:
         return "d" if self.value_dim == self.head_dim else "e"
 
     @property
+    def join(self) -> Join:
+        """What joins a product, for one new token."""
+        return self._join("query_head", "", False)
+
+    def _join(self, query_head: str, place: str, both: bool) -> Join:
+        if self.softcap is not None:
+            return Capped(self.scale, self.softcap)
+        if self.slopes:
+            return Sloped(self.to_bits, query_head)
+        if self.relative is not None:
+            return Related(self.relative, self.to_bits, query_head, place, both)
+        return Join()
+
+    @property
     def plain(self) -> bool:
         """Whether a score is a product and nothing else, so that its factor joins the softmax."""
-        return self.softcap is None and not self.slopes
+        return not self.join.score()
+
+    def factor(self, zone: str = "") -> float:
+        """What the softmax multiplies scores by."""
+        return 1.0 if self.join.score(zone) else self.to_bits
+
+    def exponent(self, zone: str = "") -> str:
+        """The expression for scores as exponents of two."""
+        return "s" if self.join.score(zone) else f"s * {self.to_bits}"
 
     @property
     def to_bits(self) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from archspec.codegen.files import SharedFile
+from archspec.mechanisms.mixers.attention.additions import Additions
 from archspec.mechanisms.mixers.attention.heads import Heads
 from archspec.mechanisms.mixers.attention.kernels import KernelView
 from archspec.mechanisms.mixers.attention.tiles import TARGETS
@@ -62,11 +63,21 @@ class Beside:
 
     sinks: bool
     slopes: bool
+    relative: bool = False
+    gate: bool = False
 
     @property
     def names(self) -> list[str]:
         """Their names."""
-        return ["sinks"] * self.sinks + ["slopes"] * self.slopes
+        return ["sinks"] * self.sinks + self._in_scores + ["gate"] * self.gate
+
+    @property
+    def _in_scores(self) -> list[str]:
+        return ["slopes"] * self.slopes + ["relative"] * self.relative
+
+    def place(self, name: str) -> int:
+        """Which of an operator's tensors has that name: queries, keys and values come first."""
+        return 3 + self.names.index(name)
 
     @property
     def any(self) -> bool:
@@ -91,12 +102,13 @@ class Beside:
     @property
     def in_scores(self) -> str:
         """Those that scores are made with."""
-        return "*given(slopes), " if self.slopes else ""
+        return f"*given({', '.join(self._in_scores)}), " if self._in_scores else ""
 
     @property
     def joining(self) -> str:
-        """Those that join a softmax whose scores are ready."""
-        return "*given(sinks), " if self.sinks else ""
+        """Those that join a softmax whose scores are ready, or what it gives."""
+        names = ["sinks"] * self.sinks + ["gate"] * self.gate
+        return f"*given({', '.join(names)}), " if names else ""
 
     @property
     def all_sinks(self) -> str:
@@ -106,28 +118,43 @@ class Beside:
     @property
     def gradient(self) -> str:
         """What the backward pass gives beside dq, dk and dv."""
-        return ", _sinks_gradient(sinks, lse, delta)" if self.sinks else ""
+        sinks = ", _sinks_gradient(sinks, lse, delta)" if self.sinks else ""
+        return sinks + ", drelative" * self.relative + ", dgate" * self.gate
+
+    @property
+    def learning(self) -> list[str]:
+        """Those that have a gradient."""
+        return [name for name in self.names if name != "slopes"]
+
+    @property
+    def learned(self) -> str:
+        """The names of their gradients."""
+        return "".join(f", d{name}" for name in self.learning)
 
     @property
     def fake_gradient(self) -> str:
         """The same by its shape alone."""
-        return ", q.new_empty(0) if sinks is None else torch.empty_like(sinks)" * self.sinks
+        text = ", q.new_empty(0) if {0} is None else torch.empty_like({0})"
+        return "".join(text.format(name) for name in self.learning)
 
     @property
     def gradients(self) -> str:
         """Their gradients in the order of the parameters."""
-        found = ["dsinks"] * self.sinks + ["None"] * self.slopes
+        found = ("None" if name == "slopes" else f"d{name}" for name in self.names)
         return "".join(f"{name}, " for name in found)
 
     @property
     def gradient_types(self) -> str:
         """The types of what the backward pass gives."""
-        return ", ".join(["Tensor"] * (3 + self.sinks))
+        return ", ".join(["Tensor"] * (3 + len(self.learning)))
 
     def of(self, kind: KernelView) -> str:
         """What a kind passes."""
         own = {"sinks": kind.sinks, "slopes": kind.slopes}
-        return "".join(f"{name if own[name] else 'None'}, " for name in self.names)
+        own |= {"relative": kind.related, "gate": kind.gate}
+        passed = {name: f"{name}.contiguous()" for name in ("relative", "gate")}
+        found = (passed.get(name, name) if own[name] else "None" for name in self.names)
+        return "".join(f"{name}, " for name in found)
 
 
 class Computing(Protocol):
@@ -145,6 +172,13 @@ def kernel_context(views: Sequence[Computing]) -> dict[str, Any]:
     decodes = shape_names([kernel.shape for kernel in names if kernel.decodes])
     paged = {kernel: name for kernel, name in names.items() if kernel.paged}
     paged_shapes = {kernel.shape for kernel in paged}
+    beside = Beside(
+        sinks=any(k.sinks for k in names),
+        slopes=any(k.slopes for k in names),
+        relative=any(k.related for k in names),
+        gate=any(k.gate for k in names),
+    )
+    learned = tuple((name, beside.place(name)) for name in beside.learning)
     return {
         "paged": [(name, kernel) for kernel, name in paged.items()],
         "paged_shapes": [(name, shape) for shape, name in decodes.items() if shape in paged_shapes],
@@ -156,7 +190,11 @@ def kernel_context(views: Sequence[Computing]) -> dict[str, Any]:
         "decodes": [(name, shape) for shape, name in decodes.items()],
         "decode_names": decodes,
         "targets": TARGETS,
-        "beside": Beside(any(k.sinks for k in names), any(k.slopes for k in names)),
+        "beside": beside,
+        "beside_in_pages": replace(beside, relative=False, gate=False),
+        "more": Additions(beside.relative, beside.gate, learned),
+        "activations": {k.gate.activation for k in names if k.gate},
+        "gating": any(kernel.gate for kernel in paged),
         "slabs": ", KERNELS[kind].slabs" if any(kernel.slabs > 1 for kernel in names) else "",
         "wide": any(len(kernel.by_key) > 1 for kernel in names),
         "capping": any(kernel.softcap for kernel in names),
@@ -193,6 +231,17 @@ def _legend(kernels: list[KernelView]) -> list[str]:
         lines += ["x_own    the columns of x that a program sums, where x is too wide for one"]
     if any(kernel.chunk for kernel in kernels):
         lines += ["phase    how far into its chunk the first key stands"]
+    if any(kernel.related for kernel in kernels):
+        lines += [
+            "far      the distance from which on all have one bias: `behind` for keys so far back,",
+            "         `ahead` for keys so far ahead; every bias is counted from `behind`",
+            "biases   where those of the head of a row stand, that of no distance first",
+        ]
+    if any(kernel.gate for kernel in kernels):
+        lines += [
+            "gate     (B, T, H · E) or (B, T, H): `opened`, f(gate), multiplies the output",
+            "plain    the output before that",
+        ]
     if any(kernel.prefix for kernel in kernels):
         lines += [
             "prefix   so many tokens at the start of a text see each other both ways",
@@ -243,9 +292,11 @@ def _labels(found: list[Shape], labels: Sequence[Callable[[Shape], str]]) -> lis
 _LABELS_OF_HEADS: tuple[Callable[[Heads], str], ...] = (
     lambda k: f"_{k.heads}x{k.head_dim}",
     lambda k: f"_{k.heads}x{k.head_dim}_{k.kv_heads}x{k.value_dim}",
+    lambda k: f"_{k.heads}x{k.head_dim}" + "_relative" * bool(k.relative) + "_gated" * bool(k.gate),
 )
 _LABELS: tuple[Callable[[KernelView], str], ...] = (
     lambda k: "",
+    lambda k: "_gated" * bool(k.gate),
     lambda k: f"_{k.reach}",
     *_LABELS_OF_HEADS,
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 
 from archspec.mechanisms.mixers.attention.heads import Heads
+from archspec.mechanisms.mixers.attention.joins import Join
 from archspec.mechanisms.mixers.attention.ranges import Ranges, View, key_ranges, row_ranges
+from archspec.mechanisms.mixers.attention.relative import Related, related_keys, related_rows
 from archspec.mechanisms.mixers.attention.tiles import Tiles, tiles
 
 NARROW = 128
@@ -64,12 +66,14 @@ class KernelView(Heads):
     @property
     def by_keys(self) -> Ranges:
         """The loops over the keys of a tile of rows."""
+        if self.relative is not None:
+            return related_keys(self._view, self.relative)
         return key_ranges(self._view)
 
     @property
     def paged(self) -> bool:
         """Whether its keys may lie in pages."""
-        return self.causal and self.decodes and not self.prefix
+        return self.causal and self.decodes and not self.prefix and self.relative is None
 
     @property
     def in_pages(self) -> Ranges:
@@ -89,6 +93,8 @@ class KernelView(Heads):
     @property
     def by_rows(self) -> Ranges:
         """The loops over the rows that see a tile of keys."""
+        if self.relative is not None:
+            return related_rows(self._view, self.relative)
         return row_ranges(self._view)
 
     @property
@@ -102,9 +108,20 @@ class KernelView(Heads):
         return f"head * {self.group} + member" if self.group > 1 else "head"
 
     @property
+    def join(self) -> Join:
+        """What joins a product."""
+        place = "last" if self.causal else "token" if self.group > 1 else "row"
+        return self._join(self.query_head, place, not self.causal)
+
+    @property
+    def related(self) -> Related | None:
+        """The learned biases, where there are such."""
+        return self.join if isinstance(self.join, Related) else None
+
+    @property
     def extra(self) -> str:
         """Pointers beside queries, keys and values."""
-        return "sinks_ptr, " if self.sinks else "slopes_ptr, " if self.slopes else ""
+        return "sinks_ptr, " if self.sinks else self.join.pointers()
 
     @property
     def counted(self) -> str:
@@ -128,6 +145,7 @@ class KernelView(Heads):
         if self.softcap:
             product = f"{self.softcap:g} tanh({product} / {self.softcap:g})"
         product += " − slope · distance" if self.slopes else ""
+        product += " + bias of the distance" if self.related else ""
         return f"{product}, sinks" if self.sinks else product
 
     @property
@@ -144,15 +162,26 @@ class KernelView(Heads):
     @property
     def tensors_typed(self) -> str:
         """Tensors beside queries, keys and values, as parameters."""
-        return "sinks: Tensor, " if self.sinks else "slopes: Tensor, " if self.slopes else ""
+        there = {"sinks": self.sinks, "slopes": self.slopes}
+        there |= {"relative": self.related, "gate": self.gate}
+        return "".join(f"{name}: Tensor, " for name, own in there.items() if own)
 
     def forward(self, target: str) -> Tiles:
         """The tiles of the forward pass."""
-        return tiles("forward", target, self.head_dim, self.value_dim)
+        return self._tiles("forward", target)
 
     def backward_queries(self, target: str) -> Tiles:
         """The tiles of the gradients of queries."""
-        return tiles("backward_queries", target, self.head_dim, self.value_dim)
+        return self._tiles("backward_queries", target)
+
+    def _tiles(self, kernel: str, target: str) -> Tiles:
+        """Of a kernel over rows, smaller where biases or a gate take registers beside it."""
+        more = "related" if self.related else "gated" if self.gate else ""
+        return tiles(kernel, target, self.head_dim, self.value_dim, more)
+
+    def backward_biases(self, target: str) -> Tiles:
+        """The tiles of the gradients of biases: as many rows as keys."""
+        return tiles("backward_biases", target, self.head_dim, self.value_dim)
 
     @property
     def by_key(self) -> tuple[Gradients, ...]:

@@ -56,6 +56,11 @@ class RelativeBias(Strict):
         each = 2 if causal else 4
         return range(each, each * self.max_distance, 2)
 
+    @property
+    def distances(self) -> int:
+        """How many distances of a side are told apart, that of none included."""
+        return self.max_distance + (1 if self.buckets else 0)
+
     def rows(self, causal: bool) -> int:
         """How many numbers a head has."""
         return self.buckets or self.max_distance * (1 if causal else 2)

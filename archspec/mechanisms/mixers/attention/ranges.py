@@ -86,6 +86,9 @@ class Loop:
     ragged: bool = False
     """Its last tile may have rows that do not exist; what is masked has that too."""
 
+    zone: str = ""
+    """How far its keys are from its rows, where a bias follows from that."""
+
 
 @dataclass(frozen=True)
 class Ranges:

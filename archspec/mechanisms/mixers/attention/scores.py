@@ -87,12 +87,12 @@ def relative(a: Attention) -> RelativeView | None:
         return None
     table = 'step.tables["relative_bias"]' if own.shared else "self.relative_bias.weight"
     count = "step.start + tokens" if a.causal else "tokens"
-    arguments = f"{table}, {count}"
+    arguments = f"{table}, min({count}, {own.distances})"
     if own.buckets:
         near = own.buckets // (2 if a.causal else 4)
         arguments += f", near={near}, furthest={own.max_distance}"
     kind = "buckets" if own.buckets else "each"
-    return RelativeView(Distances(kind), not a.causal, arguments)
+    return RelativeView(Distances(kind), not a.causal, own.distances, arguments)
 
 
 def slopes(alibi: Alibi, heads: int, scale: float) -> str:

@@ -22,10 +22,14 @@ class Tiles:
     stages: int
 
 
-def tiles(kernel: str, target: str, head_dim: int, value_dim: int) -> Tiles:
-    """The tiles of a kernel by the first width in its table that has room for both heads."""
-    widest = max(head_dim, value_dim)
-    return _TABLES[target][kernel][next((w for w in _WIDTHS if widest <= w), _WIDTHS[-1])]
+def tiles(kernel: str, target: str, head_dim: int, value_dim: int, more: str = "") -> Tiles:
+    """The tiles of a kernel by the first width in its table that has room for both heads.
+
+    A kernel that does `more` has a table of its own where that takes too many registers.
+    """
+    widest, tables = max(head_dim, value_dim), _TABLES[target]
+    table = tables.get(f"{kernel}_{more}", tables[kernel])
+    return table[next((w for w in _WIDTHS if widest <= w), _WIDTHS[-1])]
 
 
 def decode_tiles(target: str, group: int, width: int) -> Tiles:
@@ -71,8 +75,36 @@ _SM_80 = _tables(
         Tiles(64, 32, 8, 2),
         Tiles(16, 32, 8, 2),
     ],
+    backward_biases=[
+        Tiles(64, 64, 4, 2),
+        Tiles(64, 64, 8, 2),
+        Tiles(32, 32, 4, 2),
+        Tiles(32, 32, 8, 2),
+        Tiles(16, 16, 4, 2),
+    ],
 )
 _SM_90 = _tables(
+    forward_related=[
+        Tiles(128, 64, 8, 3),
+        Tiles(128, 32, 8, 3),
+        Tiles(128, 64, 8, 2),
+        Tiles(64, 32, 8, 2),
+        Tiles(64, 32, 8, 2),
+    ],
+    backward_queries_related=[
+        Tiles(128, 64, 8, 2),
+        Tiles(128, 32, 8, 2),
+        Tiles(64, 64, 8, 2),
+        Tiles(64, 32, 8, 2),
+        Tiles(64, 16, 8, 2),
+    ],
+    backward_queries_gated=[
+        Tiles(128, 64, 8, 2),
+        Tiles(128, 64, 8, 2),
+        Tiles(64, 64, 8, 2),
+        Tiles(64, 32, 8, 2),
+        Tiles(64, 16, 8, 2),
+    ],
     forward=[
         Tiles(128, 128, 8, 2),
         Tiles(128, 64, 8, 3),
@@ -100,6 +132,13 @@ _SM_90 = _tables(
         Tiles(64, 128, 8, 2),
         Tiles(32, 128, 8, 2),
         Tiles(32, 64, 8, 2),
+    ],
+    backward_biases=[
+        Tiles(64, 64, 4, 2),
+        Tiles(64, 64, 4, 2),
+        Tiles(64, 64, 8, 2),
+        Tiles(64, 64, 8, 1),
+        Tiles(32, 32, 8, 1),
     ],
 )
 _GFX942 = _tables(
@@ -130,6 +169,13 @@ _GFX942 = _tables(
         Tiles(32, 32, 4, 1),
         Tiles(32, 32, 4, 1),
         Tiles(16, 32, 4, 1),
+    ],
+    backward_biases=[
+        Tiles(64, 64, 4, 1),
+        Tiles(32, 32, 4, 1),
+        Tiles(32, 32, 4, 1),
+        Tiles(32, 32, 4, 1),
+        Tiles(16, 16, 4, 1),
     ],
 )
 _SM_100 = _SM_90 | {

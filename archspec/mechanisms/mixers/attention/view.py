@@ -6,6 +6,8 @@ from archspec.codegen.rotary import turn
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers.attention.definition import check_context
 from archspec.mechanisms.mixers.attention.functions import ATTEND, Attend, Core, shared
+from archspec.mechanisms.mixers.attention.gating import Gating
+from archspec.mechanisms.mixers.attention.heads import SLAB
 from archspec.mechanisms.mixers.attention.hopper import HOPPER_KERNELS
 from archspec.mechanisms.mixers.attention.kernel_files import KERNEL_FILES
 from archspec.mechanisms.mixers.attention.kernels import KernelView
@@ -89,13 +91,16 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         cache=_cache(a) if site.decodes and a.is_causal() and not a.shared_keys else None,
         kept_of="source_length" if across else "max_length",
         function=Attend(_kind(a), core),
-        kernel=None if a.relative_bias or a.select else _kernel(a, Attend(_kind(a), core), site),
+        kernel=None if a.select else _kernel(a, Attend(_kind(a), core), site),
     )
 
 
 def _kernel(a: Attention, function: Attend, site: Site) -> KernelView:
+    kind = function.name.removeprefix("attend_")
+    if a.relative_bias:
+        kind = f"{'causal' if a.causal else 'bidirectional'}_relative"
     return KernelView(
-        kind=function.name.removeprefix("attend_"),
+        kind=kind,
         heads=a.heads,
         kv_heads=a.key_heads,
         head_dim=a.head_dim,
@@ -107,6 +112,8 @@ def _kernel(a: Attention, function: Attend, site: Site) -> KernelView:
         softcap=a.softcap,
         sinks=a.sinks,
         slopes=a.alibi is not None,
+        relative=a.relative_bias.distances if a.relative_bias else None,
+        gate=_gating(a),
         prefix=a.prefix,
         decodes=site.decodes and a.is_causal(),
     )
@@ -116,6 +123,13 @@ def _bounds(a: Attention) -> str:
     if a.source == "encoder":
         return "step.source_bounds"
     return "step.spans" if a.causal else "step.bounds"
+
+
+def _gating(a: Attention) -> Gating | None:
+    """The gate that kernels compute: none where programs share the columns of an output."""
+    if a.gate is None or max(a.head_dim, a.value_width) > SLAB:
+        return None
+    return Gating(a.gate.per, a.gate.activation)
 
 
 def _kind(a: Attention) -> str:

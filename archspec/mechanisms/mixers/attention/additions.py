@@ -1,0 +1,136 @@
+"""What learned biases and gates add to attention's operators: fragments of their template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archspec.mechanisms.mixers.attention.kernels import KernelView
+
+Lines = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Additions:
+    """Of all kinds of a package together; `learned` are names and places of tensors that learn."""
+
+    relative: bool
+    gate: bool
+    learned: tuple[tuple[str, int], ...]
+
+    @property
+    def keep_typed(self) -> str:
+        """A parameter: whether a backward pass will ask for what was gated."""
+        return ", keep: bool" if self.gate else ""
+
+    @property
+    def keep(self) -> str:
+        """The same, passed on."""
+        return ", keep" if self.gate else ""
+
+    @property
+    def keeps(self) -> str:
+        """The same, as it is decided."""
+        return ", torch.is_grad_enabled()" if self.gate else ""
+
+    @property
+    def results(self) -> str:
+        """What the forward pass gives."""
+        return "out, lse, plain" if self.gate else "out, lse"
+
+    @property
+    def result_types(self) -> str:
+        """Their types."""
+        return ", ".join(["Tensor"] * (3 if self.gate else 2))
+
+    @property
+    def said(self) -> str:
+        """What they are, for a docstring."""
+        if self.gate:
+            return "The output, lse, and what was gated; only kernels of this kind take `counts`."
+        return (
+            "The output and lse; `counts` are numbers of the call that only kernels of this kind"
+            " take."
+        )
+
+    @property
+    def made(self) -> Lines:
+        """Before room for them is given."""
+        width = "v.shape[3] if keep and gate is not None else 0"
+        return (f"plain = empty_like(q, {width})",) if self.gate else ()
+
+    @property
+    def before_launch(self) -> Lines:
+        """Before the forward kernel: it stores what was gated where that is asked for."""
+        return ("kept = [] if gate is None else [plain if keep else None]",) if self.gate else ()
+
+    @property
+    def kept(self) -> str:
+        """The argument of that kernel."""
+        return "*kept, " if self.gate else ""
+
+    def from_gluon(self, call: str) -> str:
+        """The results, of a kernel that has no gate."""
+        return f"_gated(KERNELS[kind].gate, *{call}, gate, keep)" if self.gate else call
+
+    @property
+    def fields(self) -> Lines:
+        """Of the kernels of one kind."""
+        gate = ("gate: Any = None  # its function, in PyTorch's operators",)
+        relative = ("backward_biases: Any = None", "sides: int = 1  # of a token that have keys")
+        return (gate if self.gate else ()) + (relative if self.relative else ())
+
+    def values(self, name: str, kind: KernelView) -> Lines:
+        """What a kind has there."""
+        found = (f"gate={kind.gate.in_torch}",) if kind.gate else ()
+        if kind.related:
+            kernel = f"backward_biases=kernels.{name}_backward_biases"
+            found += (kernel, f"sides={kind.related.sides}")
+        return found
+
+    @property
+    def before_rows(self) -> Lines:
+        """Before the kernel that goes over rows: room for what it gives beside dq and delta."""
+        found: Lines = ()
+        if self.gate:
+            made = "[gate, torch.empty_like(gate), torch.empty_like(dout)]"
+            found += (f"gating = [] if gate is None else {made}",)
+        if self.relative:
+            made = "lse.new_empty(KERNELS[kind].sides, *lse.shape)"
+            found += (f"far = None if relative is None else {made}",)
+        return found
+
+    @property
+    def gating(self) -> str:
+        """The arguments of that kernel for a gate, its gradient, and dout of what was gated."""
+        return "*gating, " if self.gate else ""
+
+    @property
+    def far(self) -> str:
+        """Its argument for the sums of far pairs."""
+        return ", *given(far)" if self.relative else ""
+
+    @property
+    def after_rows(self) -> Lines:
+        """After it."""
+        return ("dout = gating[2] if gating else dout  # of what was gated",) if self.gate else ()
+
+    @property
+    def after_keys(self) -> Lines:
+        """After the kernels that go over keys."""
+        relative = ("drelative = _relative_gradient(kind, tensors[:-2], far, numbers)",)
+        gate = ("dgate = gating[1] if gating else q.new_empty(0)",)
+        return (relative if self.relative else ()) + (gate if self.gate else ())
+
+    @property
+    def as_learned(self) -> Lines:
+        """No gradient for what a kind does not have."""
+        found: Lines = ()
+        for name, place in self.learned:
+            found += (f"d{name} = None if inputs[{place}] is None else d{name}",)
+        return found
+
+    @property
+    def ungated(self) -> str:
+        """The expression for what was gated, or else the output."""
+        gate = dict(self.learned).get("gate")
+        return "out" if gate is None else f"out if inputs[{gate}] is None else plain"

@@ -1,0 +1,131 @@
+"""Learned biases and gates in whole models: kernels give what the model gives without them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+import torch
+from conftest import ROOT, Builder, small_text
+from measure import drawn
+from reading import Reading
+from torch import Tensor, nn
+
+import archspec
+
+SPECS = {
+    "hybrid": ROOT / "examples/hybrid.yaml",
+    "encoder-decoder": ROOT / "examples/encoder-decoder.yaml",
+    "given-states": ROOT / "examples/given-states.yaml",
+    "qwen3-next": ROOT / "gallery/qwen3-next-80b-a3b.yaml",
+}
+IDS = torch.arange(26).view(2, 13)
+
+
+class Model(Reading):
+    """A model and its package."""
+
+    def __init__(self, name: str, builder: Builder):
+        text = small_text(SPECS[name]).replace("3 x (3 x delta, attention)", "delta, attention")
+        super().__init__(archspec.loads(text))
+        self.package = builder.load(text)
+        torch.manual_seed(0)
+        self.model: nn.Module = self.package.Model()
+
+    def module(self, name: str) -> Any:
+        return importlib.import_module(f"{self.package.__name__}.{name}")
+
+    def learned(self) -> list[Tensor]:
+        """The logits, and the gradients of a sum of them, each as a part of the largest number."""
+        self.model.zero_grad()
+        logits = self.model(**self.inputs(IDS % self.architecture.vocab_size))
+        (logits * drawn(*logits.shape).float()).sum().backward()
+        grads = [p.grad.clone() for p in self.model.parameters() if p.grad is not None]
+        largest = max(float(grad.abs().max()) for grad in grads)
+        return [logits.detach() / logits.abs().max(), *(grad / largest for grad in grads)]
+
+
+@pytest.fixture(scope="module", params=SPECS)
+def made(request: pytest.FixtureRequest, builder: Builder) -> Model:
+    return Model(request.param, builder)
+
+
+def test_it_learns_the_same(made: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[str] = []
+    operators = made.module("attention_operators")
+    launch = operators.launch
+
+    def note(kernel: Any, *arguments: Any, **options: Any) -> None:
+        used.append(kernel.__name__)
+        launch(kernel, *arguments, **options)
+
+    monkeypatch.setattr(operators, "launch", note)
+    found = made.learned()
+    assert any("backward_queries" in name for name in used)
+    monkeypatch.setattr(made.module("launch"), "USED", False)
+    wanted = made.learned()
+    assert len(found) == len(wanted)
+    for kernel, own in zip(found, wanted, strict=True):
+        assert (kernel - own).abs().max() < 1e-5
+
+
+@torch.no_grad()
+def test_token_by_token_is_the_text_at_once(made: Model) -> None:
+    ids = IDS % made.architecture.vocab_size
+    whole = made.model(**made.inputs(ids))
+    parts = made.in_parts(made.model, ids.split([6, 1, 1, 4, 1], dim=1))
+    assert (parts - whole).abs().max() <= 2e-5 * whole.abs().max()
+
+
+def test_what_was_gated_is_kept_for_gradients_alone(builder: Builder) -> None:
+    made = Model("hybrid", builder)
+    operators = made.module("attention_operators")
+    q, k, v = (torch.randn(1, heads, 5, 32) for heads in (4, 1, 1))
+    gate = torch.randn(1, 5, 4)
+    for keep in (True, False):
+        out, _, plain = operators.attention("causal", q, k, v, gate, None, [], keep)
+        assert plain.numel() == (out.numel() if keep else 0)
+        opened = gate.sigmoid().transpose(1, 2)[..., None]
+        if keep:
+            torch.testing.assert_close(out, plain * opened)
+
+
+WIDE = """
+archspec: 1
+name: wide
+vocab_size: 64
+hidden_size: 32
+context_length: 64
+blocks:
+  gated:
+    mixer: {type: attention, heads: 3, kv_heads: 1, head_dim: 64, gate: {per: PER}}
+layers: gated
+head: {tied: true}
+"""
+
+
+@pytest.mark.parametrize("per", ["element", "head"])
+def test_a_gate_comes_after_a_kernel_in_gluon(
+    per: str, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = builder.load(WIDE.replace("PER", per))
+    operators = importlib.import_module(f"{package.__name__}.attention_operators")
+    q, k, v = (torch.randn(2, heads, 7, 64) for heads in (3, 1, 1))
+    gate = torch.randn(2, 7, 3 * (64 if per == "element" else 1))
+    given = ("causal", q, k, v, gate, None, [])
+    wanted = {keep: operators.attention(*given, keep) for keep in (True, False)}
+
+    class Hopper:
+        """What a kernel without a gate gives."""
+
+        @staticmethod
+        def attention(*_: Any) -> tuple[Tensor, Tensor]:
+            return wanted[True][2], wanted[True][1]
+
+    monkeypatch.setattr(operators, "use_gluon", lambda *_: True)
+    monkeypatch.setattr(package, "attention_hopper_kernels", Hopper, raising=False)
+    for keep, results in wanted.items():
+        for found, own in zip(operators.attention(*given, keep), results, strict=True):
+            torch.testing.assert_close(found, own)
+            assert found.stride() == own.stride()
