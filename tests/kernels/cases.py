@@ -162,6 +162,11 @@ SAMPLE = {
     "relative-padded-16-bits": case(
         130, "float16", **heads(1, relative=33), bounds=[[40, 99], [65, 66]]
     ),
+    "relative-packed": case(70, **heads(3, relative=9), texts=[[30, 1, 17, 22], [70]]),
+    "relative-packed-at-tile-edges": case(
+        64, **heads(1, kv_heads=2, relative=40), texts=[[16, 16, 32], [32, 1, 31]]
+    ),
+    "gate-packed": case(40, **heads(2, gate=ELEMENT), texts=[[9, 31], [39, 1]]),
     "relative-both-ways": case(70, opcheck=True, **both_ways(3, kv_heads=2, relative=9)),
     "relative-both-ways-64": case(90, **both_ways(1, 64, relative=33)),
     "relative-both-ways-16-bits": case(140, "float16", **both_ways(3, 80, relative=20)),

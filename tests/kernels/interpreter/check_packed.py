@@ -32,6 +32,8 @@ KINDS = {
     "sinks": SPEC.format(heads=1, more=f"window: 5, sinks: true, {ROPE}"),
     "softcap": SPEC.format(heads=2, more=f"softcap: 2, {ROPE}, qk_norm: true"),
     "alibi": SPEC.format(heads=2, more="alibi: true"),
+    "relative": SPEC.format(heads=2, more="relative_bias: {max_distance: 6}"),
+    "gate": SPEC.format(heads=2, more=f"gate: {{per: element}}, {ROPE}"),
     "slopes-and-rotations": (ROOT / "examples/slopes-and-rotations.yaml").read_text("utf-8"),
 }
 LENGTHS = [[1, 16, 5, 13], [32, 3]]
