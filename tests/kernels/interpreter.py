@@ -21,6 +21,7 @@ os.environ |= {"TRITON_INTERPRET": "1", "ARCHSPEC_KERNELS": "interpret"}
 import torch
 from torch import Tensor
 
+from archspec.block_pattern import BlockPattern
 from archspec.codegen.environment import environment
 from archspec.codegen.format import format_python
 from archspec.mechanisms.mixers.attention.kernel_files import kernel_context
@@ -74,6 +75,8 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     shape |= {"causal": True, "kind": "attended", "prefix": False, "decodes": True} | case["shape"]
     shape.setdefault("value_dim", shape["head_dim"])
     shape.setdefault("scale", shape["head_dim"] ** -0.5)
+    if shape.get("blocks"):
+        shape["blocks"] = BlockPattern(**shape["blocks"])
     view = KernelView(**shape)
     kernels = module(folder, view)
     files = [importlib.import_module(f"{kernels.__package__}.{name}") for name in with_tiles(view)]
@@ -225,6 +228,8 @@ def definition(
             hidden = hidden | (query - key >= view.window)
         if view.chunk:
             hidden = hidden | ((query - firsts) // view.chunk != (key - firsts) // view.chunk)
+        if view.blocks:
+            hidden = hidden | ~written_blocks(view, query, key, firsts)
         prefix = firsts + case.get("prefix", 0)
         hidden = hidden & ~((query < prefix) & (key < prefix))
     if real is not None:
@@ -236,6 +241,25 @@ def definition(
         column = beside[0].to(q.dtype)[None, :, None, None].expand(*scores.shape[:3], 1)
         scores = torch.cat((scores, column), dim=-1)
     return scores.softmax(dim=-1)[..., :keys] @ v
+
+
+def written_blocks(view: KernelView, query: Tensor, key: Tensor, firsts: Tensor) -> Tensor:
+    """Whether keys are in blocks that queries see, pair by pair: (texts, H, T, S)."""
+    own = view.blocks
+    seen = torch.zeros(len(firsts), view.heads, len(query), len(key), dtype=torch.bool)
+    for text, opens in enumerate(firsts.flatten().tolist()):
+        for t, place in enumerate((query.flatten() - opens).tolist()):
+            last = place // own.size
+            sees = [
+                {*range(last - own.local + 1, last + 1), *range(own.first)}
+                | {b for b in range(last) if own.stride and (b + 1 + own.shift * h) % own.stride == 0}
+                for h in range(view.kv_heads)
+            ]
+            for h in range(view.heads):
+                blocks = sees[h // view.group]
+                for s, other in enumerate((key - opens).tolist()):
+                    seen[text, h, t, s] = other // own.size in blocks
+    return seen
 
 
 if __name__ == "__main__":

@@ -47,6 +47,14 @@ KERNEL_FILES = (
     ),
 )
 
+BLOCKS = [
+    "stripe   of the blocks that all later ones see, the first behind those at the start",
+    "border   the first block that is local to a row of the tile; `far`, how many it sees before",
+    "older, newer",
+    "         the blocks of a tile's first and last key, and where the rows that see them end",
+]
+"""What is to be explained where a token sees some blocks of a text alone."""
+
 
 @dataclass(frozen=True)
 class Beside:
@@ -147,6 +155,8 @@ def kernel_context(views: Sequence[Computing]) -> dict[str, Any]:
         "kernel_names": names,
         "decodes": [(name, shape) for shape, name in decodes.items()],
         "decode_names": decodes,
+        "patterned": any(kernel.blocks for kernel in names),
+        "seen": "seen" if any(shape.blocks for shape in decodes) else "keys",
         "targets": TARGETS,
         "beside": Beside(any(k.sinks for k in names), any(k.slopes for k in names)),
         "slabs": ", KERNELS[kind].slabs" if any(kernel.slabs > 1 for kernel in names) else "",
@@ -174,6 +184,8 @@ def _legend(kernels: list[KernelView]) -> list[str]:
         lines += ["x_own    the columns of x that a program sums, where x is too wide for one"]
     if any(kernel.chunk for kernel in kernels):
         lines += ["phase    how far into its chunk the first key stands"]
+    if any(kernel.blocks for kernel in kernels):
+        lines += BLOCKS
     if any(kernel.prefix for kernel in kernels):
         lines += ["prefix   so many tokens at the start of a text see each other both ways"]
     return lines
@@ -220,6 +232,7 @@ def _labels(found: list[Shape], labels: Sequence[Callable[[Shape], str]]) -> lis
 
 _LABELS_OF_HEADS: tuple[Callable[[Heads], str], ...] = (
     lambda k: f"_{k.heads}x{k.head_dim}",
+    lambda k: f"_{k.heads}x{k.head_dim}" + ("_blocks" if k.blocks else ""),
     lambda k: f"_{k.heads}x{k.head_dim}_{k.kv_heads}x{k.value_dim}",
 )
 _LABELS: tuple[Callable[[KernelView], str], ...] = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 
+from archspec.mechanisms.mixers.attention.block_ranges import block_key_ranges, block_row_ranges
 from archspec.mechanisms.mixers.attention.heads import Heads
 from archspec.mechanisms.mixers.attention.ranges import Ranges, View, key_ranges, row_ranges
 from archspec.mechanisms.mixers.attention.tiles import Tiles, tiles
@@ -53,8 +54,8 @@ class KernelView(Heads):
 
     @property
     def reach(self) -> int | None:
-        """The window or chunk."""
-        return self.window or self.chunk
+        """The window or chunk, or the local blocks."""
+        return self.window or self.chunk or (self.blocks.reach if self.blocks else None)
 
     @property
     def _view(self) -> View:
@@ -64,12 +65,14 @@ class KernelView(Heads):
     @property
     def by_keys(self) -> Ranges:
         """The loops over the keys of a tile of rows."""
+        if self.blocks:
+            return block_key_ranges(self._view, self.blocks, self.kv_heads)
         return key_ranges(self._view)
 
     @property
     def paged(self) -> bool:
         """Whether its keys may lie in pages."""
-        return self.causal and self.decodes and not self.prefix
+        return self.causal and self.decodes and not self.prefix and not self.blocks
 
     @property
     def in_pages(self) -> Ranges:
@@ -89,6 +92,8 @@ class KernelView(Heads):
     @property
     def by_rows(self) -> Ranges:
         """The loops over the rows that see a tile of keys."""
+        if self.blocks:
+            return block_row_ranges(self._view, self.blocks, self.kv_heads)
         return row_ranges(self._view)
 
     @property
@@ -143,6 +148,8 @@ class KernelView(Heads):
         end = ", and those of the prefix each other" if self.prefix else ""
         if self.window:
             return f"a token sees the last {self.window:,}{end}"
+        if self.blocks:
+            return f"a token sees {self.blocks.sentence()}"
         what = f"its chunk of {self.chunk:,}" if self.chunk else "all before it"
         return f"a token sees {what}{end}"
 
@@ -153,11 +160,11 @@ class KernelView(Heads):
 
     def forward(self, target: str) -> Tiles:
         """The tiles of the forward pass."""
-        return tiles("forward", target, self.head_dim, self.value_dim)
+        return self.cut(tiles("forward", target, self.head_dim, self.value_dim))
 
     def backward_queries(self, target: str) -> Tiles:
         """The tiles of the gradients of queries."""
-        return tiles("backward_queries", target, self.head_dim, self.value_dim)
+        return self.cut(tiles("backward_queries", target, self.head_dim, self.value_dim))
 
     @property
     def by_key(self) -> tuple[Gradients, ...]:
@@ -170,4 +177,5 @@ class KernelView(Heads):
 
     def backward(self, target: str, gradients: Gradients) -> Tiles:
         """The tiles of the gradients of keys, of values, or of both."""
-        return tiles(f"backward_{gradients.name}", target, self.head_dim, self.value_dim)
+        name = f"backward_{gradients.name}"
+        return self.cut(tiles(name, target, self.head_dim, self.value_dim))

@@ -64,6 +64,9 @@ class Loop:
     ragged: bool = False
     """Its last tile may have rows that do not exist; what is masked has that too."""
 
+    jump: tuple[str, ...] = ()
+    """Where its tiles do not lie side by side: the statements that give `first` by a `number`."""
+
 
 @dataclass(frozen=True)
 class Ranges:
@@ -77,6 +80,14 @@ class Ranges:
 
     rows: tuple[str, ...] = ()
     """What a loop over rows says of each tile before its mask."""
+
+    of_keys: tuple[str, ...] = ()
+    """What it says of each key, once."""
+
+    @property
+    def jumps(self) -> bool:
+        """Whether its first loop goes over tiles that do not lie side by side."""
+        return bool(self.loops[0].jump)
 
 
 WHOLE = "every row sees the whole tile"

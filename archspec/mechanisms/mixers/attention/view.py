@@ -79,6 +79,7 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         causal=a.causal and not across,
         window=a.window,
         chunk=a.chunk,
+        blocks=a.pattern,
         scale=a.score_scale,
         padding="step.source_padding" if across else "step.padding",
         bounds="step.source_bounds" if across else "step.bounds",
@@ -109,6 +110,7 @@ def _kernel(a: Attention, function: Attend, site: Site) -> KernelView:
         slopes=a.alibi is not None,
         prefix=a.prefix,
         decodes=site.decodes and a.is_causal(),
+        blocks=a.pattern,
     )
 
 
@@ -117,6 +119,8 @@ def _kind(a: Attention) -> str:
         return "relative" if a.causal else "relative_both"
     if not a.causal or a.source == "encoder":
         return "bidirectional"
+    if a.block_sparse:
+        return "block_sparse"
     return "sliding" if a.window else "chunked" if a.chunk else "causal"
 
 
