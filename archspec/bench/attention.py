@@ -241,7 +241,12 @@ def _flash(
         if not installed(name):
             skipped[name] = "not installed"
             continue
-        if facts["sinks"] or facts["chunk"] or facts["blocks"] or (facts["slopes"] and name != "flash-attn"):
+        if (
+            facts["sinks"]
+            or facts["chunk"]
+            or facts["blocks"]
+            or (facts["slopes"] and name != "flash-attn")
+        ):
             skipped[name] = "has no such attention"
             continue
         own = options | ({"alibi_slopes": given.beside} if facts["slopes"] else {})

@@ -206,7 +206,9 @@ def every() -> dict[str, Case]:
     found: dict[str, Case] = {}
     for view, (width, value), group in product(VIEWS, WIDTHS, (1, 3, 5, 8)):
         shape = heads(group, width, 2 if group < 5 else 1, value_dim=value, **view)
-        name = "-".join([f"{k}_{_shown(v)}" for k, v in view.items()] + [f"{width}x{value}", f"{group}"])
+        name = "-".join(
+            [f"{k}_{_shown(v)}" for k, v in view.items()] + [f"{width}x{value}", f"{group}"]
+        )
         for dtype in ("float32", "float16"):
             found[f"{name}-{dtype}"] = case(45 if group > 3 else 77, dtype, **shape, keys=90)
     return found

@@ -252,7 +252,11 @@ def written_blocks(view: KernelView, query: Tensor, key: Tensor, firsts: Tensor)
             last = place // own.size
             sees = [
                 {*range(last - own.local + 1, last + 1), *range(own.first)}
-                | {b for b in range(last) if own.stride and (b + 1 + own.shift * h) % own.stride == 0}
+                | {
+                    b
+                    for b in range(last)
+                    if own.stride and (b + 1 + own.shift * h) % own.stride == 0
+                }
                 for h in range(view.kv_heads)
             ]
             for h in range(view.heads):

@@ -32,7 +32,16 @@ LONG = 64
 MOST_BLOCKS, MOST_LAYERS = 3, 4
 NOT_DRAWN = {"name", "title", "about", "checkpoint", "blocks", "layers", "init_std"}
 WITHIN_ONE_TEXT = {
-    *("window", "chunk", "block_sparse", "prefix", "shared_keys", "keys_as_values", "rope", "alibi"),
+    *(
+        "window",
+        "chunk",
+        "block_sparse",
+        "prefix",
+        "shared_keys",
+        "keys_as_values",
+        "rope",
+        "alibi",
+    ),
     *("relative_bias", "temperature", "sinks", "softcap", "source"),
 }
 MENDS = 16

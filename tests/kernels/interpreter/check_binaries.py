@@ -24,7 +24,7 @@ def key(kernel: Any, name: str, value: Any) -> object:
     return value == 1, value % 16 == 0
 
 
-@pytest.mark.parametrize("name", ["local-global", "chunked"])
+@pytest.mark.parametrize("name", ["local-global", "chunked", "block-sparse"])
 def test_lengths_reach_no_binary(
     name: str, builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,7 +113,9 @@ def block_key_ranges(view: View, blocks: BlockPattern, heads: int) -> Ranges:
         jump.append(f"first = opens + block * {size} + number % {size}")
     away = Loop("0", f"far * {size}", False, BEFORE, jump=tuple(jump))
     block = f"(first - opens) // {size}"
-    seen = f"(key[None, :] <= last[:, None]) & ((first >= since) | {is_far(blocks, block)})[:, None]"
+    seen = (
+        f"(key[None, :] <= last[:, None]) & ((first >= since) | {is_far(blocks, block)})[:, None]"
+    )
     stop = "highest + 1"
     if view.narrow:
         return Ranges(tuple(lines), (away, Loop("begin", stop, True, PARTLY)), seen)
