@@ -34,7 +34,7 @@ class BlockPattern:
 
     @property
     def settles(self) -> int:
-        """A text of this length has all that there is: blocks that are seen, and some that are not."""
+        """A text of this length has all there is: blocks that are seen, and some that are not."""
         return self.size * (self.local + self.first + (self.stride or 1))
 
     def stripe(self, head: int = 0) -> int:
@@ -56,9 +56,9 @@ class BlockPattern:
         return f"{text} by head" if self.shift else text
 
     def sentence(self) -> str:
-        """In words of a sentence: `its last 16 blocks of 64 tokens, the first and every 8th`."""
-        near = f"its last {self.local:,} blocks" if self.local > 1 else "its block"
-        parts = [f"{near} of {self.size:,} tokens"]
+        """In words of a sentence: `the last 16 blocks of 64, the first and every 8th`."""
+        near = f"the last {self.local:,} blocks" if self.local > 1 else "its block"
+        parts = [f"{near} of {self.size:,}"]
         if self.first:
             parts.append("the first" if self.first == 1 else f"the first {self.first:,}")
         if self.stride:

@@ -1,18 +1,16 @@
 """Block-sparse patterns as integer bounds: which tiles a kernel visits, as `ranges` says of others.
 
-Blocks are counted from where the text begins. In front of the block that is `border`, the first
-that is local to a row of the tile, every row sees the same blocks: the first ones, and stripes. They
-are gone through by their number, and blocks from there on as in a window that begins at a block's
-edge. A tile of keys lies in one block, except where padding in front moves blocks against tiles of
-keys whose gradients are summed.
+Blocks are counted from where the text begins. In front of `border`, the first block that is local
+to a row of the tile, every row sees the same blocks: the first ones, and stripes. They are gone
+through by their number, and blocks from there on as in a window that begins at a block's edge. A
+tile of keys lies in one block, except where padding in front moves blocks against the tiles of keys
+whose gradients are summed.
 """
 
 from __future__ import annotations
 
 from archspec.block_pattern import BlockPattern
 from archspec.mechanisms.mixers.attention.ranges import (
-    DIAGONAL,
-    FAR,
     PADDED,
     PARTLY,
     TEXT,
@@ -23,6 +21,7 @@ from archspec.mechanisms.mixers.attention.ranges import (
 )
 
 BEFORE = "what every row sees in front of its local blocks"
+EDGES = "in front of that, and behind it"
 
 
 def stripe(blocks: BlockPattern, heads: int) -> list[str]:
@@ -32,7 +31,7 @@ def stripe(blocks: BlockPattern, heads: int) -> list[str]:
     where = (-1 - blocks.first) % blocks.stride
     turn = f"tl.program_id(1) % {heads} * {blocks.stride - blocks.shift}"
     first = f"{blocks.first} + " if blocks.first else ""
-    return [f"stripe = {first}({where} + {turn}) % {blocks.stride}  # the first of this head"]
+    return [f"stripe = {first}({where} + {turn}) % {blocks.stride}  # this head's first"]
 
 
 def far_blocks(blocks: BlockPattern, border: str) -> str:
@@ -73,7 +72,7 @@ def decode_bounds(blocks: BlockPattern, heads: int) -> list[str]:
     return [
         *stripe(blocks, heads),
         f"border = tl.maximum({local_block(blocks, '(keys - 1)', '')}, 0)  # the first local block",
-        f"far = {far_blocks(blocks, 'border')}  # so many are seen before it",
+        f"far = {far_blocks(blocks, 'border')}",
     ]
 
 
@@ -81,7 +80,8 @@ def decode_tile(blocks: BlockPattern) -> list[str]:
     """The statements for the place of a tile of keys, by its number among those that are seen."""
     return [
         f"block = number // {blocks.size}",
-        f"block = tl.where(block < far, {far_block(blocks)}, block - far + border)",
+        f"before = {far_block(blocks)}",
+        "block = tl.where(block < far, before, block - far + border)",
         f"first = block * {blocks.size} + number % {blocks.size}",
     ]
 
@@ -106,28 +106,26 @@ def block_key_ranges(view: View, blocks: BlockPattern, heads: int) -> Ranges:
         f"far = {far_blocks(blocks, 'border')}",
         f"begin = opens + border * {size}",
     ]
+    place = [f"block = number // {size}", f"block = {far_block(blocks)}"]
+    place.append(f"first = opens + block * {size} + number % {size}")
     if blocks.stride is None:
-        jump = ["first = opens + number"]
-    else:
-        jump = [f"block = number // {size}", f"block = {far_block(blocks)}"]
-        jump.append(f"first = opens + block * {size} + number % {size}")
-    away = Loop("0", f"far * {size}", False, BEFORE, jump=tuple(jump))
-    block = f"(first - opens) // {size}"
-    seen = (
-        f"(key[None, :] <= last[:, None]) & ((first >= since) | {is_far(blocks, block)})[:, None]"
-    )
-    stop = "highest + 1"
+        place = ["first = opens + number"]
+    mask = (f"block = (first - opens) // {size}", f"always = {is_far(blocks, 'block')}")
+    seen = "(key[None, :] <= last[:, None]) & ((first >= since) | always)[:, None]"
     if view.narrow:
-        return Ranges(tuple(lines), (away, Loop("begin", stop, True, PARTLY)), seen)
+        away = Loop("0", f"far * {size}", False, BEFORE, over="number", lines=tuple(place))
+        near = Loop("begin", "highest + 1", True, PARTLY, over="first", lines=mask)
+        return Ranges(tuple(lines), (away, near), seen)
     lines += [
         f"edge = opens + tl.maximum({local_block(blocks, 'highest')}, 0) * {size}",
         "full = tl.maximum(begin + tl.maximum(lowest + 1 - begin, 0) // KEYS * KEYS, edge)",
     ]
+    place.append(f"first = tl.where(number < far * {size}, first, number - far * {size} + edge)")
+    apart = "first = tl.where(number < edge, number, number + full - edge)"
+    stop = "highest + 1 + edge - full"
     loops = (
-        away,
-        Loop("begin", "edge", True, FAR),
-        Loop("edge", "full", False, WHOLE),
-        Loop("full", stop, True, DIAGONAL),
+        Loop("0", f"far * {size} + full - edge", False, WHOLE, over="number", lines=tuple(place)),
+        Loop("begin", stop, True, EDGES, over="number", lines=(apart, *mask)),
     )
     return Ranges(tuple(lines), loops, seen)
 
@@ -166,15 +164,15 @@ def block_row_ranges(view: View, blocks: BlockPattern, heads: int) -> Ranges:
         f"last = earlier + {token}",
         f"since = opens + ({local_block(blocks, 'last')}) * {size}",
     )
+    apart = ("above = tl.where(number < whole, number, number + full - whole)",)
     loops = (
-        Loop("begin", "whole", True, DIAGONAL),
         Loop("whole", "full", False, WHOLE),
-        Loop("full", "end", True, FAR),
+        Loop("begin", "end + whole - full", True, EDGES, over="number", lines=apart),
     )
     seen = "(key <= last[None, :]) & ((key >= since[None, :]) | always) & real[None, :]"
     of_keys = (
         f"block = (key - opens) // {size}",
-        f"always = {is_far(blocks, 'block')}  # seen by every later row",
+        f"always = {is_far(blocks, 'block')}",
     )
     return Ranges(tuple(lines), loops, seen, rows=rows, of_keys=of_keys)
 

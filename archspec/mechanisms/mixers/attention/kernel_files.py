@@ -48,10 +48,13 @@ KERNEL_FILES = (
 )
 
 BLOCKS = [
-    "stripe   of the blocks that all later ones see, the first behind those at the start",
-    "border   the first block that is local to a row of the tile; `far`, how many it sees before",
+    "stripe   the first block of a stripe behind those at the start; all later blocks see it",
+    "border   the first block that is local to a row of the tile; `far`, how many are seen before",
+    "number   of a key, counted over the blocks that are seen alone",
+    "always   whether all later rows see a block",
     "older, newer",
-    "         the blocks of a tile's first and last key, and where the rows that see them end",
+    "         the blocks of the first and the last key of a tile; with _end, where rows that see",
+    "         them end",
 ]
 """What is to be explained where a token sees some blocks of a text alone."""
 

@@ -64,8 +64,11 @@ class Loop:
     ragged: bool = False
     """Its last tile may have rows that do not exist; what is masked has that too."""
 
-    jump: tuple[str, ...] = ()
-    """Where its tiles do not lie side by side: the statements that give `first` by a `number`."""
+    over: str = ""
+    """What it counts, where its tiles do not lie side by side."""
+
+    lines: tuple[str, ...] = ()
+    """What it says first of each tile: where that lies, where it counts something else."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,8 @@ class Ranges:
 
     @property
     def jumps(self) -> bool:
-        """Whether its first loop goes over tiles that do not lie side by side."""
-        return bool(self.loops[0].jump)
+        """Whether a tile says where it lies, rather than that it lies behind the one before."""
+        return any(loop.over for loop in self.loops)
 
 
 WHOLE = "every row sees the whole tile"
