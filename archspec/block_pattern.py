@@ -62,7 +62,8 @@ class BlockPattern:
         if self.first:
             parts.append("the first" if self.first == 1 else f"the first {self.first:,}")
         if self.stride:
-            parts.append(f"every {_ordinal(self.stride)}" + (", shifted by head" if self.shift else ""))
+            by_head = ", shifted by head" if self.shift else ""
+            parts.append(f"every {_ordinal(self.stride)}{by_head}")
         return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
     def _pairs(self, tokens: int, head: int) -> int:
