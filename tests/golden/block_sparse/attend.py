@@ -88,9 +88,9 @@ def attend_block_sparse(
 ) -> Tensor:
     """Each token sees some blocks: (B, H, T, D), (B, K, S, D) twice → (B, H, T, D).
 
-    These are its last `local` blocks of `size` tokens, the `first` of the text, and of every
-    `stride` one, which a key-value head has `shift` blocks before the last one has. Queries go a
-    block at a time and meet what they see and no more: the cost grows with that.
+    These are its last `local` blocks of `size` tokens, the `first` of the text, and one of every
+    `stride`: each key-value head has these `shift` blocks before the last head has them. Queries go
+    a block at a time and meet what they see and no more: the cost grows with that.
     """
     tokens, end = q.shape[2], start + q.shape[2]
     heads = torch.arange(k.shape[1], device=q.device)[:, None]  # (K, 1)
@@ -117,7 +117,7 @@ def attend_block_sparse(
         k_seen, v_seen, mask = k[:, :, keys.start : begin], v[:, :, keys.start : begin], None
         if border or len(keys) > len(queries):
             mask = visible(queries, keys, None, None, q.device)
-        if border and mask is not None:
+        if border and mask is not None:  # with what is seen in front of the local blocks
             key, seen = far_keys(border, size, first, stride, shift, heads if shift else heads[:1])
             k_seen = torch.cat((k[:, heads, key], k_seen), dim=2)
             v_seen = torch.cat((v[:, heads, key], v_seen), dim=2)

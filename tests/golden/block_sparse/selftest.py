@@ -34,7 +34,8 @@ def definition(
     hidden = distance < 0
     if blocks is not None:
         size, local, first, stride, shift = blocks
-        block, head = index // size, torch.arange(q.shape[1])[:, None, None] // group
+        block = index // size
+        head = torch.arange(q.shape[1], device=q.device)[:, None, None] // group
         far = block >= first
         if stride is not None:
             far = far & ((block + 1 + shift * head) % stride != 0)
