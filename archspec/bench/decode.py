@@ -66,13 +66,13 @@ def _case(package: Package, bench: Bench, facts: Facts, batch: int, keys: int, r
             lambda found: [found[:1, :group]],
             skipped=skipped,
             eager=eager,
-            moved=int((given.k.nbytes + given.v.nbytes) * _share(facts, keys)),
+            moved=int((given.k.nbytes + given.v.nbytes) * share(facts, keys)),
         )
 
     return work
 
 
-def _share(facts: Facts, keys: int) -> float:
+def share(facts: Facts, keys: int) -> float:
     """How much of the keys the last token reads."""
     if not facts["blocks"]:
         return 1.0
