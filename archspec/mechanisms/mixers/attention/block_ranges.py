@@ -1,10 +1,10 @@
 """Block-sparse patterns as integer bounds: which tiles a kernel visits, as `ranges` says of others.
 
 Blocks are counted from where the text begins. In front of `border`, the first block that is local
-to a row of the tile, every row sees the same blocks: the first ones, and stripes. They are gone
-through by their number, and blocks from there on as in a window that begins at a block's edge. A
-tile of keys lies in one block, except where padding in front moves blocks against the tiles of keys
-whose gradients are summed.
+to a row of the tile, every row sees the same blocks: the first ones, and stripes. A loop goes over
+these by their number, and on over near tiles that every row sees; a second one over those at both
+edges, with a mask. A tile of keys lies in one block, except where padding in front moves blocks
+against the tiles of keys whose gradients are summed.
 """
 
 from __future__ import annotations

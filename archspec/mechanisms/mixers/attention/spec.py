@@ -147,7 +147,7 @@ class Attention(Mechanism):
             reject("chunk", "a layer has a window or chunks, not both")
         for name in ("window", "chunk", "prefix", "select", "relative_bias"):
             if self.block_sparse and getattr(self, name):
-                reject("block_sparse", f"`block_sparse` and `{name}` do not go together")
+                reject(name, f"`block_sparse` and `{name}` do not go together")
         for name in ("window", "chunk", "sinks", "softcap", "alibi", "prefix"):
             if self.select and looking_back[name]:
                 reject("select", f"a selection is from all earlier tokens, without `{name}`")
