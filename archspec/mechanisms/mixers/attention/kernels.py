@@ -160,11 +160,19 @@ class KernelView(Heads):
 
     def forward(self, target: str) -> Tiles:
         """The tiles of the forward pass."""
-        return self.cut(tiles("forward", target, self.head_dim, self.value_dim))
+        return self._over_keys("forward", target)
 
     def backward_queries(self, target: str) -> Tiles:
         """The tiles of the gradients of queries."""
-        return self.cut(tiles("backward_queries", target, self.head_dim, self.value_dim))
+        return self._over_keys("backward_queries", target)
+
+    def _over_keys(self, kernel: str, target: str) -> Tiles:
+        """Where each tile of keys says its place, wide heads leave room for 32 and need 8 warps."""
+        found = tiles(kernel, target, self.head_dim, self.value_dim)
+        if self.blocks and max(self.head_dim, self.value_dim) > 128:
+            warps = found.warps if target == "gfx942" else 8
+            found = replace(found, keys=min(found.keys, 32), warps=warps)
+        return self.cut(found)
 
     @property
     def by_key(self) -> tuple[Gradients, ...]:
