@@ -24,7 +24,7 @@ own, place
 stripe   the first block of a stripe behind those at the start; all later blocks see it
 border   the first block that is local to a row of the tile; `far`, how many are seen before
 number   of a key, counted over the blocks that are seen alone
-always   whether all later rows see a block
+always   whether all later rows see a block; `until`, one after the last that sees a key
 older, newer
          the blocks of the first and the last key of a tile; with _end, where rows that see
          them end
@@ -485,7 +485,7 @@ def block_sparse_backward_keys(
     key = first + tl.arange(0, KEYS)[:, None]
     there = key < keys
     block = (key - opens) // 64
-    always = (block < 1) | ((block - stripe) % 8 == 0)
+    until = tl.where((block < 1) | ((block - stripe) % 8 == 0), keys, opens + (block + 4) * 64)
     at = tl.program_id(1).to(tl.int64) * tokens * 2
     k = tl.load(k_at + d, mask=there, other=0.0)
     v = tl.load(v_at + d, mask=there, other=0.0)
@@ -525,11 +525,8 @@ def block_sparse_backward_keys(
         dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
         s = multiply(k, tl.trans(q))
         last = earlier + token
-        since = opens + ((last - opens) // 64 - 3) * 64
         p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
-        p = tl.where(
-            (key <= last[None, :]) & ((key >= since[None, :]) | always) & real[None, :], p, 0.0
-        )
+        p = tl.where((key <= last[None, :]) & (last[None, :] < until) & real[None, :], p, 0.0)
         dv = multiply(p.to(dout.dtype), dout, dv)
         dp = multiply(v, tl.trans(dout))
         delta = tl.load(delta_ptr + at + row, mask=real, other=0.0)

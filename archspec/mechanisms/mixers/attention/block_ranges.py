@@ -160,19 +160,17 @@ def block_row_ranges(view: View, blocks: BlockPattern, heads: int) -> Ranges:
         "full = whole + tl.maximum(to - whole, 0) // ROWS * ROWS",
     ]
     token = "token" if view.group > 1 else "row"
-    rows = (
-        f"last = earlier + {token}",
-        f"since = opens + ({local_block(blocks, 'last')}) * {size}",
-    )
+    rows = (f"last = earlier + {token}",)
     apart = ("above = tl.where(number < whole, number, number + full - whole)",)
     loops = (
         Loop("whole", "full", False, WHOLE),
         Loop("begin", "end + whole - full", True, EDGES, over="number", lines=apart),
     )
-    seen = "(key <= last[None, :]) & ((key >= since[None, :]) | always) & real[None, :]"
+    seen = "(key <= last[None, :]) & (last[None, :] < until) & real[None, :]"
+    after = f"opens + (block + {blocks.local}) * {size}"
     of_keys = (
         f"block = (key - opens) // {size}",
-        f"always = {is_far(blocks, 'block')}",
+        f"until = tl.where({is_far(blocks, 'block')}, keys, {after})",
     )
     return Ranges(tuple(lines), loops, seen, rows=rows, of_keys=of_keys)
 

@@ -51,7 +51,7 @@ BLOCKS = [
     "stripe   the first block of a stripe behind those at the start; all later blocks see it",
     "border   the first block that is local to a row of the tile; `far`, how many are seen before",
     "number   of a key, counted over the blocks that are seen alone",
-    "always   whether all later rows see a block",
+    "always   whether all later rows see a block; `until`, one after the last that sees a key",
     "older, newer",
     "         the blocks of the first and the last key of a tile; with _end, where rows that see",
     "         them end",
