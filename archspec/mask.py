@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archspec.block_pattern import BlockPattern
+
 
 @dataclass(frozen=True)
 class Mask:
@@ -13,7 +15,7 @@ class Mask:
     pieces of that many tokens that do not see each other; of all tokens that a query may see it
     sees the `best` that a learned score picks. With `prefix` the first tokens of a text, as many as
     each call says, see each other both ways. With `source` the keys are those of another text, all
-    of which a query sees.
+    of which a query sees. With `blocks` a query sees some blocks of the text.
     """
 
     causal: bool = True
@@ -22,8 +24,14 @@ class Mask:
     best: int | None = None
     prefix: bool = False
     source: bool = False
+    blocks: BlockPattern | None = None
 
-    def allows(self, query: int, key: int, prefix: int = 0) -> bool:
+    @property
+    def heads(self) -> int:
+        """How many heads see differently."""
+        return self.blocks.heads if self.blocks else 1
+
+    def allows(self, query: int, key: int, prefix: int = 0, head: int = 0) -> bool:
         """Whether the token at `query` sees the token at `key`, with a prefix of that length.
 
         With `best`, whether it may.
@@ -36,12 +44,14 @@ class Mask:
             return False
         if self.chunk is not None and query // self.chunk != key // self.chunk:
             return False
+        if self.blocks is not None:
+            return self.blocks.allows(query, key, head)
         return self.window is None or query - key < self.window
 
     def keys_seen(self, first: int, tokens: int, source: int = 0) -> int:
         """Pairs that `allows` admits for queries `first … first + tokens − 1` of one text.
 
-        Without a prefix; `source` is the length of the other text.
+        Without a prefix; `source` is the length of the other text. Over all `heads`.
         """
         if self.source:
             return tokens * source
@@ -50,6 +60,8 @@ class Mask:
             return tokens * total
         if self.chunk is not None:
             return _triangles(total, self.chunk) - _triangles(first, self.chunk)
+        if self.blocks is not None:
+            return self.blocks.keys_seen(first, tokens)
         window = min(self.window or total, self.best or total, total)
         growing = max(0, min(total, window) - first)
         from_start = growing * first + growing * (growing + 1) // 2
@@ -64,6 +76,7 @@ class Mask:
         parts = ["causal"]
         parts += [f"window {self.window:,}"] if self.window is not None else []
         parts += [f"chunks of {self.chunk:,}"] if self.chunk is not None else []
+        parts += [self.blocks.caption()] if self.blocks is not None else []
         parts += [f"the best {self.best:,}"] if self.best is not None else []
         return ", ".join(parts + (["prefix both ways"] if self.prefix else []))
 

@@ -34,6 +34,10 @@ REPEATS = 2
 LADDERS: dict[str, tuple[int, ...]] = {
     "window": (8, 6, 4),
     "chunk": (8, 6, 4),
+    "size": (16,),
+    "local": (2, 1),
+    "stride": (3, 2),
+    "first": (1,),
     "hidden_size": (96, 64, 48, 32),
     "experts": (8, 6, 4),
     "top_k": (2,),

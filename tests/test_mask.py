@@ -6,21 +6,33 @@ import itertools
 
 import pytest
 
+from archspec.block_pattern import BlockPattern
 from archspec.mask import Mask
 
-MASKS = [Mask(), Mask(window=1), Mask(window=3), Mask(window=100), Mask(causal=False)]
+PATTERNS = [
+    BlockPattern(size, local, first, stride, shift, heads)
+    for size in (1, 2, 3)
+    for local in (1, 2)
+    for first in (0, 1, 3)
+    for stride, shift, heads in ((None, 0, 1), (2, 0, 1), (3, 1, 5), (4, 2, 2))
+    if stride or first
+]
+MASKS = [
+    *(Mask(), Mask(window=1), Mask(window=3), Mask(window=100), Mask(causal=False)),
+    *(Mask(blocks=pattern) for pattern in PATTERNS),
+]
 
 
 def pairs(mask: Mask, first: int, tokens: int) -> int:
     """The admitted pairs, counted one by one."""
     total = first + tokens
-    keys = itertools.product(range(first, total), range(total))
-    return sum(mask.allows(query, key) for query, key in keys)
+    keys = itertools.product(range(first, total), range(total), range(mask.heads))
+    return sum(mask.allows(query, key, head=head) for query, key, head in keys)
 
 
 @pytest.mark.parametrize("mask", MASKS)
-@pytest.mark.parametrize("first", [0, 1, 2, 3, 7])
-@pytest.mark.parametrize("tokens", [0, 1, 2, 5, 9])
+@pytest.mark.parametrize("first", [0, 1, 2, 3, 7, 26])
+@pytest.mark.parametrize("tokens", [0, 1, 2, 5, 9, 31])
 def test_keys_seen_counts_what_allows_admits(mask: Mask, first: int, tokens: int) -> None:
     assert mask.keys_seen(first, tokens) == pairs(mask, first, tokens)
 
@@ -39,3 +51,35 @@ def test_captions() -> None:
     assert Mask().caption() == "causal"
     assert Mask(window=1024).caption() == "causal, window 1,024"
     assert Mask(causal=False).caption() == "bidirectional"
+    blocks = BlockPattern(64, 16, 1, 8, 2, 4)
+    assert Mask(blocks=blocks).caption() == (
+        "causal, blocks of 64: last 16, first 1, stride 8 by head"
+    )
+
+
+def test_blocks_are_local_first_or_in_a_stripe() -> None:
+    mask = Mask(blocks=BlockPattern(2, 2, 1, 4))
+    seen = [[mask.allows(2 * i, 2 * j) for j in range(9)] for i in range(9)]
+    assert ["".join(".x"[one] for one in row) for row in seen] == [
+        "x........",
+        "xx.......",
+        "xxx......",
+        "x.xx.....",
+        "x..xx....",
+        "x..xxx...",
+        "x..x.xx..",
+        "x..x..xx.",
+        "x..x...xx",
+    ]
+
+
+def test_heads_have_stripes_of_their_own() -> None:
+    pattern = BlockPattern(16, 1, 0, 3, 1, 3)
+    far = [[j for j in range(7) if pattern.allows(16 * 7, 16 * j, head)] for head in range(3)]
+    assert far == [[2, 5], [1, 4], [0, 3, 6]]
+    assert [pattern.stripe(head) for head in range(3)] == [2, 1, 0]
+
+
+def test_the_first_stripe_lies_behind_the_first_blocks() -> None:
+    stripes = [BlockPattern(16, 1, first, 4).stripe() for first in range(9)]
+    assert stripes == [3, 3, 3, 3, 7, 7, 7, 7, 11]

@@ -32,7 +32,7 @@ MATH = 2048
 """Up to this length PyTorch's plain operators have room for their scores."""
 
 WIDTHS = ("heads", "kv_heads", "head_dim", "value_dim")
-SPECIAL = ("window", "chunk", "softcap", "sinks", "slopes", "relative")
+SPECIAL = ("window", "chunk", "blocks", "softcap", "sinks", "slopes", "relative")
 KNOWN = frozenset(
     (*WIDTHS, *SPECIAL, "kind", "entry", "causal", "scale", "prefix", "decodes", "gate")
 )
@@ -189,6 +189,11 @@ def flops(facts: Facts, batch: int, tokens: int) -> float:
     pairs = tokens * tokens / (2 if facts["causal"] else 1)
     if reach := facts["window"] or facts["chunk"]:
         pairs = min(pairs, tokens * reach / (1 if facts["window"] else 2))
+    if facts["blocks"]:
+        size = facts["blocks"]["size"]
+        block = torch.arange(0, tokens, size)
+        seen = definition.in_blocks(facts, 1, block[:, None], block) & (block <= block[:, None])
+        pairs = size * (size * seen.sum().item() - tokens / 2)
     widths = facts["head_dim"] + facts["value_dim"]
     return 2.0 * batch * facts["heads"] * pairs * widths
 
@@ -259,7 +264,7 @@ def _flash(
         if not installed(name):
             skipped[name] = "not installed"
             continue
-        strange = facts["sinks"] or facts["chunk"] or facts["relative"]
+        strange = any(facts[name] for name in ("sinks", "chunk", "relative", "blocks"))
         if strange or (facts["slopes"] and name != "flash-attn"):
             skipped[name] = "has no such attention"
             continue

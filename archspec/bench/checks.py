@@ -96,6 +96,8 @@ def _attention(package: Package, facts: Facts, dtype: torch.dtype) -> str:
     """Outputs and gradients of whole texts, of texts that go on, and of one token."""
     worst = 0.0
     length = _length()
+    if own := facts["blocks"]:  # enough that some are not seen
+        length += own["size"] * (own["local"] + own["first"] + (own["stride"] or 1))
     reach = facts["window"] or facts["chunk"] or length
     sizes = [(2, length, length), (1, 5, 5)]
     if facts["causal"]:

@@ -69,10 +69,18 @@ def _case(package: Package, bench: Bench, facts: Facts, batch: int, keys: int, r
             lambda found: [found[:1, :group]],
             skipped=skipped,
             eager=eager,
-            moved=given.k.nbytes + given.v.nbytes,
+            moved=int((given.k.nbytes + given.v.nbytes) * share(facts, keys)),
         )
 
     return work
+
+
+def share(facts: Facts, keys: int) -> float:
+    """How much of the keys the last token reads."""
+    if not facts["blocks"]:
+        return 1.0
+    seen = definition.in_blocks(facts, 1, torch.tensor([[keys - 1]]), torch.arange(keys))
+    return seen.double().mean().item()
 
 
 def _call(function: Callable[..., Tensor], given: Inputs) -> Call:

@@ -56,6 +56,8 @@ def _rows(
         hidden = hidden | (query - key >= facts["window"])
     if facts["chunk"]:
         hidden = hidden | (query // facts["chunk"] != key // facts["chunk"])
+    if facts["blocks"]:
+        hidden = hidden | ~in_blocks(facts, rows.shape[1], query, key)
     scores = scores.masked_fill(hidden, float("-inf"))
     if facts["sinks"] and beside is not None:
         column = beside[None, :, None, None].expand(*scores.shape[:3], 1)
@@ -72,6 +74,17 @@ def opened(facts: Facts, gate: Tensor | None, like: Tensor) -> Tensor:
         return like.new_ones(1, 1, 1, 1)
     by_head = gate.unflatten(2, (facts["heads"], -1)).transpose(1, 2)
     return OPENED[facts["gate"]["activation"]](by_head)
+
+
+def in_blocks(facts: Facts, heads: int, query: Tensor, key: Tensor) -> Tensor:
+    """Whether tokens (T, 1) see earlier ones (S,) by their blocks, in each of the first heads."""
+    own, group = facts["blocks"], facts["heads"] // facts["kv_heads"]
+    head = torch.arange(heads, device=key.device)[:, None, None] // group
+    i, j = query // own["size"], key // own["size"]
+    seen = (i - j < own["local"]) | (j < own["first"])
+    if own["stride"]:
+        return seen | ((j + 1 + own["shift"] * head) % own["stride"] == 0)
+    return seen.expand(heads, -1, -1)
 
 
 def gradients(

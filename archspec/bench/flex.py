@@ -20,6 +20,8 @@ class Flex:
         self.attend: Any = torch.compile(flex.flex_attention, dynamic=False, fullgraph=True)
         self.create: Any = torch.compile(flex.create_block_mask, dynamic=False)
         self.visible = _visible(facts, *self.sizes)
+        differ = facts["blocks"] and facts["blocks"]["shift"]
+        self.heads = q.shape[1] if differ else None
         self.score = _score(facts, *self.sizes, beside)
         self.ready = self.mask()
 
@@ -27,7 +29,7 @@ class Flex:
         """The block mask, made anew; None where every token sees every key."""
         if self.visible is None:
             return None
-        return self.create(self.visible, None, None, *self.sizes, device=self.place)
+        return self.create(self.visible, None, self.heads, *self.sizes, device=self.place)
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor, mask: Any = None) -> Tensor:
         """(B, H, T, D), (B, K, S, D), (B, K, S, E) → (B, H, T, E), with a mask made before."""
@@ -64,7 +66,17 @@ def _visible(facts: Facts, tokens: int, keys: int) -> Any:
     def chunked(_b: Tensor, _h: Tensor, query: Tensor, key: Tensor) -> Tensor:
         return (key <= query + before) & ((query + before) // chunk == key // chunk)
 
-    return sliding if window else chunked if chunk else causal
+    blocks, group = facts["blocks"], facts["heads"] // facts["kv_heads"]
+
+    def sparse(_b: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        i, j = (query + before) // blocks["size"], key // blocks["size"]
+        seen = (i - j < blocks["local"]) | (j < blocks["first"])
+        if blocks["stride"]:
+            turned = j + 1 + blocks["shift"] * (head // group)
+            seen = seen | (turned % blocks["stride"] == 0)
+        return (key <= query + before) & seen
+
+    return sliding if window else chunked if chunk else sparse if blocks else causal
 
 
 def _score(facts: Facts, tokens: int, keys: int, beside: Tensor | None) -> Any:

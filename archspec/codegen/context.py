@@ -163,6 +163,7 @@ def _selftest(view: PackageView) -> dict[str, Any]:
     )
     masks = [mask for body in a.mechanisms if (mask := body.mask())]
     windows = [mask.window or mask.chunk or 0 for mask in masks]
+    patterns = [mask.blocks.settles for mask in masks if mask.blocks]
     said = [("a text at once, and token by token", decoding)]
     said += [("a text alone, and with padding", reading)]
     return {
@@ -170,7 +171,7 @@ def _selftest(view: PackageView) -> dict[str, Any]:
         "reading": reading,
         "comparisons": [words for words, kinds in said if kinds.classes],
         "windows": any(windows),
-        "tokens": max([*windows, 24]) + 9,
+        "tokens": max([*windows, *patterns, 24]) + 9,
     }
 
 

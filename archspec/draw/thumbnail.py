@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
+from archspec.block_pattern import BlockPattern
 from archspec.draw.curves import polyline
 from archspec.draw.scene import Box, Curve, Scene
 from archspec.mask import Mask
@@ -24,7 +25,15 @@ def scaled(mask: Mask, context: int) -> Mask:
         value = getattr(mask, entry.name)
         if isinstance(value, int) and not isinstance(value, bool):
             shrunk[entry.name] = min(CELLS - 4, max(4, round(value * CELLS / context)))
-    return replace(mask, **shrunk)
+    return replace(mask, **shrunk, blocks=_fewer(mask.blocks))
+
+
+def _fewer(blocks: BlockPattern | None) -> BlockPattern | None:
+    """The pattern with a block in each cell, so that stripes stand apart from what is near."""
+    if blocks is None:
+        return None
+    stride = blocks.stride and min(blocks.stride, 4)
+    return BlockPattern(1, min(blocks.local, 2), min(blocks.first, 1), stride)
 
 
 def spans(mask: Mask) -> list[tuple[int, int, int]]:

@@ -17,6 +17,7 @@ NAMES = (
     "encoder",
     "parallel",
     "chunked",
+    "block-sparse",
     "hybrid",
     "layer-vectors",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from archspec.block_pattern import BlockPattern
 from archspec.draw.scene import Scene
 from archspec.draw.thumbnail import CELL, CELLS, OTHER, PREFIX, SIDE, draw, scaled
 from archspec.mask import Mask
@@ -11,6 +12,8 @@ from archspec.mask import Mask
 MASKS = [
     *(Mask(), Mask(causal=False), Mask(window=512), Mask(window=30_000), Mask(window=1)),
     *(Mask(prefix=True), Mask(window=512, prefix=True), Mask(chunk=4096, prefix=True)),
+    Mask(blocks=BlockPattern(64, 16, 1, 8, 2, 4)),
+    Mask(blocks=BlockPattern(64, 1, 4)),
 ]
 
 
@@ -36,6 +39,12 @@ def test_a_window_stays_legible() -> None:
 def test_kinds_of_mask_look_different() -> None:
     shown = [scaled(mask, 32_768) for mask in (Mask(), Mask(causal=False), Mask(window=512))]
     assert len(set(shown)) == 3
+
+
+def test_blocks_show_stripes_between_the_first_and_the_local_ones() -> None:
+    shown = scaled(Mask(blocks=BlockPattern(64, 16, 1, 8, 2, 4)), 131_072)
+    last = [key for key in range(CELLS) if shown.allows(CELLS - 1, key)]
+    assert last == [0, 3, 7, 10, 11]
 
 
 def test_a_prefix_is_seen_both_ways() -> None:

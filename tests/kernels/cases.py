@@ -37,6 +37,13 @@ def both_ways(group: int, width: int = 16, **more: Any) -> Case:
     return heads(group, width, causal=False, decodes=False, **more)
 
 
+def sparse(size: int, local: int, **more: int) -> Any:
+    """Blocks that are seen; `by` is how many key-value heads have stripes of their own."""
+    by = more.pop("by", 1)
+    shift = {"shift": max(1, more["stride"] // by), "heads": by} if by > 1 else {}
+    return {"size": size, "local": local} | more | shift
+
+
 SAMPLE = {
     "causal": case(37, **heads(3, 32, 2)),
     "causal-16-bits": case(75, "float16", **heads(3, 80)),
@@ -150,6 +157,62 @@ SAMPLE = {
     "paged-decode-alibi": case(
         1, **heads(1, kv_heads=2, slopes=True), keys=90, page=16, lengths=[64, 90]
     ),
+    "blocks": case(
+        85, opcheck=True, **heads(3, kv_heads=2, blocks=sparse(16, 1, first=1, stride=3, by=2))
+    ),
+    "blocks-stripes": case(130, **heads(4, blocks=sparse(32, 2, stride=2))),
+    "blocks-first": case(101, **heads(1, blocks=sparse(16, 2, first=2))),
+    "blocks-more-first-than-stride": case(
+        120, **heads(1, kv_heads=3, blocks=sparse(16, 1, first=2, stride=2, by=3))
+    ),
+    "blocks-few-heads": case(140, **heads(1, kv_heads=2, blocks=sparse(16, 2, stride=4, by=2))),
+    "blocks-many-local": case(
+        230, **heads(2, kv_heads=2, blocks=sparse(16, 9, first=1, stride=3, by=2))
+    ),
+    "blocks-many-local-16-bits": case(
+        330, "float16", **heads(3, 24, blocks=sparse(96, 2, first=1, stride=2))
+    ),
+    "blocks-below-one": case(9, **heads(3, blocks=sparse(16, 1, first=1, stride=2))),
+    "blocks-one-and-a-token": case(17, **heads(4, blocks=sparse(16, 1, stride=2))),
+    "blocks-after-others": case(
+        21, **heads(3, kv_heads=2, blocks=sparse(16, 3, stride=4, by=2)), keys=130
+    ),
+    "blocks-alibi": case(
+        90, **heads(1, kv_heads=2, slopes=True, blocks=sparse(16, 1, first=1, stride=3, by=2))
+    ),
+    "blocks-sinks-16-bits": case(
+        150, "float16", **heads(4, 64, sinks=True, blocks=sparse(32, 1, first=1, stride=3))
+    ),
+    "blocks-softcap": case(80, **heads(2, softcap=3.0, blocks=sparse(16, 2, first=1, stride=3))),
+    "blocks-256": case(70, **heads(1, 256, blocks=sparse(16, 1, stride=2))),
+    "blocks-padded": case(
+        110,
+        **heads(3, kv_heads=2, blocks=sparse(16, 1, first=1, stride=3, by=2)),
+        bounds=[[13, 110], [0, 91]],
+    ),
+    "blocks-padded-many-local": case(
+        230, **heads(1, blocks=sparse(16, 9, stride=4)), bounds=[[21, 215], [0, 170]]
+    ),
+    "blocks-padded-16-bits": case(
+        190, "float16", **heads(4, blocks=sparse(32, 2, stride=2)), bounds=[[40, 187], [65, 66]]
+    ),
+    "decode-blocks": case(
+        1,
+        opcheck=True,
+        **heads(3, kv_heads=2, blocks=sparse(16, 2, first=1, stride=3, by=2)),
+        keys=250,
+    ),
+    "decode-blocks-first": case(1, **heads(2, blocks=sparse(16, 1, first=2)), keys=97),
+    "decode-blocks-below-one": case(1, **heads(4, blocks=sparse(16, 1, stride=2)), keys=7),
+    "decode-blocks-alibi": case(
+        1, **heads(1, kv_heads=2, slopes=True, blocks=sparse(16, 1, stride=2)), keys=112
+    ),
+    "decode-blocks-sinks-softcap-16-bits": case(
+        1,
+        "float16",
+        **heads(5, 64, sinks=True, softcap=3.0, blocks=sparse(32, 2, first=1, stride=4)),
+        keys=400,
+    ),
     "decode-wide-group": case(1, **heads(70, 16), keys=40),
     "relative": case(50, opcheck=True, **heads(3, 16, 2, relative=9)),
     "relative-64": case(60, **heads(1, 64, 2, relative=33)),
@@ -223,6 +286,7 @@ VIEWS: list[Case] = [
     {"gate": HEAD, "sinks": True, "window": 20},
     {"relative": 40},
     {"relative": 40, "causal": False, "decodes": False},
+    {"blocks": sparse(32, 1, stride=2)},
 ]
 WIDTHS = [(64, 64), (80, 80), (96, 96), (128, 128), (192, 128), (256, 256)]
 
@@ -232,9 +296,16 @@ def every() -> dict[str, Case]:
     found: dict[str, Case] = {}
     for view, (width, value), group in product(VIEWS, WIDTHS, (1, 3, 5, 8)):
         shape = heads(group, width, 2 if group < 5 else 1, value_dim=value, **view)
-        name = "-".join([f"{k}_{v}" for k, v in view.items()] + [f"{width}x{value}", f"{group}"])
+        name = "-".join(
+            [f"{k}_{_shown(v)}" for k, v in view.items()] + [f"{width}x{value}", f"{group}"]
+        )
         tokens = 45 if group > 3 else 77
         keys = tokens if view.get("decodes") is False else 90
         for dtype in ("float32", "float16"):
             found[f"{name}-{dtype}"] = case(tokens, dtype, **shape, keys=keys)
     return found
+
+
+def _shown(value: Any) -> str:
+    parts = value.values() if isinstance(value, dict) else [value]
+    return "_".join(map(str, parts))

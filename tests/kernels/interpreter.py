@@ -22,6 +22,7 @@ os.environ |= {"TRITON_INTERPRET": "1", "ARCHSPEC_KERNELS": "interpret"}
 import torch
 from torch import Tensor
 
+from archspec.block_pattern import BlockPattern
 from archspec.codegen.environment import environment
 from archspec.codegen.format import format_python
 from archspec.mechanisms.mixers.attention.gating import Gating
@@ -78,6 +79,8 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     shape.setdefault("scale", shape["head_dim"] ** -0.5)
     if "gate" in shape:
         shape["gate"] = Gating(*shape["gate"])
+    if shape.get("blocks"):
+        shape["blocks"] = BlockPattern(**shape["blocks"])
     view = KernelView(**shape)
     kernels = module(folder, view)
     files = [importlib.import_module(f"{kernels.__package__}.{name}") for name in with_tiles(view)]
@@ -223,7 +226,7 @@ def bounds_of(view: KernelView, case: dict[str, Any], positions: int) -> Tensor 
         return spans(case["texts"])
     if "bounds" not in case:
         return None
-    if not view.causal or case["tokens"] == 1:
+    if not view.causal or view.blocks or case["tokens"] == 1:
         return torch.tensor(case["bounds"], dtype=torch.int32)
     return spans([[a, b - a, positions - b] for a, b in case["bounds"]])
 
@@ -273,6 +276,9 @@ def definition(
         mine, theirs = opens[:, None, start:, None], opens[:, None, None, key]
         if view.chunk:
             hidden = hidden | ((query - mine) // view.chunk != (key - theirs) // view.chunk)
+        if view.blocks:
+            firsts = opens[:, None, :1, None]
+            hidden = hidden | ~written_blocks(view, query, key, firsts)
         prefix = mine + case.get("prefix", 0)
         hidden = hidden & ~((query < prefix) & (key < prefix))
         hidden = hidden | (mine != theirs)
@@ -289,6 +295,29 @@ def definition(
         opened = GATES[view.gate.activation](beside[-1].to(q.dtype))
         out = out * opened.view(*opened.shape[:2], view.heads, -1).transpose(1, 2)
     return out
+
+
+def written_blocks(view: KernelView, query: Tensor, key: Tensor, firsts: Tensor) -> Tensor:
+    """Whether keys are in blocks that queries see, pair by pair: (texts, H, T, S)."""
+    own = view.blocks
+    seen = torch.zeros(len(firsts), view.heads, len(query), len(key), dtype=torch.bool)
+    for text, opens in enumerate(firsts.flatten().tolist()):
+        for t, place in enumerate((query.flatten() - opens).tolist()):
+            last = place // own.size
+            sees = [
+                {*range(last - own.local + 1, last + 1), *range(own.first)}
+                | {
+                    b
+                    for b in range(last)
+                    if own.stride and (b + 1 + own.shift * h) % own.stride == 0
+                }
+                for h in range(view.kv_heads)
+            ]
+            for h in range(view.heads):
+                blocks = sees[h // view.group]
+                for s, other in enumerate((key - opens).tolist()):
+                    seen[text, h, t, s] = other // own.size in blocks
+    return seen
 
 
 if __name__ == "__main__":

@@ -28,7 +28,11 @@ head: {{tied: true}}
 """
 GALLERY = sorted((ROOT / "gallery").glob("*.yaml"))
 WIDTHS = ("64", "80", "96", "128", "192, value_dim: 128", "256")
-MORE = ("", "window: 1024", "window: 64, sinks: true", "chunk: 1024", "softcap: 30", "alibi: true")
+BLOCKS = "block_sparse: {size: 64, local: 16, stride: 8, first: 1, shifted: true}"
+MORE = (
+    *("", "window: 1024", "window: 64, sinks: true", "chunk: 1024", "softcap: 30", "alibi: true"),
+    BLOCKS,
+)
 
 
 def compiled(target: str, head_dim: str, more: str = "", heads: int = 8) -> list[Compiled]:

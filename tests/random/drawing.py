@@ -32,7 +32,16 @@ LONG = 64
 MOST_BLOCKS, MOST_LAYERS = 3, 4
 NOT_DRAWN = {"name", "title", "about", "checkpoint", "blocks", "layers", "init_std"}
 WITHIN_ONE_TEXT = {
-    *("window", "chunk", "prefix", "shared_keys", "keys_as_values", "rope", "alibi"),
+    *(
+        "window",
+        "chunk",
+        "block_sparse",
+        "prefix",
+        "shared_keys",
+        "keys_as_values",
+        "rope",
+        "alibi",
+    ),
     *("relative_bias", "temperature", "sinks", "softcap", "source"),
 }
 MENDS = 16
@@ -64,6 +73,10 @@ BY_NAME: dict[str, tuple[Any, ...]] = {
     "rope_dim": (0, 4, 8),
     "window": (1, 2, 5, 8, 64),
     "chunk": (1, 3, 8, 64),
+    "size": (16,),
+    "local": (1, 2),
+    "stride": (2, 3),
+    "first": (0, 1, 2),
     "channels": (8, 12, 24),
     "conv": (2, 3, 4, 6),
     "experts": (1, 2, 4, 6),
@@ -78,7 +91,10 @@ COUNTS = (1, 2, 3, 4, 8, 16, 0)
 COUNT = st.sampled_from((1, 1, 1, 2, 3))
 """How many things stand in a list: most often one."""
 
-SHARED_SHAPE = ("heads", "kv_heads", "head_dim", "value_dim", "window", "chunk", "causal")
+SHARED_SHAPE = (
+    *("heads", "kv_heads", "head_dim", "value_dim"),
+    *("window", "chunk", "block_sparse", "causal"),
+)
 """What a mixer with `shared_keys` has in common with the one whose keys it takes."""
 
 

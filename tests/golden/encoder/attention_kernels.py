@@ -97,7 +97,7 @@ def bidirectional_forward(
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
-    if bounds_ptr is not None:  # a text without a token gives nothing
+    if bounds_ptr is not None:  # what is not of the text gives nothing
         total = tl.where(closes > opens, total, float("inf"))
     tl.store(out_ptr + own * 16 + place * 16 + d, acc / total[:, None], mask=real[:, None])
     tl.store(

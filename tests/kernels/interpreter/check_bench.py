@@ -48,6 +48,13 @@ blocks:
   gated_heads:
     extends: sliding
     mixer: {{gate: {{activation: softplus, per: head}}, window: 4}}
+  striped:
+    mixer:
+      type: attention
+      heads: 4
+      kv_heads: 2
+      head_dim: 16
+      block_sparse: {{size: 16, local: 1, stride: 3, first: 1, shifted: true}}
 layers: {layers}
 head: {{tied: true}}
 """
@@ -122,6 +129,27 @@ def test_decode(bench: Bench, built: Package) -> None:
     assert {row["attention"] for row in found} == {f["entry"] for f in built.facts["attention"]}
     plain = next(row for row in found if row["attention"] == "causal")
     assert {"sdpa", "sdpa, heads as rows", "flex"} <= set(plain["ratios"])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_blocks_that_are_seen(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = put(tmp_path / "striped", "striped", "striped")
+    (facts,) = built.facts["attention"]
+    monkeypatch.setattr(attention, "LENGTHS", (60,))
+    monkeypatch.setattr(attention, "TOKENS", 60)
+    monkeypatch.setattr(decode, "LENGTHS", (60,))
+    monkeypatch.setattr(decode, "BYTES", (1 << 14,))
+    for section in (attention, decode):
+        found = measured(bench, section, built)
+    assert all(
+        "flex" in row["ratios"] for row in found if row["operation"] != "forward and backward"
+    )
+    # Of four blocks of 16 tokens the last sees the first, the third and itself.
+    pairs = 16 * (16 * (1 + 2 + 2 + 3) - 64 / 2)
+    assert attention.flops(facts, 1, 64) == 2 * 4 * pairs * (16 + 16)
+    assert decode.share(facts, 64) == 48 / 64
 
 
 def test_rows(bench: Bench, small: Package) -> None:

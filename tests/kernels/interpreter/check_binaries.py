@@ -29,7 +29,9 @@ blocks:
 layers: related, gated
 head: {tied: true}
 """
-EXAMPLES = {name: ROOT / f"examples/{name}.yaml" for name in ("local-global", "chunked")}
+EXAMPLES = {
+    name: ROOT / f"examples/{name}.yaml" for name in ("local-global", "chunked", "block-sparse")
+}
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in EXAMPLES.items()}
 TEXTS |= {"latent": ALONE, "scores": SCORES}
 
@@ -87,12 +89,12 @@ def test_lengths_reach_no_binary(
         assert len(keys) == (2 if kernel in twice else 1), (kernel, keys)
 
 
-@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+@pytest.mark.parametrize("name", sorted(set(TEXTS) - {"block-sparse"}))  # whose rows hold one text
 def test_packings_reach_no_binary(
-    text: str, builder: Builder, monkeypatch: pytest.MonkeyPatch
+    name: str, builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One binary more than for whole rows, whatever the texts in them."""
-    package = builder.load(text)
+    package = builder.load(TEXTS[name])
     seen = noted(package, monkeypatch)
     model = package.Model()
     generator = torch.Generator().manual_seed(0)

@@ -12,6 +12,7 @@ from archspec.mechanisms.mixers.attention.module import AttentionView
 PARAMETERS = {
     "window": "window: int = TOKENS",
     "chunk": "chunk: int = TOKENS",
+    "blocks": "blocks: tuple[int, int, int, int | None, int] | None = None",
     "sinks": "sinks: Tensor | None = None",
     "slopes": "slopes: Tensor | None = None",
     "relative": "relative: Tensor | None = None",

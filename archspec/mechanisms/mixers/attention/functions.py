@@ -60,24 +60,38 @@ class Attend:
         return self._named("both_ways")
 
     @property
+    def inner(self) -> Core:
+        """How scores become values in the functions that it calls.
+
+        Keys that are picked from a text do not lie side by side, so slopes join queries and keys
+        before that.
+        """
+        return PLAIN if self.kind == "block_sparse" and self.core_view.alibi else self.core_view
+
+    @property
     def core(self) -> str:
         """The function for several tokens that it calls."""
-        return self._named("softmax_values")
+        return self._inner("softmax_values")
 
     @property
     def one_token(self) -> str:
         """The function for a single token that it calls."""
-        return self._named("one_token")
+        return self._inner("one_token")
+
+    @property
+    def mask_for_each(self) -> str:
+        """When masks that differ between key-value heads must have a row for each query head."""
+        return "shift" if self.core_view.capped else "shift and tokens > 1"
 
     @property
     def parameters(self) -> str:
         """Tensors that it takes after q, k and v."""
-        return "".join(f"{name}: Tensor, " for name in self._tensors)
+        return "".join(f"{name}: Tensor, " for name in _tensors(self.core_view))
 
     @property
     def extra(self) -> str:
         """The same tensors, passed on."""
-        return "".join(f"{name}, " for name in self._tensors)
+        return "".join(f"{name}, " for name in _tensors(self.inner))
 
     @property
     def option_parameters(self) -> str:
@@ -89,13 +103,19 @@ class Attend:
         """The same numbers, passed on."""
         return ", softcap" if self.core_view.capped else ""
 
-    @property
-    def _tensors(self) -> list[str]:
-        core = self.core_view
-        return [name for name, there in (("sinks", core.sinks), ("slopes", core.alibi)) if there]
-
     def _named(self, stem: str) -> str:
-        return f"{stem}_{self.core_view.suffix}" if self.core_view.suffix else stem
+        return _with_suffix(stem, self.core_view)
+
+    def _inner(self, stem: str) -> str:
+        return _with_suffix(stem, self.inner)
+
+
+def _tensors(core: Core) -> list[str]:
+    return [name for name, there in (("sinks", core.sinks), ("slopes", core.alibi)) if there]
+
+
+def _with_suffix(stem: str, core: Core) -> str:
+    return f"{stem}_{core.suffix}" if core.suffix else stem
 
 
 @dataclass(frozen=True)
@@ -168,7 +188,8 @@ class Calling(Protocol):
 def shared(views: Sequence[Calling]) -> dict[str, Any]:
     """The functions that all attention classes call, each once."""
     functions = list(dict.fromkeys(v.function for v in views))
-    cores = list(dict.fromkeys(f.core_view for f in functions if f.kind in _LOOK_BACK))
+    cores = list(dict.fromkeys(f.inner for f in functions if f.kind in _LOOK_BACK))
+    picking = [f.core_view for f in functions if f.kind == "block_sparse"]
     prefixed = [v.function for v in views if v.prefix]
     biased = [v.relative for v in views if v.relative]
     called = {f.name for f in functions} | {f.both_ways for f in prefixed}
@@ -176,6 +197,8 @@ def shared(views: Sequence[Calling]) -> dict[str, Any]:
         {
             "functions": functions,
             "cores": cores,
+            "picking": bool(picking),
+            "sloping": any(core.alibi for core in picking),
             "any_causal": any(f.kind in (*_LOOK_BACK, "relative") for f in functions),
             "prefixed": list({f.both_ways: f for f in prefixed}.values()),
             "distances": list(dict.fromkeys(bias.function for bias in biased)),
@@ -195,4 +218,4 @@ ATTEND = SharedFile(
 )
 
 
-_LOOK_BACK = ("causal", "sliding", "chunked")
+_LOOK_BACK = ("causal", "sliding", "chunked", "block_sparse")

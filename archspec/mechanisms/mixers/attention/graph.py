@@ -48,7 +48,7 @@ def attention_graph(a: Attention, hidden_size: int) -> OperatorGraph:
         "attention",
         "Scaled dot-product attention",
         out,
-        per_key=2 * a.heads * (a.head_dim + a.value_width),
+        per_key=2 * (a.heads // a.mask().heads) * (a.head_dim + a.value_width),
         mask=a.mask(),
         detail=", ".join(details),
     )

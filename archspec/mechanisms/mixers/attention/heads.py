@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from archspec.block_pattern import BlockPattern
+from archspec.mechanisms.mixers.attention.block_ranges import decode_bounds, decode_tile
 from archspec.mechanisms.mixers.attention.gating import Gating
 from archspec.mechanisms.mixers.attention.joins import Capped, Join, Sloped
 from archspec.mechanisms.mixers.attention.relative import Related
@@ -33,7 +35,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Heads:
-    """Counts and widths of heads, and how products of them become scores."""
+    """Counts and widths of heads, and how products of them become scores.
+
+    With `blocks` a token sees some blocks of a text alone, which decoding goes by as well.
+    """
 
     heads: int
     kv_heads: int
@@ -48,6 +53,7 @@ class Heads:
 
     gate: Gating | None = field(default=None, kw_only=True)
     """What multiplies the output, where kernels do that."""
+    blocks: BlockPattern | None = field(default=None, kw_only=True)
 
     @property
     def group(self) -> int:
@@ -131,7 +137,39 @@ class Heads:
 
     def decode(self, target: str) -> Tiles:
         """The tiles of the kernel for one new token."""
-        return decode_tiles(target, self.group, max(self.head_dim, self.value_dim))
+        return self.cut(decode_tiles(target, self.group, max(self.head_dim, self.value_dim)))
+
+    def cut(self, tiles: Tiles) -> Tiles:
+        """The same, or fewer keys of a power of two, so that a tile of keys lies in one block."""
+        if self.blocks is None:
+            return tiles
+        power = self.blocks.size & -self.blocks.size
+        return replace(tiles, keys=min(tiles.keys, power))
+
+    @property
+    def decode_bounds(self) -> list[str]:
+        """Which blocks the kernel for one new token goes over."""
+        assert self.blocks
+        return decode_bounds(self.blocks, self.kv_heads)
+
+    @property
+    def decode_tile(self) -> list[str]:
+        """Where a tile of their keys lies."""
+        assert self.blocks
+        return decode_tile(self.blocks)
+
+    @property
+    def pattern(self) -> str:
+        """The blocks as a package names them."""
+        own = self.blocks
+        if own is None:
+            return "None"
+        return f"Blocks({own.size}, {own.local}, {own.first}, {own.stride}, {own.shift})"
+
+    @property
+    def decode_template(self) -> str:
+        """The template of the kernel for one new token."""
+        return "decode_blocks" if self.blocks else "decode_parts"
 
 
 def parts(width: int) -> tuple[Part, ...]:

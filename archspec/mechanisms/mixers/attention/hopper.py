@@ -166,7 +166,8 @@ def hopper_view(kernel: KernelView | None) -> HopperView | None:
     Tensor memory copies move rows of a multiple of 16 bytes. What a row gives is stored through
     the place of its query, so a value has no part that a query has not.
     """
-    if kernel is None or kernel.slopes or kernel.prefix or kernel.related:
+    strange = kernel and (kernel.slopes or kernel.prefix or kernel.related or kernel.blocks)
+    if kernel is None or strange:
         return None
     widths = kernel.head_dim, kernel.value_dim
     sizes = {part.size for part in kernel.key_parts}

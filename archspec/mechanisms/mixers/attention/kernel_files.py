@@ -56,6 +56,17 @@ KERNEL_FILES = (
     ),
 )
 
+BLOCKS = [
+    "stripe   the first block of a stripe behind those at the start; all later blocks see it",
+    "border   the first block that is local to a row of the tile; `far`, how many are seen before",
+    "number   of a key, counted over the blocks that are seen alone",
+    "always   whether all later rows see a block; `until`, one after the last that sees a key",
+    "older, newer",
+    "         the blocks of the first and the last key of a tile; with _end, where rows that see",
+    "         them end",
+]
+"""What is to be explained where a token sees some blocks of a text alone."""
+
 
 @dataclass(frozen=True)
 class Beside:
@@ -189,6 +200,8 @@ def kernel_context(views: Sequence[Computing]) -> dict[str, Any]:
         "kernel_names": names,
         "decodes": [(name, shape) for shape, name in decodes.items()],
         "decode_names": decodes,
+        "patterned": any(kernel.blocks for kernel in names),
+        "seen": "seen" if any(shape.blocks for shape in decodes) else "keys",
         "targets": TARGETS,
         "beside": beside,
         "beside_in_pages": replace(beside, relative=False, gate=False),
@@ -214,15 +227,15 @@ def _paged_parameters(kernels: list[KernelView]) -> str:
 def _legend(kernels: list[KernelView]) -> list[str]:
     """What only some packages have to explain."""
     lines: list[str] = []
-    if any(kernel.causal for kernel in kernels):
+    if any(not kernel.real_rows for kernel in kernels):
         lines += [
             "bounds   (B, 2, T), None where a row is one text: the slots where the text of each",
             "         token opens and where it closes; padding is a text of its own",
         ]
-    if any(not kernel.causal for kernel in kernels):
+    if any(kernel.real_rows for kernel in kernels):
         slots = "the slot where a text opens, and the one where it closes"
         beside = (
-            "         and (B, 2) where a token sees every key: those of the one text that is real"
+            "         and (B, 2) where it sees every key, or blocks: those of the one real text"
         )
         lines += [beside if lines else f"bounds   (B, 2), None without padding: {slots}"]
     if any(len(kernel.key_parts + kernel.value_parts) > 2 for kernel in kernels):
@@ -233,7 +246,8 @@ def _legend(kernels: list[KernelView]) -> list[str]:
         lines += ["phase    how far into its chunk the first key stands"]
     if any(kernel.related for kernel in kernels):
         lines += [
-            "far      the distance from which on all have one bias: `behind` for keys so far back,",
+            "furthest",
+            "         the distance from which on all have one bias: `behind` for keys so far back,",
             "         `ahead` for keys so far ahead; every bias is counted from `behind`",
             "biases   where those of the head of a row stand, that of no distance first",
         ]
@@ -242,6 +256,8 @@ def _legend(kernels: list[KernelView]) -> list[str]:
             "gate     (B, T, H · E) or (B, T, H): `opened`, f(gate), multiplies the output",
             "plain    the output before that",
         ]
+    if any(kernel.blocks for kernel in kernels):
+        lines += BLOCKS
     if any(kernel.prefix for kernel in kernels):
         lines += [
             "prefix   so many tokens at the start of a text see each other both ways",
@@ -291,6 +307,7 @@ def _labels(found: list[Shape], labels: Sequence[Callable[[Shape], str]]) -> lis
 
 _LABELS_OF_HEADS: tuple[Callable[[Heads], str], ...] = (
     lambda k: f"_{k.heads}x{k.head_dim}",
+    lambda k: f"_{k.heads}x{k.head_dim}" + ("_blocks" if k.blocks else ""),
     lambda k: f"_{k.heads}x{k.head_dim}_{k.kv_heads}x{k.value_dim}",
     lambda k: f"_{k.heads}x{k.head_dim}" + "_relative" * bool(k.relative) + "_gated" * bool(k.gate),
 )

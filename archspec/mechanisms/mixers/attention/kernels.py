@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 
+from archspec.mechanisms.mixers.attention.block_ranges import block_key_ranges, block_row_ranges
 from archspec.mechanisms.mixers.attention.heads import Heads
 from archspec.mechanisms.mixers.attention.joins import Join
 from archspec.mechanisms.mixers.attention.ranges import Ranges, View, key_ranges, row_ranges
@@ -55,8 +56,8 @@ class KernelView(Heads):
 
     @property
     def reach(self) -> int | None:
-        """The window or chunk."""
-        return self.window or self.chunk
+        """The window or chunk, or the local blocks."""
+        return self.window or self.chunk or (self.blocks.reach if self.blocks else None)
 
     @property
     def _view(self) -> View:
@@ -68,12 +69,15 @@ class KernelView(Heads):
         """The loops over the keys of a tile of rows."""
         if self.relative is not None:
             return related_keys(self._view, self.relative)
+        if self.blocks:
+            return block_key_ranges(self._view, self.blocks, self.kv_heads)
         return key_ranges(self._view)
 
     @property
     def paged(self) -> bool:
         """Whether its keys may lie in pages."""
-        return self.causal and self.decodes and not self.prefix and self.relative is None
+        one_piece = self.prefix or self.relative is not None or self.blocks
+        return self.causal and self.decodes and not one_piece
 
     @property
     def in_pages(self) -> Ranges:
@@ -95,6 +99,8 @@ class KernelView(Heads):
         """The loops over the rows that see a tile of keys."""
         if self.relative is not None:
             return related_rows(self._view, self.relative)
+        if self.blocks:
+            return block_row_ranges(self._view, self.blocks, self.kv_heads)
         return row_ranges(self._view)
 
     @property
@@ -106,6 +112,14 @@ class KernelView(Heads):
     def query_head(self) -> str:
         """The query head of a row."""
         return f"head * {self.group} + member" if self.group > 1 else "head"
+
+    @property
+    def real_rows(self) -> str:
+        """Which rows are of the text, where bounds are those of the one text of a whole row."""
+        if not self.causal:
+            return "closes > opens"
+        place = "earlier + token" if self.group > 1 else "earlier + row"
+        return f"({place} >= opens) & ({place} < closes)" if self.blocks else ""
 
     @property
     def join(self) -> Join:
@@ -156,6 +170,8 @@ class KernelView(Heads):
         end = ", and those of the prefix each other" if self.prefix else ""
         if self.window:
             return f"a token sees the last {self.window:,}{end}"
+        if self.blocks:
+            return f"a token sees {self.blocks.sentence()}"
         what = f"its chunk of {self.chunk:,}" if self.chunk else "all before it"
         return f"a token sees {what}{end}"
 
@@ -168,16 +184,23 @@ class KernelView(Heads):
 
     def forward(self, target: str) -> Tiles:
         """The tiles of the forward pass."""
-        return self._tiles("forward", target)
+        return self._over_keys("forward", target)
 
     def backward_queries(self, target: str) -> Tiles:
         """The tiles of the gradients of queries."""
-        return self._tiles("backward_queries", target)
+        return self._over_keys("backward_queries", target)
 
-    def _tiles(self, kernel: str, target: str) -> Tiles:
-        """Of a kernel over rows, smaller where biases or a gate take registers beside it."""
+    def _over_keys(self, kernel: str, target: str) -> Tiles:
+        """Of a kernel over rows, smaller where biases or a gate take registers beside it.
+
+        Where each tile of keys says its place, wide heads leave room for 32 and need 8 warps.
+        """
         more = "related" if self.related else "gated" if self.gate else ""
-        return tiles(kernel, target, self.head_dim, self.value_dim, more)
+        found = tiles(kernel, target, self.head_dim, self.value_dim, more)
+        if self.blocks and max(self.head_dim, self.value_dim) > 128:
+            warps = found.warps if target == "gfx942" else 8
+            found = replace(found, keys=min(found.keys, 32), warps=warps)
+        return self.cut(found)
 
     def backward_biases(self, target: str) -> Tiles:
         """The tiles of the gradients of biases: as many rows as keys."""
@@ -194,4 +217,5 @@ class KernelView(Heads):
 
     def backward(self, target: str, gradients: Gradients) -> Tiles:
         """The tiles of the gradients of keys, of values, or of both."""
-        return tiles(f"backward_{gradients.name}", target, self.head_dim, self.value_dim)
+        name = f"backward_{gradients.name}"
+        return self.cut(tiles(name, target, self.head_dim, self.value_dim))

@@ -176,7 +176,8 @@ class AttentionView(Scores):
         """When kernels compute it: two bounds must say which tokens are real."""
         if not self.causal:
             return "use_kernels(q, k, v)"
-        bounded = "step.start == 0" if self.chunk else f"{self.bounds} is not None"
+        counts = self.chunk or self.blocks  # from the first token on, which gaps would move
+        bounded = "step.start == 0" if counts else f"{self.bounds} is not None"
         return f"({self.padding} is None or {bounded}) and use_kernels(q, k, v)"
 
     @property

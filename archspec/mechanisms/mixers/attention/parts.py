@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from archspec.spec.base import Factor, Size, Strict, Tokens, true_is_default
+from archspec.block_pattern import BlockPattern
+from archspec.spec.base import Factor, Size, Strict, Tokens, reject, true_is_default
 
 
 class Alibi(Strict):
@@ -32,6 +33,49 @@ OptionalAlibi = Annotated[
     Alibi | None, BeforeValidator(true_is_default, json_schema_input_type=bool | Alibi | None)
 ]
 """ALiBi, `true` for its usual slopes, or `false` for none."""
+
+
+class BlockSparse(Strict):
+    """The text is cut into blocks, of which a query sees the last, the first, and stripes.
+
+    Stripes are vertical: every `stride`-th block of keys is seen from all later ones (arXiv
+    1904.10509, section 4.2; 2404.14219, section 2).
+    """
+
+    size: Size = Field(description="Tokens of a block, a multiple of 16.")
+    local: Size = Field(description="How many of the last blocks a query sees, its own included.")
+    stride: Size | None = Field(
+        default=None, description="Of so many blocks one is seen from everywhere behind it."
+    )
+    first: int = Field(
+        default=0, ge=0, le=1 << 20, description="How many blocks at the start are always seen."
+    )
+    shifted: bool = Field(
+        default=False,
+        description="Each key-value head has stripes of its own; query heads that share keys share "
+        "them.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> BlockSparse:
+        if self.size % 16:
+            near = max(16, round(self.size / 16) * 16)
+            reject("size", f"blocks of {self.size} do not fit tiles of 16", f"{near} would")
+        if self.stride == 1:
+            reject("stride", "a stride of 1 sees every block", "leave out `block_sparse`")
+        if self.shifted and not self.stride:
+            reject("shifted", "there are no stripes to shift", "give a `stride`")
+        if not self.stride and not self.first:
+            hint = f"give `stride` or `first`, or `window: {self.size * self.local}`"
+            reject("local", "local blocks alone are nearly a window", hint)
+        return self
+
+    def pattern(self, key_heads: int) -> BlockPattern:
+        """As a formula; shifts are spread over the stride where heads are few."""
+        if not self.shifted or self.stride is None or key_heads == 1:
+            return BlockPattern(self.size, self.local, self.first, self.stride)
+        shift = max(1, self.stride // key_heads)
+        return BlockPattern(self.size, self.local, self.first, self.stride, shift, key_heads)
 
 
 class RelativeBias(Strict):

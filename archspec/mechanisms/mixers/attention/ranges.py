@@ -89,6 +89,12 @@ class Loop:
     zone: str = ""
     """How far its keys are from its rows, where a bias follows from that."""
 
+    over: str = ""
+    """What it counts, where its tiles do not lie side by side."""
+
+    lines: tuple[str, ...] = ()
+    """What it says first of each tile: where that lies, where it counts something else."""
+
 
 @dataclass(frozen=True)
 class Ranges:
@@ -105,6 +111,14 @@ class Ranges:
 
     within: str = ""
     """What is seen of a text that has bounds, where `seen` does not say it already."""
+
+    of_keys: tuple[str, ...] = ()
+    """What it says of each key, once."""
+
+    @property
+    def jumps(self) -> bool:
+        """Whether a tile says where it lies, rather than that it lies behind the one before."""
+        return any(loop.over for loop in self.loops)
 
 
 WHOLE = "every row sees the whole tile"

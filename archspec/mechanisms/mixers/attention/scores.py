@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archspec.block_pattern import BlockPattern
 from archspec.mechanisms.mixers.attention.functions import Distances, RelativeView
 from archspec.mechanisms.mixers.attention.parts import Alibi
 from archspec.mechanisms.mixers.attention.spec import Attention
@@ -16,6 +17,7 @@ class Scores:
     causal: bool
     window: int | None
     chunk: int | None
+    blocks: BlockPattern | None
     scale: float
     softcap: float | None
     sinks: bool
@@ -55,6 +57,7 @@ class Scores:
         for name in ("window", "chunk", "softcap"):
             value = getattr(self, name)
             parts += [f"{name}={value!r}"] if value else []
+        parts += [f"blocks={tuple(_numbers(self.blocks).values())}"] if self.blocks else []
         parts += ["sinks=sinks"] if self.sinks else []
         parts += ["slopes=slopes"] if self.slopes else []
         parts += ["relative=relative"] if self.relative else []
@@ -63,7 +66,7 @@ class Scores:
     @property
     def options(self) -> list[str]:
         """What the definition must know beside the scale."""
-        names = ("window", "chunk", "sinks", "slopes", "relative", "softcap")
+        names = ("window", "chunk", "blocks", "sinks", "slopes", "relative", "softcap")
         kind = "causal" if self.causal else "bidirectional"
         return [kind, *(name for name in names if getattr(self, name))]
 
@@ -75,9 +78,17 @@ class Scores:
         parts += [places] if self.chunk else []
         parts += [f"window={self.window}"] if self.window else []
         parts += [f"chunk={self.chunk}"] if self.chunk else []
+        if self.blocks:
+            parts += [f"{name}={value}" for name, value in _numbers(self.blocks).items()]
         parts.append(f"scale={self.scale!r}")
         parts += [f"softcap={self.softcap!r}"] if self.softcap else []
         return ", ".join(parts)
+
+
+def _numbers(blocks: BlockPattern) -> dict[str, int | None]:
+    """What a package is told of a pattern, which follows from the key-value head by itself."""
+    names = ("size", "local", "first", "stride", "shift")
+    return {name: getattr(blocks, name) for name in names}
 
 
 def relative(a: Attention) -> RelativeView | None:

@@ -6,11 +6,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from archspec.block_pattern import BlockPattern
 from archspec.graph import OperatorGraph, Parameter
 from archspec.mask import Mask
 from archspec.mechanisms.base import Mechanism, State
 from archspec.mechanisms.mixers.attention.graph import attention_graph
 from archspec.mechanisms.mixers.attention.parts import (
+    BlockSparse,
     Gate,
     OptionalAlibi,
     RelativeBias,
@@ -52,6 +54,9 @@ class Attention(Mechanism):
     chunk: Tokens | None = Field(
         default=None,
         description="The text is cut into pieces of so many tokens; a query sees its own.",
+    )
+    block_sparse: BlockSparse | None = Field(
+        default=None, description="Which blocks of the text a query sees, where it sees some alone."
     )
     prefix: bool = Field(
         default=False,
@@ -128,6 +133,7 @@ class Attention(Mechanism):
         looking_back = {
             "window": self.window,
             "chunk": self.chunk,
+            "block_sparse": self.block_sparse,
             "sinks": self.sinks,
             "softcap": self.softcap,
             "alibi": self.alibi,
@@ -139,6 +145,9 @@ class Attention(Mechanism):
                 reject(name, f"`{name}` is for attention that looks back: it needs `causal: true`")
         if self.window and self.chunk:
             reject("chunk", "a layer has a window or chunks, not both")
+        for name in ("window", "chunk", "prefix", "select", "relative_bias"):
+            if self.block_sparse and getattr(self, name):
+                reject(name, f"`block_sparse` and `{name}` do not go together")
         for name in ("window", "chunk", "sinks", "softcap", "alibi", "prefix"):
             if self.select and looking_back[name]:
                 reject("select", f"a selection is from all earlier tokens, without `{name}`")
@@ -165,6 +174,7 @@ class Attention(Mechanism):
         if self.source == "self":
             return
         own = ("window", "chunk", "prefix", "shared_keys", "keys_as_values", "rope", "alibi")
+        own += ("block_sparse",)
         for name in (*own, "relative_bias", "temperature", "sinks", "softcap", "select"):
             if getattr(self, name):
                 reject(name, f"`{name}` is for attention within one text, not across two")
@@ -189,7 +199,13 @@ class Attention(Mechanism):
         if self.source == "encoder":
             return Mask(causal=False, source=True)
         best = self.select.top_k if self.select else None
-        return Mask(self.causal, self.window, self.chunk, best, self.prefix)
+        blocks = self.pattern
+        return Mask(self.causal, self.window, self.chunk, best, self.prefix, blocks=blocks)
+
+    @property
+    def pattern(self) -> BlockPattern | None:
+        """Which blocks a query sees, where it sees some alone."""
+        return self.block_sparse.pattern(self.key_heads) if self.block_sparse else None
 
     def is_causal(self) -> bool:
         """The encoder's text is known before the first token."""
@@ -197,7 +213,8 @@ class Attention(Mechanism):
 
     def packs(self) -> bool:
         """Where it looks back by a formula that holds for each text alone."""
-        return self.causal and self.source == "self" and not self.prefix and not self.select
+        other = self.prefix or self.select or self.block_sparse
+        return self.causal and self.source == "self" and not other
 
     def common(self) -> tuple[Parameter, ...]:
         """The relative bias, where all layers have one table."""
@@ -231,9 +248,12 @@ class Attention(Mechanism):
 
     def _keys_name(self) -> str:
         kind = "sliding" if self.window else "chunked" if self.chunk else "global"
+        sees = f"{self.window or self.chunk or 'all'}"
+        if own := self.pattern:
+            kind, sees = "blocks", f"{own.size}_{own.local}_{own.first}_{own.stride}_{own.shift}"
         width = f"{self.head_dim}"
         width += f"_{self.value_width}" if self.value_width != self.head_dim else ""
-        return f"{kind}_{self.window or self.chunk or 'all'}_{self.key_heads}x{width}"
+        return f"{kind}_{sees}_{self.key_heads}x{width}"
 
     def state(self) -> State:
         """A key and a value for each key head and token; none when they are not its own."""
@@ -252,7 +272,8 @@ class Attention(Mechanism):
             title = "Multi-head attention"
         else:
             title = "Multi-query attention" if self.key_heads == 1 else "Grouped-query attention"
-        return f"Sparse {title[:1].lower()}{title[1:]}" if self.select else title
+        sparse = "Sparse" if self.select else "Block-sparse" if self.block_sparse else ""
+        return f"{sparse} {title[:1].lower()}{title[1:]}" if sparse else title
 
     def role(self) -> str:
         """Named by what it sees."""
@@ -264,6 +285,8 @@ class Attention(Mechanism):
             return "ChunkedAttention"
         if self.select:
             return "SparseAttention"
+        if self.block_sparse:
+            return "BlockSparseAttention"
         return "SlidingAttention" if self.window else "GlobalAttention"
 
     def caption(self, hidden_size: int) -> str:
@@ -278,6 +301,8 @@ class Attention(Mechanism):
             sees = f"its chunk of {_count(self.chunk, 'token')}"
         elif self.select:
             sees = f"the best {self.select.top_k:,} earlier tokens"
+        elif self.pattern:
+            sees = self.pattern.sentence()
         else:
             sees = "all earlier tokens"
         heads = f"{_count(self.heads, 'head')} of width {self.head_dim}"

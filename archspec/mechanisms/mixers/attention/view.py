@@ -81,6 +81,7 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         causal=a.causal and not across,
         window=a.window,
         chunk=a.chunk,
+        blocks=a.pattern,
         scale=a.score_scale,
         padding="step.source_padding" if across else "step.texts" if site.packs else "step.padding",
         bounds=_bounds(a),
@@ -116,13 +117,14 @@ def _kernel(a: Attention, function: Attend, site: Site) -> KernelView:
         gate=_gating(a),
         prefix=a.prefix,
         decodes=site.decodes and a.is_causal(),
+        blocks=a.pattern,
     )
 
 
 def _bounds(a: Attention) -> str:
     if a.source == "encoder":
         return "step.source_bounds"
-    return "step.spans" if a.causal else "step.bounds"
+    return "step.spans" if a.causal and not a.block_sparse else "step.bounds"
 
 
 def _gating(a: Attention) -> Gating | None:
@@ -137,6 +139,8 @@ def _kind(a: Attention) -> str:
         return "relative" if a.causal else "relative_both"
     if not a.causal or a.source == "encoder":
         return "bidirectional"
+    if a.block_sparse:
+        return "block_sparse"
     return "sliding" if a.window else "chunked" if a.chunk else "causal"
 
 

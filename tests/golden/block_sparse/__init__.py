@@ -1,0 +1,12 @@
+# Built by archspec 0.1.0 from block-sparse.yaml; edit the spec and build again.
+"""block-sparse, a standalone PyTorch package.
+
+>>> from block_sparse import Model, load_checkpoint
+>>> model = load_checkpoint(Model(), "model.safetensors")
+"""
+
+from .cache import Cache
+from .checkpoint import load_checkpoint
+from .model import Model
+
+__all__ = ["Cache", "Model", "load_checkpoint"]

@@ -1,0 +1,88 @@
+# Built by archspec 0.1.0 from block-sparse.yaml; edit the spec and build again.
+"""The attention of block-sparse."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .attend import attend_block_sparse, attend_causal
+from .cache import KeyValueCache
+from .launch import use_kernels
+from .rotary import rotate
+from .step import Step
+
+
+class GlobalAttention(nn.Module):
+    """Attends to all earlier tokens: 4 heads of width 32 share 2 key-value heads."""
+
+    def __init__(self):
+        super().__init__()
+        self.q_proj = nn.Linear(128, 4 * 32, bias=True)
+        self.k_proj = nn.Linear(128, 2 * 32, bias=True)
+        self.v_proj = nn.Linear(128, 2 * 32, bias=True)
+        self.o_proj = nn.Linear(4 * 32, 128, bias=True)
+
+    def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
+        batch, tokens, _ = x.shape
+        q = self.q_proj(x).view(batch, tokens, 4, 32).transpose(1, 2)  # (B, H, T, D)
+        k = self.k_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
+        v = self.v_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
+        q, k = rotate(q, step.rotary), rotate(k, step.rotary)
+        if cache is not None:
+            k, v = cache.append(k, v, step.start)
+        if (step.padding is None or step.spans is not None) and use_kernels(q, k, v):
+            from . import attention_operators as kernels
+
+            out = kernels.causal(q, k, v, step.spans, step.padding)
+        else:
+            out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
+        return self.o_proj(out.transpose(1, 2).flatten(2))
+
+    @staticmethod
+    def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
+        room = (batch_size, 2, max_length)
+        return KeyValueCache(like.new_zeros(*room, 32), like.new_zeros(*room, 32))
+
+
+class BlockSparseAttention(nn.Module):
+    """Attends to the last 4 blocks of 64, the first and every 8th, shifted by head: 4 heads of width 32 share 2 key-value heads."""
+
+    def __init__(self):
+        super().__init__()
+        self.q_proj = nn.Linear(128, 4 * 32, bias=True)
+        self.k_proj = nn.Linear(128, 2 * 32, bias=True)
+        self.v_proj = nn.Linear(128, 2 * 32, bias=True)
+        self.o_proj = nn.Linear(4 * 32, 128, bias=True)
+
+    def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
+        batch, tokens, _ = x.shape
+        q = self.q_proj(x).view(batch, tokens, 4, 32).transpose(1, 2)  # (B, H, T, D)
+        k = self.k_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
+        v = self.v_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
+        q, k = rotate(q, step.rotary), rotate(k, step.rotary)
+        if cache is not None:
+            k, v = cache.append(k, v, step.start)
+        if (step.padding is None or step.start == 0) and use_kernels(q, k, v):
+            from . import attention_operators as kernels
+
+            out = kernels.block_sparse(q, k, v, step.bounds, step.padding)
+        else:
+            out = attend_block_sparse(
+                q,
+                k,
+                v,
+                step.start,
+                step.padding,
+                size=64,
+                local=4,
+                first=1,
+                stride=8,
+                shift=4,
+                scale=0.1767766952966369,
+            )
+        return self.o_proj(out.transpose(1, 2).flatten(2))
+
+    @staticmethod
+    def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
+        room = (batch_size, 2, max_length)
+        return KeyValueCache(like.new_zeros(*room, 32), like.new_zeros(*room, 32))

@@ -1,0 +1,92 @@
+# Built by archspec 0.1.0 from block-sparse.yaml; edit the spec and build again.
+"""The loss of a chunk of rows and the gradient of its logits, which are read twice and never copied.
+
+z, V       the logits of one row, a program's; 1024 of them
+lse        log Σ exp z, from a maximum m and a sum s kept apart in each of BLOCK places
+count      how many labels there are in the whole batch, for the mean; −100 is none
+GRADIENTS  whether the gradients take the logits' place
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from .launch import NAMESPACE, Variant, launch
+
+BLOCK, WARPS = 1024, 2
+
+
+@triton.jit(do_not_specialize_on_alignment=["labels", "losses"])
+def _rows_loss(
+    logits,
+    labels,
+    count,
+    losses,
+    V: tl.constexpr,
+    BLOCK: tl.constexpr,
+    GRADIENTS: tl.constexpr,
+):
+    """losses[row] = lse − z[label], and (softmax(z) − one-hot(label)) / count over the logits."""
+    row = tl.program_id(0).to(tl.int64)
+    label = tl.load(labels + row)
+    counts = label != -100
+    logits += row * V
+    m = tl.full((BLOCK,), -1e38, tl.float32)
+    s = tl.zeros((BLOCK,), tl.float32)
+    for first in range(0, V, BLOCK):
+        column = first + tl.arange(0, BLOCK)
+        z = tl.load(logits + column, mask=column < V, other=float("-inf")).to(tl.float32)
+        above = tl.maximum(m, z)
+        s = s * tl.exp(m - above) + tl.exp(z - above)
+        m = above
+    largest = tl.max(m, axis=0)
+    lse = largest + tl.log(tl.sum(s * tl.exp(m - largest), axis=0))
+    picked = tl.load(logits + tl.where(counts, label, 0)).to(tl.float32)
+    tl.store(losses + row, tl.where(counts, lse - picked, 0.0))
+    if GRADIENTS:
+        tl.debug_barrier()  # until every thread has read the label's logit
+        share = tl.where(counts, 1.0 / tl.load(count).to(tl.float32), 0.0)
+        for first in range(0, V, BLOCK):
+            column = first + tl.arange(0, BLOCK)
+            z = tl.load(logits + column, mask=column < V, other=0.0).to(tl.float32)
+            grad = share * (tl.exp(z - lse) - tl.where(column == label, 1.0, 0.0))
+            tl.store(logits + column, grad, mask=column < V)
+
+
+@torch.library.custom_op(f"{NAMESPACE}::rows_loss", mutates_args={"logits"})
+def rows_loss(logits: Tensor, labels: Tensor, count: Tensor, gradients: bool) -> Tensor:
+    """The losses of rows, added up: logits (R, V), labels (R,), count () → ().
+
+    With `gradients`, those of the logits for the mean over `count` labels take their place.
+    """
+    losses = logits.new_empty(logits.shape[0], dtype=torch.float32)
+    constants = {"V": 1024, "BLOCK": BLOCK, "GRADIENTS": gradients}
+    tensors = (logits, labels, count, losses)
+    launch(_rows_loss, (logits.shape[0],), *tensors, **constants, num_warps=WARPS)
+    return losses.sum()
+
+
+@rows_loss.register_fake
+def _(logits: Tensor, labels: Tensor, count: Tensor, gradients: bool) -> Tensor:
+    return logits.new_empty((), dtype=torch.float32)
+
+
+def variants() -> list[Variant]:
+    """The kernels as this model launches them, in bfloat16."""
+    pointers = {"logits": "*bf16", "labels": "*i64", "count": "*i64", "losses": "*fp32"}
+    constants = dict.fromkeys(("V", "BLOCK", "GRADIENTS"), "constexpr")
+    return [
+        Variant(
+            name,
+            _rows_loss,
+            pointers | constants,
+            {"V": 1024, "BLOCK": BLOCK, "GRADIENTS": gradients},
+            num_warps=WARPS,
+            num_stages=3,
+            attrs=("logits", "count"),
+        )
+        for name, gradients in (("rows_loss", False), ("rows_loss_gradients", True))
+    ]

@@ -1,0 +1,30 @@
+# Built by archspec 0.1.0 from block-sparse.yaml; edit the spec and build again.
+"""Rotary positions: each pair of dimensions turns by the token's position times its frequency."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .launch import use_kernels
+
+Rotary = tuple[Tensor, Tensor]  # cosine and signed sine, each (B or 1, 1, T, width)
+
+
+def rotary(positions: Tensor, dtype: torch.dtype) -> Rotary:
+    """Base 1,000,000, 32 dimensions. (B or 1, T) → two of (B or 1, 1, T, 32)."""
+    dims = torch.arange(0, 32, 2, device=positions.device, dtype=torch.float32)
+    frequency = (1000000.0 ** (dims / 32)).reciprocal()
+    angle = positions[:, None, :, None].float() * frequency
+    angle = torch.cat((-angle, angle), dim=-1)  # sin −x = −sin x
+    return angle.cos().to(dtype), angle.sin().to(dtype)
+
+
+def rotate(x: Tensor, rotary: Rotary) -> Tensor:
+    """Turn dimension i of (B, H, T, width) with dimension i + width / 2."""
+    cos, sin = rotary
+    if use_kernels(x, cos):
+        from . import rotary_kernels
+
+        return rotary_kernels.rotate(x, cos, sin, pairs=16)
+    return torch.addcmul(x * cos, x.roll(16, -1), sin)
