@@ -1,4 +1,4 @@
-"""Runs the tests of kernels in a process of their own, where Triton interprets them on a CPU.
+"""Runs the tests of kernels in processes of their own, where Triton interprets them on a CPU.
 
 Triton decides when it is imported, so that no process can both interpret and compile.
 """
@@ -10,14 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / "interpreter"
+import pytest
+
+FILES = sorted((Path(__file__).parent / "interpreter").glob("check_*.py"))
 INTERPRET = {"TRITON_INTERPRET": "1", "ARCHSPEC_KERNELS": "interpret", "OMP_NUM_THREADS": "1"}
 
 
-def test_kernels() -> None:
-    files = sorted(str(path) for path in FOLDER.glob("check_*.py"))
-    assert files
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
+@pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem.removeprefix("check_"))
+def test_kernels(file: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)]
     done = subprocess.run(
         command, env=os.environ | INTERPRET, capture_output=True, text=True, check=False
     )

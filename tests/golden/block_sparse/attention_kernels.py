@@ -183,7 +183,6 @@ def causal_backward_queries(
     for first in range(begin, edge, KEYS):  # only some rows see as far back
         key = first + tl.arange(0, KEYS)
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
-
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
@@ -198,7 +197,6 @@ def causal_backward_queries(
         v_at += KEYS * v_token
     for first in range(edge, full, KEYS):  # every row sees the whole tile
         k = tl.load(k_at + d)
-
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
@@ -210,7 +208,6 @@ def causal_backward_queries(
     for first in range(full, highest + 1, KEYS):  # the diagonal
         key = first + tl.arange(0, KEYS)
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
-
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
@@ -476,7 +473,6 @@ def block_sparse_backward_queries(
         place_v = sequence * v_batch + head * v_head + first * v_token.to(tl.int64)
         v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
         k = tl.load(k_at + d)
-
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
@@ -493,7 +489,6 @@ def block_sparse_backward_queries(
         v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
         key = first + tl.arange(0, KEYS)
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
-
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.25503486164919736 - lse[:, None])

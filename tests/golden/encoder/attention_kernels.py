@@ -141,7 +141,6 @@ def bidirectional_backward_queries(
     dq = tl.zeros((ROWS, 16), tl.float32)
     for first in range(opens, full, KEYS):  # every row sees the whole tile
         k = tl.load(k_at + d)
-
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.36067376022224085 - lse[:, None])
@@ -153,7 +152,6 @@ def bidirectional_backward_queries(
     for first in range(full, closes, KEYS):  # where the keys end
         key = first + tl.arange(0, KEYS)
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
-
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.36067376022224085 - lse[:, None])

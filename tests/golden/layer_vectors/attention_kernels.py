@@ -149,7 +149,6 @@ def sliding_backward_queries(
     for first in range(begin, highest + 1, KEYS):  # some rows see a part of the tile
         key = first + tl.arange(0, KEYS)
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
-
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
@@ -347,7 +346,6 @@ def causal_backward_queries(
     for first in range(begin, edge, KEYS):  # only some rows see as far back
         key = first + tl.arange(0, KEYS)
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
-
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.18033688011112042 - lse[:, None])
@@ -362,7 +360,6 @@ def causal_backward_queries(
         v_at += KEYS * v_token
     for first in range(edge, full, KEYS):  # every row sees the whole tile
         k = tl.load(k_at + d)
-
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.18033688011112042 - lse[:, None])
@@ -374,7 +371,6 @@ def causal_backward_queries(
     for first in range(full, highest + 1, KEYS):  # the diagonal
         key = first + tl.arange(0, KEYS)
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
-
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
         p = tl.exp2(s * 0.18033688011112042 - lse[:, None])

@@ -117,4 +117,5 @@ def test_decoding_is_prefill(model: nn.Module) -> None:
 
 def test_the_graph_stays_whole(model: nn.Module) -> None:
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
-    torch.testing.assert_close(compiled(IDS), model(IDS), atol=1e-5, rtol=1e-5)
+    ids = IDS[:1, :33]
+    torch.testing.assert_close(compiled(ids), model(ids), atol=1e-5, rtol=1e-5)

@@ -18,7 +18,6 @@ SPECS = {
     "hybrid": ROOT / "examples/hybrid.yaml",
     "encoder-decoder": ROOT / "examples/encoder-decoder.yaml",
     "given-states": ROOT / "examples/given-states.yaml",
-    "qwen3-next": ROOT / "gallery/qwen3-next-80b-a3b.yaml",
 }
 IDS = torch.arange(26).view(2, 13)
 
