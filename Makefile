@@ -22,13 +22,13 @@ demo: $(READY)  ## Build a published encoder, load its real weights, compare sen
 	$(RUN) examples/minilm.py
 
 test: $(READY)  ## Run all tests, on two processes
-	$(RUN) -m pytest -n 2 -q
+	$(RUN) -m pytest -n 2 --dist worksteal -q
 
 sweep: $(READY)  ## What is slow: 5,000 random specs, every gallery package compiled
-	$(RUN) -m pytest -n 2 -q -m slow tests
+	$(RUN) -m pytest -n 2 --dist worksteal -q -m slow tests
 
 sweep-kernels: $(READY)  ## Every shape of attention in Triton's interpreter, which takes an hour
-	$(RUN) -m pytest -n 2 -q -m slow tests/kernels
+	$(RUN) -m pytest -n 2 --dist worksteal -q -m slow tests/kernels
 
 kernels-table: $(READY)  ## Compile every kernel of every spec, and write the table of it
 	cd tests && PYTHONPATH=.. ../$(RUN) -m kernels.table
