@@ -18,6 +18,12 @@ from archspec.codegen import build
 # The tests run in as many processes as there are cores; threads beside them only get in the way.
 torch.set_num_threads(1)
 
+# torch lists the functions that obey `torch.device(...)` at its first use and keeps the list.
+# transformers replaces torch.linspace while it loads a model: were that the first use, it would
+# be missing from the list for every test after it.
+with torch.device("meta"):
+    torch.empty(0)
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "archspec/mechanisms").glob("*/*/example.yaml"))
 SPECS = (
