@@ -12,7 +12,8 @@ from archspec.analysis import analyse
 from archspec.architecture import Architecture
 from archspec.codegen.sharing import sharing
 from archspec.codegen.view import PackageView
-from archspec.mechanisms.mixers.attention.kernel_files import OPERATORS, called
+from archspec.mechanisms.mixers.attention.kernel_files import OPERATORS
+from archspec.mechanisms.mixers.attention.kernel_names import called
 
 
 def facts(architecture: Architecture) -> dict[str, Any]:

@@ -51,7 +51,8 @@ def module(folder: Path, view: KernelView) -> Any:
         class Module:
             kernel = view
 
-        context = {"header": "", "model": "a test", "hoppers": []} | kernel_context([Module()])
+        context = {"header": "", "model": "a test"} | kernel_context([Module()])
+        context["hoppers"] = []  # which have tests of their own
         wanted = [*FILES, *(DECODING if view.paged else DECODING[: view.decodes])]
         rendered = {
             file: environment().get_template(f"templates/kernels/{file}.jinja").render(context)

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from archspec.codegen.environment import environment
 from archspec.kernels import compile_kernels
-from archspec.mechanisms.mixers.attention.hopper import HopperView, hopper_context, hopper_view
+from archspec.mechanisms.mixers.attention.hopper import HopperView, hopper_view
 from archspec.mechanisms.mixers.attention.kernel_files import kernel_context
 from archspec.mechanisms.mixers.attention.kernels import KernelView
 
@@ -53,7 +53,7 @@ def files(view: KernelView) -> dict[str, str]:
         kernel = view
 
     context = {"header": "", "model": "a test"}
-    context |= kernel_context([Module()]) | hopper_context([Module()])
+    context |= kernel_context([Module()])
     made = {"__init__.py": ""}
     for name in ("launch.py", "attention_hopper_kernels.py"):
         template = environment().get_template(f"templates/kernels/{name}.jinja")

@@ -202,7 +202,8 @@ def _gradients(ctx, dout):
         slots = start - (start - torch.arange(keys, device=q.device)) % keys
         scores = scores.masked_fill(~padding[:, None, None, slots], float("-inf"))
     lse = scores.logsumexp(dim=-1, keepdim=True)
-    dgate, p = None, (scores - lse).exp()
+    p = (scores - lse).exp()
+    dgate = None
     if gate is not None:
         out = p @ v.float()  # what was gated
         gates = gate.view(batch, kv_heads, rows.shape[2], -1).float()  # of each number, or head

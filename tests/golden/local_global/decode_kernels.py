@@ -189,7 +189,8 @@ def _gradients(ctx, dout):
         slots = start - (start - torch.arange(keys, device=q.device)) % keys
         scores = scores.masked_fill(~padding[:, None, None, slots], float("-inf"))
     lse = scores.logsumexp(dim=-1, keepdim=True)
-    p, delta = (scores - lse).exp(), (dout * out).sum(dim=-1, keepdim=True)
+    p = (scores - lse).exp()
+    delta = (dout * out).sum(dim=-1, keepdim=True)
     ds = p * (dout @ v.float().mT - delta) * own.scale
     dq, dk, dv = (
         (ds @ k.float()).view_as(q).to(q.dtype),

@@ -200,7 +200,8 @@ def _gradients(ctx, dout):
     lse = scores.logsumexp(dim=-1, keepdim=True)
     if sinks is not None:
         lse = torch.logaddexp(lse, sinks.float().view(kv_heads, -1, 1))
-    p, delta = (scores - lse).exp(), (dout * out).sum(dim=-1, keepdim=True)
+    p = (scores - lse).exp()
+    delta = (dout * out).sum(dim=-1, keepdim=True)
     ds = p * (dout @ v.float().mT - delta) * own.scale
     dq, dk, dv = (
         (ds @ k.float()).view_as(q).to(q.dtype),

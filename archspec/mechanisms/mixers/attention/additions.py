@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archspec.mechanisms.mixers.attention.beside import Beside
 from archspec.mechanisms.mixers.attention.kernels import KernelView
 
 Lines = tuple[str, ...]
@@ -11,41 +12,39 @@ Lines = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Additions:
-    """Of all kinds of a package together; `learned` are names and places of tensors that learn."""
+    """Where kinds of a package have such tensors beside queries, keys and values."""
 
-    relative: bool
-    gate: bool
-    learned: tuple[tuple[str, int], ...]
+    beside: Beside
 
     @property
     def keep_typed(self) -> str:
         """A parameter: whether a backward pass will ask for what was gated."""
-        return ", keep: bool" if self.gate else ""
+        return ", keep: bool" if self.beside.gate else ""
 
     @property
     def keep(self) -> str:
         """The same, passed on."""
-        return ", keep" if self.gate else ""
+        return ", keep" if self.beside.gate else ""
 
     @property
     def keeps(self) -> str:
         """The same, as it is decided."""
-        return ", torch.is_grad_enabled()" if self.gate else ""
+        return ", torch.is_grad_enabled()" if self.beside.gate else ""
 
     @property
     def results(self) -> str:
         """What the forward pass gives."""
-        return "out, lse, plain" if self.gate else "out, lse"
+        return "out, lse, plain" if self.beside.gate else "out, lse"
 
     @property
     def result_types(self) -> str:
         """Their types."""
-        return ", ".join(["Tensor"] * (3 if self.gate else 2))
+        return ", ".join(["Tensor"] * (3 if self.beside.gate else 2))
 
     @property
     def said(self) -> str:
         """What they are, for a docstring."""
-        if self.gate:
+        if self.beside.gate:
             return "The output, lse, and what was gated; only kernels of this kind take `counts`."
         return (
             "The output and lse; `counts` are numbers of the call that only kernels of this kind"
@@ -56,28 +55,32 @@ class Additions:
     def made(self) -> Lines:
         """Before room for them is given."""
         width = "v.shape[3] if keep and gate is not None else 0"
-        return (f"plain = empty_like(q, {width})",) if self.gate else ()
+        return (f"plain = empty_like(q, {width})",) if self.beside.gate else ()
 
     @property
     def before_launch(self) -> Lines:
         """Before the forward kernel: it stores what was gated where that is asked for."""
-        return ("kept = [] if gate is None else [plain if keep else None]",) if self.gate else ()
+        return (
+            ("kept = [] if gate is None else [plain if keep else None]",)
+            if self.beside.gate
+            else ()
+        )
 
     @property
     def kept(self) -> str:
         """The argument of that kernel."""
-        return "*kept, " if self.gate else ""
+        return "*kept, " if self.beside.gate else ""
 
     def from_gluon(self, call: str) -> str:
         """The results, of a kernel that has no gate."""
-        return f"_gated(KERNELS[kind].gate, *{call}, gate, keep)" if self.gate else call
+        return f"_gated(KERNELS[kind].gate, *{call}, gate, keep)" if self.beside.gate else call
 
     @property
     def fields(self) -> Lines:
         """Of the kernels of one kind."""
         gate = ("gate: Any = None  # its function, in PyTorch's operators",)
         relative = ("backward_biases: Any = None", "sides: int = 1  # of a token that have keys")
-        return (gate if self.gate else ()) + (relative if self.relative else ())
+        return (gate if self.beside.gate else ()) + (relative if self.beside.relative else ())
 
     def values(self, name: str, kind: KernelView) -> Lines:
         """What a kind has there."""
@@ -91,10 +94,10 @@ class Additions:
     def before_rows(self) -> Lines:
         """Before the kernel that goes over rows: room for what it gives beside dq and delta."""
         found: Lines = ()
-        if self.gate:
+        if self.beside.gate:
             made = "[gate, torch.empty_like(gate), torch.empty_like(dout)]"
             found += (f"gating = [] if gate is None else {made}",)
-        if self.relative:
+        if self.beside.relative:
             made = "lse.new_empty(KERNELS[kind].sides, *lse.shape)"
             found += (f"far = None if relative is None else {made}",)
         return found
@@ -102,35 +105,40 @@ class Additions:
     @property
     def gating(self) -> str:
         """The arguments of that kernel for a gate, its gradient, and dout of what was gated."""
-        return "*gating, " if self.gate else ""
+        return "*gating, " if self.beside.gate else ""
 
     @property
     def far(self) -> str:
         """Its argument for the sums of far pairs."""
-        return ", *given(far)" if self.relative else ""
+        return ", *given(far)" if self.beside.relative else ""
 
     @property
     def after_rows(self) -> Lines:
         """After it."""
-        return ("dout = gating[2] if gating else dout  # of what was gated",) if self.gate else ()
+        return (
+            ("dout = gating[2] if gating else dout  # of what was gated",)
+            if self.beside.gate
+            else ()
+        )
 
     @property
     def after_keys(self) -> Lines:
         """After the kernels that go over keys."""
         relative = ("drelative = _relative_gradient(kind, tensors[:-2], far, numbers)",)
         gate = ("dgate = gating[1] if gating else q.new_empty(0)",)
-        return (relative if self.relative else ()) + (gate if self.gate else ())
+        return (relative if self.beside.relative else ()) + (gate if self.beside.gate else ())
 
     @property
     def as_learned(self) -> Lines:
         """No gradient for what a kind does not have."""
-        found: Lines = ()
-        for name, place in self.learned:
-            found += (f"d{name} = None if inputs[{place}] is None else d{name}",)
-        return found
+        return tuple(
+            f"d{name} = None if inputs[{self.beside.place(name)}] is None else d{name}"
+            for name in self.beside.learning
+        )
 
     @property
     def ungated(self) -> str:
         """The expression for what was gated, or else the output."""
-        gate = dict(self.learned).get("gate")
-        return "out" if gate is None else f"out if inputs[{gate}] is None else plain"
+        if not self.beside.gate:
+            return "out"
+        return f"out if inputs[{self.beside.place('gate')}] is None else plain"

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from archspec.codegen.files import SharedFile
-from archspec.mechanisms.mixers.attention.hopper import hopper_context
-from archspec.mechanisms.mixers.attention.kernel_files import kernel_context
 from archspec.mechanisms.mixers.attention.kernels import KernelView
 
 
@@ -189,25 +187,20 @@ def shared(views: Sequence[Calling]) -> dict[str, Any]:
     """The functions that all attention classes call, each once."""
     functions = list(dict.fromkeys(v.function for v in views))
     cores = list(dict.fromkeys(f.inner for f in functions if f.kind in _LOOK_BACK))
-    picking = [f.core_view for f in functions if f.kind == "block_sparse"]
     prefixed = [v.function for v in views if v.prefix]
     biased = [v.relative for v in views if v.relative]
     called = {f.name for f in functions} | {f.both_ways for f in prefixed}
-    return (
-        {
-            "functions": functions,
-            "cores": cores,
-            "picking": bool(picking),
-            "sloping": any(core.alibi for core in picking),
-            "any_causal": any(f.kind in (*_LOOK_BACK, "relative") for f in functions),
-            "prefixed": list({f.both_ways: f for f in prefixed}.values()),
-            "distances": list(dict.fromkeys(bias.function for bias in biased)),
-            "both_sides": {bias.function for bias in biased if bias.both},
-            "attend_names": sorted(called | {bias.call for bias in biased}),
-        }
-        | kernel_context(views)
-        | hopper_context(views)
-    )
+    return {
+        "functions": functions,
+        "cores": cores,
+        "picking": any(f.kind == "block_sparse" for f in functions),
+        "sloping": any(f.core_view.alibi for f in functions),
+        "any_causal": any(f.kind in (*_LOOK_BACK, "relative") for f in functions),
+        "prefixed": list({f.both_ways: f for f in prefixed}.values()),
+        "distances": list(dict.fromkeys(bias.function for bias in biased)),
+        "both_sides": {bias.function for bias in biased if bias.both},
+        "attend_names": sorted(called | {bias.call for bias in biased}),
+    }
 
 
 ATTEND = SharedFile(

@@ -147,6 +147,12 @@ class Heads:
         return replace(tiles, keys=min(tiles.keys, power))
 
     @property
+    def gates(self) -> int:
+        """How many a token has."""
+        each = self.value_dim if self.gate and self.gate.per == "element" else 1
+        return self.heads * each if self.gate else 0
+
+    @property
     def decode_bounds(self) -> list[str]:
         """Which blocks the kernel for one new token goes over."""
         assert self.blocks

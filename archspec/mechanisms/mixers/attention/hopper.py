@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.codegen.files import SharedFile
-from archspec.mechanisms.mixers.attention.kernel_files import Computing, kernel_names
 from archspec.mechanisms.mixers.attention.kernels import NARROW, KernelView
-
-HOPPER_KERNELS = SharedFile(
-    "attention_hopper_kernels.py",
-    "templates/kernels/attention_hopper_kernels.py.jinja",
-    "softmax attention as Gluon kernels, for sm_90 alone",
-    needed="hopper",
-    kernels=True,
-)
 
 WARPGROUP = 64
 """Rows that four warps have in hand, as many as their matrix instruction takes."""
@@ -176,9 +166,8 @@ def hopper_view(kernel: KernelView | None) -> HopperView | None:
     return HopperView(kernel) if fits and stored else None
 
 
-def hopper_context(views: Sequence[Computing]) -> dict[str, Any]:
-    """What the file of these kernels sees."""
-    names = kernel_names([v.kernel for v in views if v.kernel])
+def hopper_context(names: Mapping[KernelView, str]) -> dict[str, Any]:
+    """What the files of kernels see of those for Hopper; `names` are of all in a package."""
     found = [(name, hopper_view(kernel)) for kernel, name in names.items()]
     hoppers = [(name, view) for name, view in found if view]
     return {

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, fields, replace
 from archspec.mechanisms.mixers.attention.block_ranges import block_key_ranges, block_row_ranges
 from archspec.mechanisms.mixers.attention.heads import Heads
 from archspec.mechanisms.mixers.attention.joins import Join
-from archspec.mechanisms.mixers.attention.ranges import Ranges, View, key_ranges, row_ranges
+from archspec.mechanisms.mixers.attention.key_ranges import key_ranges
+from archspec.mechanisms.mixers.attention.ranges import Ranges, View
 from archspec.mechanisms.mixers.attention.relative import Related, related_keys, related_rows
+from archspec.mechanisms.mixers.attention.row_ranges import row_ranges
 from archspec.mechanisms.mixers.attention.tiles import Tiles, tiles
 
 NARROW = 128

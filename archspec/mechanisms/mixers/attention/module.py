@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from archspec.codegen.members import Member, product
 from archspec.codegen.rotary import Turn
+from archspec.mechanisms.mixers.attention.finish import Finish
 from archspec.mechanisms.mixers.attention.functions import Attend
 from archspec.mechanisms.mixers.attention.hopper import HopperView, hopper_view
 from archspec.mechanisms.mixers.attention.kernels import KernelView
@@ -39,8 +40,7 @@ class AttentionView(Scores):
     stages: tuple[str, ...]
     turn: Turn | None
     temperature: TemperatureView | None
-    gate: str | None
-    gate_activation: str
+    finish: Finish
     select: SelectionView | None
     cache: str | None
     kept_of: str
@@ -143,33 +143,9 @@ class AttentionView(Scores):
         return hopper_view(self.kernel)
 
     @property
-    def gated_in_kernels(self) -> bool:
-        """Whether kernels multiply their output by the gate."""
-        return bool(self.kernel and self.kernel.gate)
-
-    @property
     def attends(self) -> str:
         """The template of what gives the output."""
-        if self.gated_in_kernels:
-            return "attends_gated"
         return "attends_in_kernels" if self.kernel else "attends"
-
-    @property
-    def finish(self) -> str:
-        """The template of what becomes of it."""
-        if self.gated_in_kernels:
-            return "finish_gated"
-        return f"gate_{self.gate}" if self.gate else "finish"
-
-    @property
-    def gate_shape(self) -> str:
-        """The shape of the gate, for comments."""
-        return "(B, T, H · D)" if self.gate == "element" else "(B, T, H)"
-
-    @property
-    def gate_width(self) -> str:
-        """How many gates a token has."""
-        return self.o_width if self.gate == "element" else str(self.heads)
 
     @property
     def in_kernels(self) -> str:
@@ -194,7 +170,7 @@ class AttentionView(Scores):
     def _beside(self, sinks: str, start: str, prefix: str, padding: list[str]) -> str:
         parts = [sinks] if self.sinks else ["slopes"] if self.slopes else []
         parts += ["relative"] if self.relative else []
-        parts += ["gate"] if self.gated_in_kernels else []
+        parts += ["gate"] if self.finish.in_kernels else []
         parts += [start] if self.chunk else []
         parts += [prefix] if self.prefix else []
         return ", ".join(parts + padding[: 2 if self.decode_kernel else 1])

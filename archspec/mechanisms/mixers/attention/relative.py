@@ -17,15 +17,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from archspec.mechanisms.mixers.attention.joins import AHEAD, BEHIND, LOG2_E, NEAR, Join, Lines
+from archspec.mechanisms.mixers.attention.key_ranges import key_ranges
 from archspec.mechanisms.mixers.attention.ranges import (
     BOUNDED,
     TEXT,
     Loop,
     Ranges,
     View,
-    key_ranges,
-    row_ranges,
 )
+from archspec.mechanisms.mixers.attention.row_ranges import row_ranges
 
 ALL_BEHIND = "the whole tile is far behind every row"
 ALL_AHEAD = "the whole tile is far ahead of every row"

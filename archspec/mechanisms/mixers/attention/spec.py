@@ -11,6 +11,7 @@ from archspec.graph import OperatorGraph, Parameter
 from archspec.mask import Mask
 from archspec.mechanisms.base import Mechanism, State
 from archspec.mechanisms.mixers.attention.graph import attention_graph
+from archspec.mechanisms.mixers.attention.invariants import check
 from archspec.mechanisms.mixers.attention.parts import (
     BlockSparse,
     Gate,
@@ -20,7 +21,7 @@ from archspec.mechanisms.mixers.attention.parts import (
 )
 from archspec.mechanisms.mixers.selection import parts as selection
 from archspec.mechanisms.mixers.selection.parts import Selection
-from archspec.spec.base import Factor, Size, Tokens, reject
+from archspec.spec.base import Factor, Size, Tokens
 from archspec.spec.norm import OptionalHeadNorm, OptionalNorm
 from archspec.spec.rope import Rope
 
@@ -105,79 +106,8 @@ class Attention(Mechanism):
 
     @model_validator(mode="after")
     def _check(self) -> Attention:
-        if self.heads % self.key_heads:
-            fits = [n for n in range(1, self.heads + 1) if self.heads % n == 0]
-            near = min(fits, key=lambda n: abs(n - self.key_heads))
-            reject(
-                "kv_heads",
-                f"{self.heads} heads cannot share {self.key_heads} key-value heads evenly",
-                f"kv_heads divides heads: {near} would",
-            )
-        if self.rope:
-            self.rope.check(self.head_dim, "head_dim")
-        if self.keys_as_values and self.value_width != self.head_dim:
-            reject("value_dim", "values that are keys are as wide as keys")
-        if self.qk_norm and self.qk_norm.scope == "width" and self.qk_norm.after_rope:
-            reject("qk_norm", "a norm over all heads together comes before the rotation")
-        if self.shared_keys and self.keys_as_values:
-            reject("keys_as_values", "shared keys and values come from another layer")
-        if self.shared_keys and self.v_norm:
-            reject("v_norm", "shared keys and values come from another layer, normed there")
-        if self.shared_keys and not self.causal:
-            reject("shared_keys", "keys are shared where attention looks back: `causal: true`")
-        self._check_mask()
-        self._check_source()
+        check(self)
         return self
-
-    def _check_mask(self) -> None:
-        looking_back = {
-            "window": self.window,
-            "chunk": self.chunk,
-            "block_sparse": self.block_sparse,
-            "sinks": self.sinks,
-            "softcap": self.softcap,
-            "alibi": self.alibi,
-            "prefix": self.prefix,
-            "select": self.select,
-        }
-        for name, value in looking_back.items():
-            if value and not self.causal:
-                reject(name, f"`{name}` is for attention that looks back: it needs `causal: true`")
-        if self.window and self.chunk:
-            reject("chunk", "a layer has a window or chunks, not both")
-        for name in ("window", "chunk", "prefix", "select", "relative_bias"):
-            if self.block_sparse and getattr(self, name):
-                reject(name, f"`block_sparse` and `{name}` do not go together")
-        for name in ("window", "chunk", "sinks", "softcap", "alibi", "prefix"):
-            if self.select and looking_back[name]:
-                reject("select", f"a selection is from all earlier tokens, without `{name}`")
-        if self.select and self.shared_keys:
-            reject("select", "a layer that selects has keys and values of its own")
-        for name in ("window", "chunk", "sinks", "softcap"):
-            if self.alibi and looking_back[name]:
-                reject(name, f"`alibi` and `{name}` do not go together")
-
-        for name in ("window", "chunk", "sinks", "softcap", "alibi", "prefix", "select"):
-            if self.relative_bias and getattr(self, name):
-                reject(name, f"`relative_bias` and `{name}` do not go together")
-        if self.prefix and self.alibi:
-            reject("prefix", "`alibi` looks back, and a prefix is seen both ways")
-        bias = self.relative_bias
-        if bias and bias.buckets is not None:
-            fits = bias.fitting(self.causal)
-            if bias.buckets not in fits:
-                message = f"{bias.buckets} buckets cannot share {bias.max_distance} distances"
-                hint = f"an even number from {fits[0]} to {fits[-1]}" if fits else "more distances"
-                reject(("relative_bias", "buckets"), message, hint)
-
-    def _check_source(self) -> None:
-        if self.source == "self":
-            return
-        own = ("window", "chunk", "prefix", "shared_keys", "keys_as_values", "rope", "alibi")
-        own += ("block_sparse",)
-        for name in (*own, "relative_bias", "temperature", "sinks", "softcap", "select"):
-            if getattr(self, name):
-                reject(name, f"`{name}` is for attention within one text, not across two")
 
     @property
     def key_heads(self) -> int:

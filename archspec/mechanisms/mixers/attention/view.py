@@ -5,15 +5,14 @@ from __future__ import annotations
 from archspec.codegen.rotary import turn
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers.attention.definition import check_context
+from archspec.mechanisms.mixers.attention.finish import Finish
 from archspec.mechanisms.mixers.attention.functions import ATTEND, Attend, Core, shared
 from archspec.mechanisms.mixers.attention.gating import Gating
 from archspec.mechanisms.mixers.attention.heads import SLAB
-from archspec.mechanisms.mixers.attention.hopper import HOPPER_KERNELS
 from archspec.mechanisms.mixers.attention.kernel_files import KERNEL_FILES
 from archspec.mechanisms.mixers.attention.kernels import KernelView
 from archspec.mechanisms.mixers.attention.members import members
 from archspec.mechanisms.mixers.attention.module import AttentionView
-from archspec.mechanisms.mixers.attention.parts import GATES
 from archspec.mechanisms.mixers.attention.scores import relative, slopes
 from archspec.mechanisms.mixers.attention.spec import Attention
 from archspec.mechanisms.mixers.attention.stages import stages, temperature
@@ -24,7 +23,7 @@ __all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "attention.py"
 PURPOSE = "the attention of each kind of layer"
-SHARED = (ATTEND, *KERNEL_FILES, HOPPER_KERNELS, SELECT)
+SHARED = (ATTEND, *KERNEL_FILES, SELECT)
 CACHES = {
     "KeyValueCache": "templates/caches/key_value.py.jinja",
     "RollingCache": "templates/caches/rolling.py.jinja",
@@ -52,6 +51,8 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         for heads in {a.heads} if a.shared_keys else {a.heads, a.key_heads}:
             site.turns(turned, heads, normed="norm_rotate" in steps)
     core = Core(a.sinks, a.softcap is not None, a.alibi is not None)
+    function = Attend(_kind(a), core)
+    kernel = None if a.select else _kernel(a, function, site)
     return AttentionView(
         class_name=site.class_name,
         caption=a.caption(site.hidden_size),
@@ -85,14 +86,13 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         scale=a.score_scale,
         padding="step.source_padding" if across else "step.texts" if site.packs else "step.padding",
         bounds=_bounds(a),
-        gate=a.gate.per if a.gate else None,
-        gate_activation=GATES[a.gate.activation] if a.gate else "",
+        finish=Finish(a.gate, in_kernels=bool(kernel and kernel.gate)),
         select=selection_view(a.select, site, "heads"),
         only=("q",) if a.shared_keys else ("q", "k", "v"),
         cache=_cache(a) if site.decodes and a.is_causal() and not a.shared_keys else None,
         kept_of="source_length" if across else "max_length",
-        function=Attend(_kind(a), core),
-        kernel=None if a.select else _kernel(a, Attend(_kind(a), core), site),
+        function=function,
+        kernel=kernel,
     )
 
 

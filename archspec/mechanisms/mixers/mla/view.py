@@ -8,11 +8,11 @@ from archspec.codegen.files import SharedFile
 from archspec.codegen.members import Member
 from archspec.codegen.rotary import Turn, turn
 from archspec.codegen.site import Site
+from archspec.mechanisms.mixers.attention.finish import Finish
 from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, Attend, shared
-from archspec.mechanisms.mixers.attention.hopper import HOPPER_KERNELS, HopperView, hopper_view
+from archspec.mechanisms.mixers.attention.hopper import HopperView, hopper_view
 from archspec.mechanisms.mixers.attention.kernel_files import KERNEL_FILES
 from archspec.mechanisms.mixers.attention.kernels import KernelView
-from archspec.mechanisms.mixers.attention.parts import GATES
 from archspec.mechanisms.mixers.mla.spec import LatentAttention
 from archspec.mechanisms.mixers.selection.parts import TokenSelection
 from archspec.mechanisms.mixers.selection.view import (
@@ -29,7 +29,6 @@ PURPOSE = "the latent attention of each kind of layer"
 SHARED = (
     ATTEND,
     *KERNEL_FILES,
-    HOPPER_KERNELS,
     SELECT,
     SharedFile("latent.py", "latent.py.jinja", "softmax attention over latents", "absorbs"),
 )
@@ -57,8 +56,7 @@ class LatentView:
     value_dim: int
     turn: Turn | None
     scale: float
-    gate: str | None
-    gate_activation: str
+    finish: Finish
     latent_norm: bool
     select: SelectionView | None
     cache: str | None
@@ -155,8 +153,7 @@ def view(mechanism: LatentAttention, site: Site) -> LatentView:
         value_dim=a.value_dim,
         turn=turned,
         scale=a.score_scale,
-        gate=a.gate.per if a.gate else None,
-        gate_activation=GATES[a.gate.activation] if a.gate else "",
+        finish=Finish(a.gate),
         latent_norm=a.latent_norm is not None,
         select=selection_view(a.select, site, "latents", a.query_rank),
         cache=_cache(a) if site.decodes else None,
