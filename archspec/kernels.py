@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module, invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from archspec.errors import ArchspecError
@@ -53,6 +54,7 @@ WIDE = 64
 """From this on, on every side, a warpgroup can compute a product."""
 
 ASYNC_COPIES = r"\bcp\.async\.(?:ca|cg|bulk\.tensor)\b|\bbuffer_load_\w+ .*\blds\b"
+_READING = Lock()
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def _compile(variant: Any, name: str, folder: str) -> Compiled:
     start = time.perf_counter()
     try:
         made = compiler.compile(
-            source,
+            _read_alone(source),
             target=backends.GPUTarget(target.backend, target.arch, target.threads),
             options={"num_warps": variant.num_warps, "num_stages": variant.num_stages},
         )
@@ -197,6 +199,24 @@ def _compile(variant: Any, name: str, folder: str) -> Compiled:
         seconds,
         plain_products=_plain_products(made.asm["ttgir"]) if target.matrix == WGMMA else None,
     )
+
+
+def _read_alone(source: Any) -> Any:
+    """The same, whose Python no other thread reads meanwhile; compiling what comes of it is free.
+
+    CPython 3.11 counts the depth of syntax trees once for all threads: two that are made at the
+    same time raise SystemError now and then (python/cpython#106905).
+    """
+    read = source.make_ir
+
+    def alone(*given: Any) -> Any:
+        with _READING:
+            return read(*given)
+
+    source.make_ir = alone
+    with _READING:
+        source.hash()
+    return source
 
 
 def _plain_products(text: str) -> int:

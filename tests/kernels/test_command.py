@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
+import os
+import time
+from typing import Any
 
 import pytest
 from conftest import ROOT
@@ -39,6 +43,25 @@ def test_the_table_has_a_row_for_each(capsys: Captured) -> None:
     heads = "kernel registers spills shared matrix copies seconds"
     assert " ".join(lines[1].split()) == heads
     assert any(line.startswith("rows_loss_gradients ") for line in lines)
+
+
+def test_no_two_threads_read_python_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which CPython 3.11 answers with a SystemError now and then."""
+    parse, reading, most = ast.parse, 0, 0
+
+    def slow(*given: Any, **more: Any) -> ast.AST:
+        nonlocal reading, most
+        reading += 1
+        most = max(most, reading)
+        time.sleep(0.001)
+        made = parse(*given, **more)
+        reading -= 1
+        return made
+
+    monkeypatch.setattr(ast, "parse", slow)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    assert main(["kernels", SPEC]) == 0
+    assert most == 1
 
 
 @pytest.mark.parametrize("missing", ["torch", "triton"])
