@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,9 @@ torch.set_num_threads(1)
 # be missing from the list for every test after it.
 with torch.device("meta"):
     torch.empty(0)
+
+if os.environ.get("TRITON_INTERPRET") == "1":
+    import kernels.quick  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "archspec/mechanisms").glob("*/*/example.yaml"))

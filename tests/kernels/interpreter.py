@@ -19,6 +19,7 @@ from typing import Any
 
 os.environ |= {"TRITON_INTERPRET": "1", "ARCHSPEC_KERNELS": "interpret"}
 
+import quick  # noqa: F401
 import torch
 from torch import Tensor
 
