@@ -31,10 +31,9 @@ def pairs(mask: Mask, first: int, tokens: int) -> int:
 
 
 @pytest.mark.parametrize("mask", MASKS)
-@pytest.mark.parametrize("first", [0, 1, 2, 3, 7, 26])
-@pytest.mark.parametrize("tokens", [0, 1, 2, 5, 9, 31])
-def test_keys_seen_counts_what_allows_admits(mask: Mask, first: int, tokens: int) -> None:
-    assert mask.keys_seen(first, tokens) == pairs(mask, first, tokens)
+def test_keys_seen_counts_what_allows_admits(mask: Mask) -> None:
+    for first, tokens in itertools.product((0, 1, 2, 3, 7, 26), (0, 1, 2, 5, 9, 31)):
+        assert mask.keys_seen(first, tokens) == pairs(mask, first, tokens), (first, tokens)
 
 
 def test_a_window_includes_the_token_itself() -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import torch
+from kernels.latent import ALONE, MIXED
 
 import archspec
-from archspec.bench import attention, bars, decode, definition, device, package, rows, show
+from archspec.bench import attention, bars, checks, decode, definition, device, package, rows, show
 from archspec.bench.package import Package, load
 from archspec.bench.race import Bench
 from archspec.bench.timing import Times
@@ -60,20 +61,20 @@ head: {{tied: true}}
 """
 
 
-def put(folder: Path, name: str, layers: str) -> Package:
-    text = SPEC.format(name=name, layers=layers)
+def put(folder: Path, text: str) -> Package:
     return load(put_package(archspec.loads(text), text, "spec.yaml", folder))
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Package:
     layers = "causal, sliding, capped, slopes, related, gated, gated_heads"
-    return put(tmp_path_factory.mktemp("timed"), "timed", layers)
+    return put(tmp_path_factory.mktemp("timed"), SPEC.format(name="timed", layers=layers))
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Package:
-    return put(tmp_path_factory.mktemp("small"), "small", "causal, sliding")
+    text = SPEC.format(name="small", layers="causal, sliding")
+    return put(tmp_path_factory.mktemp("small"), text)
 
 
 def one_second(_: device.Stopwatch, contenders: dict[str, Any]) -> Times:
@@ -135,7 +136,7 @@ def test_decode(bench: Bench, built: Package) -> None:
 def test_blocks_that_are_seen(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    built = put(tmp_path / "striped", "striped", "striped")
+    built = put(tmp_path / "striped", SPEC.format(name="striped", layers="striped"))
     (facts,) = built.facts["attention"]
     monkeypatch.setattr(attention, "LENGTHS", (60,))
     monkeypatch.setattr(attention, "TOKENS", 60)
@@ -150,6 +151,27 @@ def test_blocks_that_are_seen(
     pairs = 16 * (16 * (1 + 2 + 2 + 3) - 64 / 2)
     assert attention.flops(facts, 1, 64) == 2 * 4 * pairs * (16 + 16)
     assert decode.share(facts, 64) == 48 / 64
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_latent_attention(bench: Bench, tmp_path: Path) -> None:
+    """Made of latents, heads are timed as any are; decoding goes by the latents themselves."""
+    built = put(tmp_path / "latent", MIXED.replace("name: mixed", "name: timed_latent"))
+    found = measured(bench, attention, built)
+    assert {row["attention"] for row in found} == {"causal_4x16", "causal_4x48", "causal_2x16"}
+    bench.rows.unlink()
+    found = measured(bench, decode, built)
+    assert {row["attention"] for row in found} == {"causal_4x16", "causal_2x16"}
+
+
+def test_the_kits_own_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "FEW", 7)
+    built = put(tmp_path, ALONE)
+    found = dict(checks.checks(built))
+    kernels = [name for name in found if name.startswith("attention ") and "float32" in name]
+    assert len(kernels) == len(built.facts["attention"]) == 2
+    for name in (*kernels, "operators are registered as torch wants them", "selftest"):
+        found[name]()
 
 
 def test_rows(bench: Bench, small: Package) -> None:
@@ -230,7 +252,7 @@ head: {tied: true}
 
 
 def test_experts(bench: Bench, tmp_path: Path) -> None:
-    built = load(put_package(archspec.loads(EXPERTS), EXPERTS, "spec.yaml", tmp_path))
+    built = put(tmp_path, EXPERTS)
     rows.run(built, bench)
     found = [json.loads(line) for line in bench.rows.read_text().splitlines()]
     assert {row["operator"] for row in found if "not_timed" in row} == {"route"}

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
-
 import pytest
 import torch
 from conftest import ROOT, Builder
-from measure import drawn
-from reading import Reading
-from torch import Tensor, nn
-
-import archspec
+from torch import Tensor
+from twice import Twice
 
 SMALL = """
 archspec: 1
@@ -90,78 +84,37 @@ BOTH = LEFT.clone()
 BOTH[1, 15:] = 0
 
 
-class Padded(Reading):
-    """A model, and its results with kernels and without."""
-
-    def __init__(self, name: str, builder: Builder, monkeypatch: pytest.MonkeyPatch):
-        path = ROOT / f"examples/{name}.yaml"
-        text = path.read_text(encoding="utf-8") if path.exists() else SPECS[name]
-        super().__init__(archspec.loads(text))
-        package = builder.load(text)
-        torch.manual_seed(0)
-        self.model: nn.Module = package.Model()
-        self.launch = importlib.import_module(f"{package.__name__}.launch")
-        self.monkeypatch = monkeypatch
-
-    def agrees(self, call: Callable[[], list[Tensor]]) -> None:
-        """What `call` gives is the same with kernels and without."""
-        found = call()
-        self.monkeypatch.setattr(self.launch, "USED", False)
-        wanted = call()
-        largest = max(float(own.abs().max()) for own in wanted)
-        for kernel, own in zip(found, wanted, strict=True):
-            assert (kernel - own).abs().max() < 1e-5 * largest
-
-    def read(self, mask: Tensor) -> list[Tensor]:
-        """The logits of real tokens, and the gradients of a sum of them."""
-        inputs = {"attention_mask": mask} | self.inputs(IDS, mask)
-        if self.architecture.encoder:
-            source = torch.ones(2, self.source_length, dtype=torch.long)
-            source[0, 6:] = 0
-            inputs["attention_mask"] = source
-        logits = self.model(**inputs)[mask.bool()]
-        self.model.zero_grad()
-        (logits * drawn(*logits.shape).float()).sum().backward()
-        grads = [p.grad for p in self.model.parameters()]
-        return [logits.detach(), *(grad.clone() for grad in grads if grad is not None)]
+SOURCE = torch.ones(2, 11, dtype=torch.long)
+SOURCE[0, 6:] = 0
 
 
 @pytest.fixture
 def padded(
     request: pytest.FixtureRequest, builder: Builder, monkeypatch: pytest.MonkeyPatch
-) -> Padded:
-    return Padded(request.param, builder, monkeypatch)
+) -> Twice:
+    path = ROOT / f"examples/{request.param}.yaml"
+    text = path.read_text(encoding="utf-8") if path.exists() else SPECS[request.param]
+    return Twice(text, builder, monkeypatch)
 
 
 @pytest.mark.parametrize("mask", [LEFT, BOTH], ids=["left", "both"])
 @pytest.mark.parametrize("padded", ["small", "encoder", "relative", "gated"], indirect=True)
-def test_padding_on_either_side(padded: Padded, mask: Tensor) -> None:
-    padded.agrees(lambda: padded.read(mask))
+def test_padding_on_either_side(padded: Twice, mask: Tensor) -> None:
+    padded.agrees(lambda: padded.learned(IDS, mask))
 
 
 @pytest.mark.parametrize("padded", ["encoder-decoder"], indirect=True)
-def test_a_padded_source(padded: Padded) -> None:
-    padded.agrees(lambda: padded.read(BOTH))
+def test_a_padded_source(padded: Twice) -> None:
+    padded.agrees(lambda: padded.learned(IDS, BOTH, attention_mask=SOURCE))
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("mask", [LEFT, BOTH], ids=["left", "both"])
 @pytest.mark.parametrize("padded", SPECS, indirect=True)
-def test_a_padded_text_goes_on(padded: Padded, mask: Tensor) -> None:
+def test_a_padded_text_goes_on(padded: Twice, mask: Tensor) -> None:
     """After padding on the right there is a gap in the text, which two bounds do not describe."""
-
-    def read() -> list[Tensor]:
-        cache = padded.model.new_cache(2, TOKENS + 8)  # type: ignore[operator]
-        found = [padded.model(IDS, attention_mask=mask, cache=cache)[mask.bool()]]
-        for count in (1, 1, 4, 1):
-            found.append(padded.model(IDS[:, :count], cache=cache))
-        return found
-
-    padded.agrees(read)
+    padded.agrees(lambda: padded.goes_on(IDS, mask, [1, 1, 4, 1]))
 
 
 @pytest.mark.parametrize("padded", SPECS, indirect=True)
-def test_padding_leaves_the_graph_whole(padded: Padded) -> None:
-    compiled = torch.compile(padded.model, fullgraph=True, backend="aot_eager")
-    found = compiled(IDS, attention_mask=LEFT)
-    torch.testing.assert_close(found, padded.model(IDS, attention_mask=LEFT))
+def test_padding_leaves_the_graph_whole(padded: Twice) -> None:
+    padded.stays_whole(input_ids=IDS, attention_mask=LEFT)

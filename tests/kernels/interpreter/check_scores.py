@@ -8,11 +8,8 @@ from typing import Any
 import pytest
 import torch
 from conftest import ROOT, Builder, small_text
-from measure import drawn
-from reading import Reading
-from torch import Tensor, nn
-
-import archspec
+from torch import Tensor
+from twice import Twice
 
 SPECS = {
     "hybrid": ROOT / "examples/hybrid.yaml",
@@ -22,63 +19,33 @@ SPECS = {
 IDS = torch.arange(26).view(2, 13)
 
 
-class Model(Reading):
-    """A model and its package."""
-
-    def __init__(self, name: str, builder: Builder):
-        text = small_text(SPECS[name]).replace("3 x (3 x delta, attention)", "delta, attention")
-        super().__init__(archspec.loads(text))
-        self.package = builder.load(text)
-        torch.manual_seed(0)
-        self.model: nn.Module = self.package.Model()
-
-    def module(self, name: str) -> Any:
-        return importlib.import_module(f"{self.package.__name__}.{name}")
-
-    def learned(self) -> list[Tensor]:
-        """The logits, and the gradients of a sum of them, each as a part of the largest number."""
-        self.model.zero_grad()
-        logits = self.model(**self.inputs(IDS % self.architecture.vocab_size))
-        (logits * drawn(*logits.shape).float()).sum().backward()
-        grads = [p.grad.clone() for p in self.model.parameters() if p.grad is not None]
-        largest = max(float(grad.abs().max()) for grad in grads)
-        return [logits.detach() / logits.abs().max(), *(grad / largest for grad in grads)]
+@pytest.fixture
+def made(
+    request: pytest.FixtureRequest, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> Twice:
+    text = small_text(SPECS[request.param])
+    text = text.replace("3 x (3 x delta, attention)", "delta, attention")
+    return Twice(text, builder, monkeypatch)
 
 
-@pytest.fixture(scope="module", params=SPECS)
-def made(request: pytest.FixtureRequest, builder: Builder) -> Model:
-    return Model(request.param, builder)
-
-
-def test_it_learns_the_same(made: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    used: list[str] = []
-    operators = made.module("attention_operators")
-    launch = operators.launch
-
-    def note(kernel: Any, *arguments: Any, **options: Any) -> None:
-        used.append(kernel.__name__)
-        launch(kernel, *arguments, **options)
-
-    monkeypatch.setattr(operators, "launch", note)
-    found = made.learned()
-    assert any("backward_queries" in name for name in used)
-    monkeypatch.setattr(made.module("launch"), "USED", False)
-    wanted = made.learned()
-    assert len(found) == len(wanted)
-    for kernel, own in zip(found, wanted, strict=True):
-        assert (kernel - own).abs().max() < 1e-5
+@pytest.mark.parametrize("made", SPECS, indirect=True)
+def test_it_learns_the_same(made: Twice) -> None:
+    launched = made.launched()
+    made.agrees(lambda: made.learned(IDS % made.architecture.vocab_size))
+    assert any("backward_queries" in name for name in launched)
 
 
 @torch.no_grad()
-def test_token_by_token_is_the_text_at_once(made: Model) -> None:
+@pytest.mark.parametrize("made", SPECS, indirect=True)
+def test_token_by_token_is_the_text_at_once(made: Twice) -> None:
     ids = IDS % made.architecture.vocab_size
     whole = made.model(**made.inputs(ids))
     parts = made.in_parts(made.model, ids.split([6, 1, 1, 4, 1], dim=1))
     assert (parts - whole).abs().max() <= 2e-5 * whole.abs().max()
 
 
-def test_what_was_gated_is_kept_for_gradients_alone(builder: Builder) -> None:
-    made = Model("hybrid", builder)
+@pytest.mark.parametrize("made", ["hybrid"], indirect=True)
+def test_what_was_gated_is_kept_for_gradients_alone(made: Twice) -> None:
     operators = made.module("attention_operators")
     q, k, v = (torch.randn(1, heads, 5, 32) for heads in (4, 1, 1))
     gate = torch.randn(1, 5, 4)
