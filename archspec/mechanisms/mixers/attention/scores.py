@@ -107,10 +107,20 @@ def relative(a: Attention) -> RelativeView | None:
 
 
 def slopes(alibi: Alibi, heads: int, scale: float) -> str:
-    """The expression for what each head takes from a score per token of distance."""
+    """The expression for what each head takes from a score per token of distance.
+
+    It is made on the device of x alone: a CUDA graph holds no copy from the host.
+    """
     exponents = alibi.exponents(heads)
+    power = 1 << (heads.bit_length() - 1)
+    first, rest = exponents[:power], exponents[power:]
+    made = f"{-first[0]!r} * torch.arange(1, {power + 1}, device=x.device)"
+    assert first == [first[0] * (i + 1) for i in range(power)]
+    if rest:  # the odd steps of the next power of two
+        assert rest == [rest[0] * (2 * i + 1) for i in range(len(rest))]
+        other = f"{-rest[0]!r} * torch.arange(1, {2 * len(rest)}, 2, device=x.device)"
+        made = f"torch.cat(({made}, {other}))"
+    else:
+        made = f"({made})"
     factor = f"{scale!r} * " if alibi.scaled else ""
-    first = exponents[0]
-    if exponents == [first * (i + 1) for i in range(heads)]:
-        return f"{factor}2.0 ** (-{first!r} * torch.arange(1, {heads + 1}, device=x.device))"
-    return f"{factor}2.0 ** -torch.tensor({exponents!r}, device=x.device)"
+    return f"{factor}2.0 ** {made}"
