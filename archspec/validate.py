@@ -11,8 +11,9 @@ from archspec import schedule
 from archspec.errors import Diagnostic, Mark
 from archspec.expand import Expanded
 from archspec.source import Items, Map, describe
+from archspec.spec.base import true_is_default
 from archspec.spec.model import ModelSpec
-from archspec.wording import choices, meant, near, one_of, plain_message
+from archspec.wording import choices, meant, meant_truth, near, one_of, plain_message
 
 Location = tuple[int | str, ...]
 _WRITTEN_ONLY = ["defaults", "overrides"]
@@ -95,7 +96,7 @@ def _find(detail: dict[str, Any], expanded: Expanded) -> _Found:
         hint = f"type: {one_of(_tags(path, expanded.data))}"
     else:
         message, hint = plain_message(kind, context, given)
-        hint = hint or _expected_fields(kind, detail["loc"], expanded.data)
+        hint = hint or _expected_fields(kind, detail["loc"], expanded.data, given)
         if path[:1] == ("layers",) or path[:2] == ("encoder", "layers"):
             hint = schedule.FORM
     mark = _mark(path, expanded.data, on_key) if path else None
@@ -127,8 +128,8 @@ def _order(mark: Mark) -> tuple[int, int]:
     return mark.line, mark.column
 
 
-def _expected_fields(kind: str, location: Location, data: Map) -> str:
-    """The fields of a mapping, where something else stands in its place."""
+def _expected_fields(kind: str, location: Location, data: Map, given: Any) -> str:
+    """The fields of a mapping, where something else stands in its place; some may be a truth."""
     if kind not in ("model_type", "model_attributes_type"):
         return ""
     path, holder = _walk(location, data)
@@ -136,7 +137,11 @@ def _expected_fields(kind: str, location: Location, data: Map) -> str:
     models = _models(_item(field.annotation)) if field else []
     if len(models) != 1:
         return ""
-    return f"its fields are {', '.join(models[0].model_fields)}"
+    fields = ", ".join(models[0].model_fields)
+    truths = field and any(getattr(m, "func", None) is true_is_default for m in field.metadata)
+    if not truths:
+        return f"its fields are {fields}"
+    return meant_truth(given) or f"true and false will do; its fields are {fields}"
 
 
 def _tags(path: Location, data: Map) -> list[str]:

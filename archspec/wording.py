@@ -54,6 +54,9 @@ SYNONYMS = {
     "tie_word_embeddings": "tied",
 }
 
+TRUTHS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+"""What YAML 1.1 took for true and false, and YAML 1.2 for text."""
+
 _EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -90,6 +93,12 @@ def meant(word: str, known: Iterable[str]) -> str:
     return f"did you mean {found}?" if found else ""
 
 
+def meant_truth(given: Any) -> str:
+    """`did you mean true?` for a `yes`, or nothing."""
+    truth = TRUTHS.get(given.lower()) if isinstance(given, str) else None
+    return f"did you mean {truth}?" if truth else ""
+
+
 def one_of(words: list[str]) -> str:
     """`a`, or `one of a, b`."""
     return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
@@ -103,6 +112,8 @@ def choices(listed: str) -> list[str]:
 def plain_message(kind: str, context: dict[str, Any], given: Any) -> tuple[str, str]:
     """The message and the hint for one of pydantic's own kinds of error."""
     got = f", got {describe(given)}"
+    if kind == "bool_type":
+        return f"expected {_EXPECTED[kind]}{got}", meant_truth(given)
     if kind == "literal_error":
         known = choices(context["expected"])
         return f"expected {one_of(known)}{got}", meant(str(given), known)
