@@ -182,17 +182,17 @@ def _loss(bench: Bench, package: Package, called: Called, row: Row) -> Call:
     """The loss of rows, whose gradients take the place of the logits."""
 
     def work() -> None:
-        logits, labels, count, gradients = called.fresh()
+        logits, labels, gradients = called.fresh()
         plain: Any = package.module("loss").rows_loss
-        loss, grad = plain(logits.double(), labels, count, gradients)
+        loss, grad = plain(logits.double(), labels, gradients)
         kept = logits.detach().clone()
 
         def ours() -> list[Tensor]:
             own = kept.clone()
-            return [called.operator(own, labels, count, gradients)[None], own]
+            return [called.operator(own, labels, gradients)[None], own]
 
         def pytorch(function: Any) -> list[Tensor]:
-            own, grads = function(kept.clone().float(), labels, count, gradients)
+            own, grads = function(kept.clone().float(), labels, gradients)
             return [own[None], grads]
 
         functions = {"pytorch": plain, "compiled": torch.compile(plain, dynamic=False)}

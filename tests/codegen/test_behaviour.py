@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,21 @@ def test_loss_never_holds_the_logits(builder: Builder, text: str) -> None:
     with Watch():
         model(ids, labels=ids).backward()
     assert largest <= max(weights, 1 << 25) < 700 * 200_000
+
+
+def test_gradients_of_many_labels_fit_into_float16(package: ModuleType) -> None:
+    """A label's share in the mean of 1,000 rows is 1e-7 of a probability here."""
+    torch.manual_seed(0)
+    loss = importlib.import_module(f"{package.__name__}.loss").LinearCrossEntropy
+    x, weight = torch.randn(1000, 24).half(), (torch.randn(8000, 24) / 24).half()
+    target = torch.randint(8000, (1000,))
+    grads: list[torch.Tensor] = []
+    for dtype in (torch.float16, torch.float64):
+        own = x.to(dtype).detach().clone().requires_grad_()
+        loss.apply(own, weight.to(dtype), None, target).mul(2.0**16).backward()
+        assert own.grad is not None
+        grads.append(own.grad.double())
+    assert (grads[0] - grads[1]).norm() < 1e-3 * grads[1].norm()
 
 
 def test_the_loss_has_the_digits_of_its_model(package: ModuleType) -> None:

@@ -39,6 +39,11 @@ checkpoint:
     layers.{layer}.e.{item}.w3: {to: "layers.{layer}.mlp.experts.gate_up_proj", part: second}
     layers.{layer}.e.{item}.w2: layers.{layer}.mlp.experts.down_proj
 """
+TRANSPOSED = """
+checkpoint:
+  tensors:
+    layers.{layer}.w2: {to: "layers.{layer}.mlp.experts.down_proj", transpose: true}
+"""
 FLAT = """
 checkpoint:
   tensors:
@@ -67,6 +72,7 @@ class Loaded:
             self.package.load_checkpoint(model, published)
             for name, tensor in self.whole.items():
                 assert torch.equal(model.state_dict()[name], tensor), name
+                assert model.state_dict()[name].is_contiguous(), name
 
 
 def fused(loaded: Loaded) -> dict[str, Tensor]:
@@ -114,6 +120,16 @@ def test_experts_stored_one_below_the_other(builder: Builder) -> None:
         out[f"layers.{layer}.v1"] = both[:, 5:].reshape(15, 8)
         out[f"layers.{layer}.w2"] = down.mT.reshape(15, 8)
     loaded.load(out)
+
+
+def test_what_is_published_transposed_lies_in_order(builder: Builder) -> None:
+    """Kernels read a weight as it lies in memory."""
+    loaded = Loaded(TRANSPOSED, builder)
+    published = dict(loaded.whole)
+    for layer in range(2):
+        tensor = published.pop(f"layers.{layer}.mlp.experts.down_proj")
+        published[f"layers.{layer}.w2"] = tensor.mT.contiguous()
+    loaded.load(published)
 
 
 def refusal(loaded: Loaded, published: dict[str, Tensor]) -> str:

@@ -164,10 +164,12 @@ def check_paged(
     pages = -(-k.shape[2] // page)
     table = torch.randperm(2 * pages).view(2, pages).int()
     blocks = [k.new_zeros(2 * pages, page, view.kv_heads, x.shape[3]) for x in (k, v)]
+    # As servers have them: the pages in use of a table with room for more.
+    table = torch.cat((table, table.new_full((2, 3), -1)), dim=1)[:, :pages]
     cache = paged.PagedKeyValueCache(*blocks, table, torch.zeros(2, dtype=torch.int32))
     cache.append(k[:, :, :3], v[:, :, :3])
     cache.append(k[:, :, 3:], v[:, :, 3:])
-    cache.lengths = lengths.int()
+    cache.lengths = torch.stack((lengths.int(), lengths.int() - 1), dim=1)[:, 0]
     found: dict[str, float] = {"out": 0.0, "out_plain": 0.0, "out_size": 0.0}
     for used, name in ((True, "out"), (False, "out_plain")):
         paged.use_kernels = lambda *_, used=used: used

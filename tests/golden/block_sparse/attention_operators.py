@@ -23,6 +23,7 @@ def causal(
     q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, padding: Tensor | None = None
 ) -> Tensor:
     """A token sees all before it: (B, 4, T, 32), (B, 2, S, 32), (B, 2, S, 32) → (B, 4, T, 32)."""
+    k, v = k.to(q.dtype), v.to(q.dtype)  # as a cache may be wider under autocast
     if q.shape[2] == 1:
         return decode("4x32", q, k, v, bounds, padding)
     return attention("causal", q, k, v, bounds, [])[0]
@@ -32,6 +33,7 @@ def block_sparse(
     q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, padding: Tensor | None = None
 ) -> Tensor:
     """A token sees the last 4 blocks of 64, the first and every 8th, shifted by head: (B, 4, T, 32), (B, 2, S, 32), (B, 2, S, 32) → (B, 4, T, 32)."""
+    k, v = k.to(q.dtype), v.to(q.dtype)  # as a cache may be wider under autocast
     if q.shape[2] == 1:
         return decode("4x32_blocks", q, k, v, None, None)
     return attention("block_sparse", q, k, v, bounds, [])[0]

@@ -255,7 +255,9 @@ def decode(
     (batch, heads, _, _), (_, kv_heads, keys, width) = q.shape, v.shape
     tiles = TILES[own.parts] if q.element_size() == 2 else SMALL
     seen = own.blocks.count(keys) if own.blocks else keys
-    parts = min(PARTS, pieces(programs(q.device), batch * kv_heads), pieces(seen, 2 * tiles.keys))
+    parts = min(
+        PARTS, pieces(programs(q.device), max(batch * kv_heads, 1)), pieces(seen, 2 * tiles.keys)
+    )
     share = pieces(pieces(seen, parts), tiles.keys) * tiles.keys
     parts = pieces(seen, share)
     part = q.new_empty(parts, batch, heads, width, dtype=torch.float32)

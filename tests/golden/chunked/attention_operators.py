@@ -28,6 +28,7 @@ def chunked(
     padding: Tensor | None = None,
 ) -> Tensor:
     """A token sees its chunk of 64: (B, 4, T, 32), (B, 2, S, 32), (B, 2, S, 32) → (B, 4, T, 32)."""
+    k, v = k.to(q.dtype), v.to(q.dtype)  # as a cache may be wider under autocast
     if q.shape[2] == 1:
         seen = start % 64 + 1  # the first slots of the rolling cache are those of this chunk
         k, v = k[:, :, :seen], v[:, :, :seen]
@@ -40,6 +41,7 @@ def causal(
     q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, padding: Tensor | None = None
 ) -> Tensor:
     """A token sees all before it: (B, 4, T, 32), (B, 2, S, 32), (B, 2, S, 32) → (B, 4, T, 32)."""
+    k, v = k.to(q.dtype), v.to(q.dtype)  # as a cache may be wider under autocast
     if q.shape[2] == 1:
         return decode("4x32", q, k, v, bounds, padding)
     return attention("causal", q, k, v, bounds, [])[0]

@@ -20,6 +20,7 @@ from .launch import NAMESPACE, launch, pieces
 
 def bidirectional(q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None) -> Tensor:
     """A token sees every key: (B, 6, T, 16), (B, 6, S, 16), (B, 6, S, 16) → (B, 6, T, 16)."""
+    k, v = k.to(q.dtype), v.to(q.dtype)  # as a cache may be wider under autocast
     return attention("bidirectional", q, k, v, bounds, [])[0]
 
 

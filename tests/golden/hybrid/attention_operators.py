@@ -28,6 +28,7 @@ def causal(
     padding: Tensor | None = None,
 ) -> Tensor:
     """A token sees all before it: (B, 4, T, 32), (B, 1, S, 32), (B, 1, S, 32) → (B, 4, T, 32)."""
+    k, v = k.to(q.dtype), v.to(q.dtype)  # as a cache may be wider under autocast
     if q.shape[2] == 1:
         return decode("4x32", q, k, v, gate.contiguous(), bounds, padding)
     return attention("causal", q, k, v, gate.contiguous(), bounds, [], torch.is_grad_enabled())[0]

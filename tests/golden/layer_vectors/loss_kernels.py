@@ -3,7 +3,7 @@
 
 z, V       the logits of one row, a program's; 512 of them
 lse        log Σ exp z, from a maximum m and a sum s kept apart in each of BLOCK places
-count      how many labels there are in the whole batch, for the mean; −100 is none
+label      a row's; −100 is none
 GRADIENTS  whether the gradients take the logits' place
 """
 
@@ -29,13 +29,12 @@ def _tanh(x):
 def _rows_loss(
     logits,
     labels,
-    count,
     losses,
     V: tl.constexpr,
     BLOCK: tl.constexpr,
     GRADIENTS: tl.constexpr,
 ):
-    """losses[row] = lse − z[label], and (softmax(z) − one-hot(label)) / count over the logits."""
+    """losses[row] = lse − z[label], and softmax(z) − one-hot(label) over the logits."""
     row = tl.program_id(0).to(tl.int64)
     label = tl.load(labels + row)
     counts = label != -100
@@ -56,7 +55,7 @@ def _rows_loss(
     tl.store(losses + row, tl.where(counts, lse - picked, 0.0))
     if GRADIENTS:
         tl.debug_barrier()  # until every thread has read the label's logit
-        share = tl.where(counts, 1.0 / tl.load(count).to(tl.float32), 0.0)
+        share = tl.where(counts, 1.0, 0.0)
         for first in range(0, V, BLOCK):
             column = first + tl.arange(0, BLOCK)
             z = tl.load(logits + column, mask=column < V, other=0.0).to(tl.float32)
@@ -68,26 +67,25 @@ def _rows_loss(
 
 
 @torch.library.custom_op(f"{NAMESPACE}::rows_loss", mutates_args={"logits"})
-def rows_loss(logits: Tensor, labels: Tensor, count: Tensor, gradients: bool) -> Tensor:
-    """The losses of rows, added up: logits (R, V), labels (R,), count () → ().
+def rows_loss(logits: Tensor, labels: Tensor, gradients: bool) -> Tensor:
+    """The losses of rows, added up: logits (R, V), labels (R,) → ().
 
-    With `gradients`, those of the logits for the mean over `count` labels take their place.
+    With `gradients`, those of the logits take their place.
     """
     losses = logits.new_empty(logits.shape[0], dtype=torch.float32)
     constants = {"V": 512, "BLOCK": BLOCK, "GRADIENTS": gradients}
-    tensors = (logits, labels, count, losses)
-    launch(_rows_loss, (logits.shape[0],), *tensors, **constants, num_warps=WARPS)
+    launch(_rows_loss, (logits.shape[0],), logits, labels, losses, **constants, num_warps=WARPS)
     return losses.sum()
 
 
 @rows_loss.register_fake
-def _(logits: Tensor, labels: Tensor, count: Tensor, gradients: bool) -> Tensor:
+def _(logits: Tensor, labels: Tensor, gradients: bool) -> Tensor:
     return logits.new_empty((), dtype=torch.float32)
 
 
 def variants() -> list[Variant]:
     """The kernels as this model launches them, in bfloat16."""
-    pointers = {"logits": "*bf16", "labels": "*i64", "count": "*i64", "losses": "*fp32"}
+    pointers = {"logits": "*bf16", "labels": "*i64", "losses": "*fp32"}
     constants = dict.fromkeys(("V", "BLOCK", "GRADIENTS"), "constexpr")
     return [
         Variant(
@@ -97,7 +95,7 @@ def variants() -> list[Variant]:
             {"V": 512, "BLOCK": BLOCK, "GRADIENTS": gradients},
             num_warps=WARPS,
             num_stages=3,
-            attrs=("logits", "count"),
+            attrs=("logits",),
         )
         for name, gradients in (("rows_loss", False), ("rows_loss_gradients", True))
     ]

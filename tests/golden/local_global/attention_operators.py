@@ -23,6 +23,7 @@ def sliding(
     q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, padding: Tensor | None = None
 ) -> Tensor:
     """A token sees the last 64: (B, 6, T, 32), (B, 2, S, 32), (B, 2, S, 32) → (B, 6, T, 32)."""
+    k, v = k.to(q.dtype), v.to(q.dtype)  # as a cache may be wider under autocast
     if q.shape[2] == 1:
         return decode("6x32", q, k, v, bounds, padding)
     return attention("sliding", q, k, v, bounds, [])[0]
@@ -32,6 +33,7 @@ def causal(
     q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, padding: Tensor | None = None
 ) -> Tensor:
     """A token sees all before it: (B, 6, T, 32), (B, 2, S, 32), (B, 2, S, 32) → (B, 6, T, 32)."""
+    k, v = k.to(q.dtype), v.to(q.dtype)  # as a cache may be wider under autocast
     if q.shape[2] == 1:
         return decode("6x32", q, k, v, bounds, padding)
     return attention("causal", q, k, v, bounds, [])[0]

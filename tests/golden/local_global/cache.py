@@ -44,8 +44,8 @@ class RollingCache:
         seen_v = torch.cat((self.v[:, :, earlier], v), dim=2)
         kept = min(tokens, size)
         slots = torch.arange(start + tokens - kept, start + tokens, device=k.device) % size
-        self.k[:, :, slots] = k[:, :, tokens - kept :]
-        self.v[:, :, slots] = v[:, :, tokens - kept :]
+        self.k[:, :, slots] = seen_k[:, :, -kept:]
+        self.v[:, :, slots] = seen_v[:, :, -kept:]
         return seen_k, seen_v
 
 

@@ -142,7 +142,9 @@ def decode(
     q, k, v = dense(q), dense(k), dense(v)
     (batch, heads, _, _), (_, kv_heads, keys, width) = q.shape, v.shape
     tiles = TILES[own.parts] if q.element_size() == 2 else SMALL
-    parts = min(PARTS, pieces(programs(q.device), batch * kv_heads), pieces(keys, 2 * tiles.keys))
+    parts = min(
+        PARTS, pieces(programs(q.device), max(batch * kv_heads, 1)), pieces(keys, 2 * tiles.keys)
+    )
     share = pieces(pieces(keys, parts), tiles.keys) * tiles.keys
     parts = pieces(keys, share)
     part = q.new_empty(parts, batch, heads, width, dtype=torch.float32)

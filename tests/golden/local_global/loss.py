@@ -37,10 +37,10 @@ class LinearCrossEntropy(torch.autograd.Function):
             if use_kernels(logits):
                 from . import loss_kernels
 
-                total += loss_kernels.rows_loss(logits, target[rows], count, any(needs))
+                total += loss_kernels.rows_loss(logits, target[rows], any(needs))
                 grad = logits  # their gradient has taken their place
             else:
-                loss, grad = rows_loss(logits.to(wide), target[rows], count, any(needs))
+                loss, grad = rows_loss(logits.to(wide), target[rows], any(needs))
                 total += loss
             if not any(needs):
                 continue
@@ -53,22 +53,21 @@ class LinearCrossEntropy(torch.autograd.Function):
             if needs[2]:
                 part = grad.sum(dim=0, dtype=wide)
                 grad_bias = part if grad_bias is None else grad_bias.add_(part)
-        ctx.save_for_backward(grad_x, grad_weight, grad_bias)
+        ctx.save_for_backward(grad_x, grad_weight, grad_bias, count)
         ctx.dtype = weight.dtype
         return total / count
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, *grad_outputs: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
-        (grad_loss,) = grad_outputs
-        grads = [g if g is None else (g * grad_loss).to(ctx.dtype) for g in ctx.saved_tensors]
-        return (*grads, None)
+        *grads, count = ctx.saved_tensors
+        share = grad_outputs[0] / count  # last, as gradients for each label fit into float16
+        found = [g if g is None else (g.to(share.dtype) * share).to(ctx.dtype) for g in grads]
+        return (*found, None)
 
 
-def rows_loss(
-    logits: Tensor, labels: Tensor, count: Tensor, gradients: bool
-) -> tuple[Tensor, Tensor]:
-    """The losses of rows, added up, and the gradient of `logits`; (R, V), (R,), () → (), (R, V).
+def rows_loss(logits: Tensor, labels: Tensor, gradients: bool) -> tuple[Tensor, Tensor]:
+    """The losses of rows, added up, and the gradient of `logits`; (R, V), (R,) → (), (R, V).
 
     Without `gradients` the second is of no use.
     """
@@ -79,5 +78,5 @@ def rows_loss(
     # d loss / d logits = softmax(logits) − one-hot(label), for rows that have a label.
     grad = log_p.exp_()
     grad.scatter_add_(1, labels.clamp(min=0)[:, None], -torch.ones_like(grad[:, :1]))
-    grad.mul_(((labels != -100) / count)[:, None])
+    grad.mul_((labels != -100)[:, None])
     return loss, grad

@@ -223,7 +223,9 @@ TILES = {  # for numbers of 16 bits
 @torch.library.custom_op(f"{NAMESPACE}::attention_paged", mutates_args=())
 def attend(kind: str, q: Tensor, k: Tensor, v: Tensor, table: Tensor, lengths: Tensor) -> Tensor:
     """(B, H, T, D) and blocks (blocks, PAGE, K, D), (blocks, PAGE, K, E) → (B, H, T, E)."""
-    q, own = dense(q), KINDS[kind]
+    if k.stride(3) != 1 or v.stride(3) != 1:
+        raise ValueError("the numbers of a key and of a value in a block stand side by side")
+    q, table, lengths, own = dense(q), table.contiguous(), lengths.contiguous(), KINDS[kind]
     (batch, heads, tokens, _), (_, page, kv_heads, width) = q.shape, v.shape
     kernel = own.forward if tokens > 1 else own.parts
     tiles = TILES[kernel] if q.element_size() == 2 else SMALL
@@ -235,7 +237,7 @@ def attend(kind: str, q: Tensor, k: Tensor, v: Tensor, table: Tensor, lengths: T
         tensors = (q, k, v, out, *last)
         launch(kernel, grid, *tensors, tokens, table.shape[1], *q.stride()[:3], *steps, **options)
         return out
-    parts = min(PARTS, pieces(programs(q.device), batch * kv_heads))
+    parts = min(PARTS, pieces(programs(q.device), max(batch * kv_heads, 1)))
     part = q.new_empty(parts, batch, heads, width, dtype=torch.float32)
     part_lse = q.new_empty(parts, batch, heads, dtype=torch.float32)
     grid = (parts, batch * kv_heads, pieces(rows, tiles.rows))

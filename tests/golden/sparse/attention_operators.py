@@ -28,6 +28,7 @@ def causal_sink(
     padding: Tensor | None = None,
 ) -> Tensor:
     """A token sees all before it: (B, 4, T, 32), (B, 2, S, 32), (B, 2, S, 32) → (B, 4, T, 32)."""
+    k, v = k.to(q.dtype), v.to(q.dtype)  # as a cache may be wider under autocast
     if q.shape[2] == 1:
         return decode("4x32", q, k, v, sinks, bounds, padding)
     return attention("causal_sink", q, k, v, sinks, bounds, [])[0]
@@ -115,7 +116,7 @@ def attention_backward(
 @attention_backward.register_fake
 def _attention_backward(kind, dout, q, k, v, sinks, bounds, counts, out, lse):
     dq, dk, dv = (empty_like(x, x.shape[3]) for x in (q, k, v))
-    return dq, dk, dv, q.new_empty(0) if sinks is None else torch.empty_like(sinks)
+    return dq, dk, dv, lse.new_empty(0) if sinks is None else torch.empty_like(sinks)
 
 
 def _sinks_gradient(sinks: Tensor | None, lse: Tensor, delta: Tensor) -> Tensor:

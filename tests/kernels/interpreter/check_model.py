@@ -48,6 +48,26 @@ def test_it_agrees_with_itself_without_kernels(
         torch.testing.assert_close(kernel, own, atol=2e-5, rtol=1e-4)
 
 
+@torch.no_grad()
+@pytest.mark.filterwarnings("ignore:Mismatch dtype")  # of PyTorch's own norm
+def test_autocast_reads_a_wider_cache(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queries are of 16 bits there, while the cache is as wide as the weights."""
+    text = (ROOT / "examples/local-global.yaml").read_text(encoding="utf-8")
+    package = builder.load(text)
+    torch.manual_seed(0)
+    model, tokens = package.Model(), torch.arange(22).view(2, 11)
+
+    def read() -> Tensor:
+        cache = model.new_cache(2, 11)
+        with torch.autocast("cpu", torch.float16):
+            return torch.cat([model(ids, cache=cache) for ids in tokens.split([4, 1, 6], 1)], 1)
+
+    found = read()
+    monkeypatch.setattr(importlib.import_module(f"{package.__name__}.launch"), "USED", False)
+    wanted = read()
+    assert (found - wanted).abs().max() < 0.02 * wanted.abs().max()
+
+
 def test_kernels_leave_the_graph_whole(builder: Builder) -> None:
     package = builder.load((ROOT / "examples/two-routers.yaml").read_text(encoding="utf-8"))
     model, tokens = package.Model(), torch.arange(10).view(2, 5)

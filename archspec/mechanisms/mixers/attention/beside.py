@@ -101,8 +101,9 @@ class Beside:
     @property
     def fake_gradient(self) -> str:
         """The same by its shape alone."""
-        text = ", q.new_empty(0) if {0} is None else torch.empty_like({0})"
-        return "".join(text.format(name) for name in self.learning)
+        like = {name: "lse" if name == "sinks" else "q" for name in self.learning}
+        text = ", {1}.new_empty(0) if {0} is None else torch.empty_like({0})"
+        return "".join(text.format(*both) for both in like.items())
 
     @property
     def gradients(self) -> str:
