@@ -30,7 +30,8 @@ def _route_forward(logits, weights, chosen, rows, ROWS: tl.constexpr):
     inside = row < rows
     z = tl.load(logits + row * 8 + place, mask=inside, other=0.0).to(tl.float32)
     choice = z
-    choice = tl.where(choice == choice, choice, float("inf"))  # what is no number is a place too
+    # A score that is no number is the best, so that its place is one of an expert.
+    choice = tl.where(choice >= float("-inf"), choice, float("inf"))
     w = tl.full((ROWS, 2), float("-inf"), tl.float32)
     picks = tl.zeros((ROWS, 2), tl.int32)
     for number in range(2):
