@@ -32,6 +32,11 @@ def reject(field: str | tuple[str, ...], message: str, hint: str = "") -> NoRetu
     )
 
 
+def near_divisor(whole: int, part: int) -> int:
+    """What divides `whole` and is nearest to `part`; the smaller of two."""
+    return min((n for n in range(1, whole + 1) if whole % n == 0), key=lambda n: abs(n - part))
+
+
 def true_is_default(value: Any) -> Any:
     """Lets `true` stand for a part with all its defaults, and `false` for none."""
     return {} if value is True else None if value is False else value

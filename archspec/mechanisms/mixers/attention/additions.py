@@ -55,16 +55,12 @@ class Additions:
     def made(self) -> Lines:
         """Before room for them is given."""
         width = "v.shape[3] if keep and gate is not None else 0"
-        return (f"plain = empty_like(q, {width})",) if self.beside.gate else ()
+        return self._of_gates(f"plain = empty_like(q, {width})")
 
     @property
     def before_launch(self) -> Lines:
         """Before the forward kernel: it stores what was gated where that is asked for."""
-        return (
-            ("kept = [] if gate is None else [plain if keep else None]",)
-            if self.beside.gate
-            else ()
-        )
+        return self._of_gates("kept = [] if gate is None else [plain if keep else None]")
 
     @property
     def kept(self) -> str:
@@ -78,9 +74,9 @@ class Additions:
     @property
     def fields(self) -> Lines:
         """Of the kernels of one kind."""
-        gate = ("gate: Any = None  # its function, in PyTorch's operators",)
-        relative = ("backward_biases: Any = None", "sides: int = 1  # of a token that have keys")
-        return (gate if self.beside.gate else ()) + (relative if self.beside.relative else ())
+        gate = self._of_gates("gate: Any = None  # its function, in PyTorch's operators")
+        sides = "sides: int = 1  # of a token that have keys"
+        return gate + self._of_biases("backward_biases: Any = None", sides)
 
     def values(self, name: str, kind: KernelView) -> Lines:
         """What a kind has there."""
@@ -93,14 +89,10 @@ class Additions:
     @property
     def before_rows(self) -> Lines:
         """Before the kernel that goes over rows: room for what it gives beside dq and delta."""
-        found: Lines = ()
-        if self.beside.gate:
-            made = "[gate, torch.empty_like(gate), torch.empty_like(dout)]"
-            found += (f"gating = [] if gate is None else {made}",)
-        if self.beside.relative:
-            made = "lse.new_empty(KERNELS[kind].sides, *lse.shape)"
-            found += (f"far = None if relative is None else {made}",)
-        return found
+        gating = "[gate, torch.empty_like(gate), torch.empty_like(dout)]"
+        far = "lse.new_empty(KERNELS[kind].sides, *lse.shape)"
+        gate = self._of_gates(f"gating = [] if gate is None else {gating}")
+        return gate + self._of_biases(f"far = None if relative is None else {far}")
 
     @property
     def gating(self) -> str:
@@ -115,18 +107,14 @@ class Additions:
     @property
     def after_rows(self) -> Lines:
         """After it."""
-        return (
-            ("dout = gating[2] if gating else dout  # of what was gated",)
-            if self.beside.gate
-            else ()
-        )
+        return self._of_gates("dout = gating[2] if gating else dout  # of what was gated")
 
     @property
     def after_keys(self) -> Lines:
         """After the kernels that go over keys."""
-        relative = ("drelative = _relative_gradient(kind, tensors[:-2], far, numbers)",)
-        gate = ("dgate = gating[1] if gating else q.new_empty(0)",)
-        return (relative if self.beside.relative else ()) + (gate if self.beside.gate else ())
+        relative = "drelative = _relative_gradient(kind, tensors[:-2], far, numbers)"
+        gate = "dgate = gating[1] if gating else q.new_empty(0)"
+        return self._of_biases(relative) + self._of_gates(gate)
 
     @property
     def as_learned(self) -> Lines:
@@ -142,3 +130,9 @@ class Additions:
         if not self.beside.gate:
             return "out"
         return f"out if inputs[{self.beside.place('gate')}] is None else plain"
+
+    def _of_gates(self, *lines: str) -> Lines:
+        return lines if self.beside.gate else ()
+
+    def _of_biases(self, *lines: str) -> Lines:
+        return lines if self.beside.relative else ()

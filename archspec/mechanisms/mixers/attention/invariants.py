@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.spec.base import reject
+from archspec.spec.base import near_divisor, reject
 
 if TYPE_CHECKING:
     from archspec.mechanisms.mixers.attention.spec import Attention
@@ -23,12 +23,10 @@ ONE_TEXT = (
 def check(a: Attention) -> None:
     """Reject fields that do not go together, at the field that is to change."""
     if a.heads % a.key_heads:
-        fits = [n for n in range(1, a.heads + 1) if a.heads % n == 0]
-        near = min(fits, key=lambda n: abs(n - a.key_heads))
         reject(
             "kv_heads",
             f"{a.heads} heads cannot share {a.key_heads} key-value heads evenly",
-            f"kv_heads divides heads: {near} would",
+            f"kv_heads divides heads: {near_divisor(a.heads, a.key_heads)} would",
         )
     if a.rope:
         a.rope.check(a.head_dim, "head_dim")

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from archspec.graph import INPUT, GraphBuilder, Operator, Parameter, linear
 from archspec.mechanisms.mixers.delta import DeltaMixer
 from archspec.mechanisms.mixers.gate import OutputGate
-from archspec.spec.base import Size, reject
+from archspec.spec.base import Size, near_divisor, reject
 
 
 class GatedDeltaNet(DeltaMixer):
@@ -37,8 +37,7 @@ class GatedDeltaNet(DeltaMixer):
     @model_validator(mode="after")
     def _check(self) -> GatedDeltaNet:
         if self.value_heads % self.key_heads:
-            fits = [n for n in range(1, self.value_heads + 1) if self.value_heads % n == 0]
-            near = min(fits, key=lambda n: abs(n - self.key_heads))
+            near = near_divisor(self.value_heads, self.key_heads)
             reject(
                 "key_heads",
                 f"{self.value_heads} value heads cannot share {self.key_heads} key heads evenly",
