@@ -57,6 +57,7 @@ def context(view: PackageView) -> dict[str, Any]:
         "rotaries": list(view.rotaries.values()),
         "pairings": {rotary.pairing for rotary in view.rotaries.values()},
         "apart": apart(view.rotaries.values()),
+        "growth": view.growth,
         **_step(view),
         **_forward(view),
         **_selftest(view),
@@ -96,12 +97,13 @@ def _step(view: PackageView) -> dict[str, Any]:
             *([step.BOUNDS] if "step.bounds" in bounds else []),
             *([step.PLACES] if places else []),
             *([step.POSITIONS] if positions else []),
+            *([step.LENGTH] if lengths else []),
             *([step.PREFIX] if view.prefixes else []),
             *(read if a.encoder else []),
             *([step.SOURCE_BOUNDS] if "step.source_bounds" in bounds else []),
             *([step.SHARED] if a.taken else []),
             *([step.TABLES] if common else []),
-            *(step.rotation(rotary, a.packs) for rotary in rotaries),
+            *(step.rotation(rotary) for rotary in rotaries),
         ],
     }
 
@@ -129,7 +131,15 @@ def _forward(view: PackageView) -> dict[str, Any]:
     if head:
         result = "result_losses" if a.further else "result_loss" if a.is_causal else "logits"
     cached = a.is_causal and bool(view.caches)
-    way = forward.way(view.embedding, ids, a.final_norm is not None, head, a.is_causal, cached)
+    way = forward.way(
+        view.embedding,
+        ids,
+        norm=a.final_norm is not None,
+        head=head,
+        decodes=a.is_causal,
+        cached=cached,
+        grows=view.growth is not None,
+    )
     given = f"{start}, tokens, padding, self.embed_tokens.weight{more}{tables}"
     return {
         "kind": kind,
@@ -138,7 +148,12 @@ def _forward(view: PackageView) -> dict[str, Any]:
         "reads": view.reads,
         "prefixes": prefixes,
         "tables": tables,
-        "trunk": {"ids": ids, "step": given, "lines": way},
+        "trunk": {
+            "ids": ids,
+            "step": given,
+            "lines": way,
+            "reread": forward.reread(ids, bool(types), prefixes) if view.growth else [],
+        },
         "result": RESULT.format(result),
     }
 
@@ -154,6 +169,7 @@ def _selftest(view: PackageView) -> dict[str, Any]:
         source=a.hidden_size if a.encoder else None,
         common=common,
         cached=bool(view.caches),
+        grows=view.growth is not None,
     )
     reading = _compared(
         view,

@@ -101,17 +101,45 @@ def returned(vocabulary: int | None, trains: bool) -> str:
     )
 
 
+def reread(ids: str, types: bool, prefixes: bool) -> list[str]:
+    """The statements that go back to the start of a text whose length turns it anew."""
+    lines = ["if start == 0:", "    cache.prefix = prefix_length"] if prefixes else []
+    if types:
+        lines += ["if token_type_ids is None:"]
+        lines += [f"    token_type_ids = torch.zeros_like({ids})"]
+        lines += [f"both = torch.stack(({ids}, token_type_ids))"]
+        lines += [f"({ids}, token_type_ids), start = cache.read_anew(both, padding)"]
+    else:
+        lines += [f"{ids}, start = cache.read_anew({ids}, padding)"]
+    lines += [f"tokens = {ids}.shape[1]"]
+    lines += ["prefix_length = cache.prefix"] if prefixes else []
+    return ["if cache is not None:", *(f"    {line}" for line in lines)]
+
+
 def way(
-    e: EmbeddingView, ids: str, norm: bool, head: bool, decodes: bool, cached: bool
+    e: EmbeddingView,
+    ids: str,
+    *,
+    norm: bool,
+    head: bool,
+    decodes: bool,
+    cached: bool,
+    grows: bool = False,
 ) -> list[str]:
     """The statements from token vectors to what the head reads.
 
-    `decodes` where it may continue a text, `cached` where layers keep something as it does.
+    `decodes` where it may continue a text, `cached` where layers keep something as it does, `grows`
+    where a text may be read anew as it grows.
     """
     lines = [*e.lines]
     lines += [f"vectors = self.layer_vectors({ids}, x)"] if e.vectors else []
     lines += loop(e.vectors is not None, cached)
-    lines += ["if cache is not None:", "    cache.length += tokens"] if decodes else []
+    if grows:
+        lines += ["if cache is not None:"]
+        lines += ["    x = x[:, cache.length - start :]  # of the tokens that are new"]
+        lines += ["    cache.length = start + tokens"]
+    elif decodes:
+        lines += ["if cache is not None:", "    cache.length += tokens"]
     lines += ["x = self.norm(x)"] if norm else []
     return lines + (["x = self.embed_out(x)"] if head and e.widens else [])
 

@@ -40,6 +40,13 @@ TEXTS = StepField(
 )
 PLACES = StepField("places", "Tensor | None", "(B, start + T), of each token in its text", "places")
 POSITIONS = StepField("positions", "Tensor", "(1 or B, T)", "positions")
+LENGTH = StepField(
+    "length",
+    "int | Tensor",
+    "tokens of each text that are known, (B, 1, 1 or T, 1)",
+    "length",
+    "int | Tensor | None = None",
+)
 PREFIX = StepField(
     "prefix",
     "int",
@@ -88,9 +95,9 @@ def source(width: int) -> StepField:
     return StepField("source", "Tensor | None", note, "source", "Tensor | None = None")
 
 
-def rotation(rotary: RotaryView, packs: bool) -> StepField:
+def rotation(rotary: RotaryView) -> StepField:
     """The cosines and sines of a rotation."""
-    length = (", length" if packs else ", start + tokens") if rotary.reads_length else ""
+    length = ", length" if rotary.reads_length else ""
     note = f"(1 or B, 1, T, {rotary.width}) twice"
     return StepField(rotary.name, "Rotary", note, f"{rotary.name}(positions, like.dtype{length})")
 
@@ -119,6 +126,10 @@ def counting(packs: bool, spans: bool, positions: bool, places: bool, lengths: b
     packed, alone, padded = _counts(positions, places)
     counted = ["if padding is None:", *_within(alone)] if alone else []
     counted += ["else:  # among the real tokens of each text", *_within(padded)] if padded else []
+    if lengths:
+        real = "padding.sum(dim=1)[:, None, None, None]"
+        counted += ["if length is None:"]
+        counted += [f"    length = start + tokens if padding is None else {real}"]
     if not packs:
         return counted
     known = "texts, spans = padding, real_spans(padding, start, tokens, like)"
@@ -130,7 +141,7 @@ def counting(packs: bool, spans: bool, positions: bool, places: bool, lengths: b
         *_within([*packed, *[length] * lengths]),
         "else:",
         f"    {known if spans else 'texts = padding'}",
-        *_within([*counted, *["length = start + tokens"] * lengths]),
+        *_within(counted),
     ]
 
 
