@@ -46,6 +46,8 @@ def _describe(config: Config) -> Draft:
         blocks,
         norm=rmsnorm(config, zero_centered=True),
         embedding={"scale": "sqrt(hidden_size)"},
+        # What its linear scaling was trained to, 131,072 = 8 × 16,384 (arXiv 2503.19786, 2.1).
+        context_length=config.size("max_position_embeddings"),
     )
 
 
