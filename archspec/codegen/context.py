@@ -40,6 +40,7 @@ def context(view: PackageView) -> dict[str, Any]:
         "trains": a.is_causal and a.head is not None,
         "hidden_size": a.hidden_size,
         "vocab_size": a.vocab_size,
+        "context_length": a.context_length,
         "init_std": a.init_std,
         "kept": kept_names(a),
         "e": embedding,
@@ -62,7 +63,7 @@ def context(view: PackageView) -> dict[str, Any]:
         **_forward(view),
         **_selftest(view),
         **cache_context(a, view.caches, view.layers),
-        **loss_context(a.vocab_size),
+        **loss_context(a.vocab_size, view.encoder is not None),
     }
     # Complete only now that everything with a norm or a rotation has been made.
     made |= view.own_norms.context | view.turned.context
@@ -144,12 +145,14 @@ def _forward(view: PackageView) -> dict[str, Any]:
     return {
         "kind": kind,
         "arguments": arguments,
+        "beside": forward.beside(arguments),
         "returned": forward.returned(a.vocab_size if head else None, a.is_causal),
         "reads": view.reads,
         "prefixes": prefixes,
         "tables": tables,
         "trunk": {
             "ids": ids,
+            "named": f', "{ids}"' if ids != "input_ids" else "",
             "step": given,
             "lines": way,
             "reread": forward.reread(ids, bool(types), prefixes) if view.growth else [],
@@ -198,7 +201,8 @@ def _compared(view: PackageView, layers: list[LayerView], **given: Any) -> Compa
 
 def _imports(view: PackageView, made: dict[str, Any]) -> list[dict[str, Any]]:
     """What model.py takes from its neighbours."""
-    found: dict[str, list[str]] = {"step": ["Step", "make_step", "text_spans"]}
+    found: dict[str, list[str]] = {"checks": ["check_ids", "check_labels", "unknown_id"]}
+    found |= {"step": ["Step", "make_step", "text_spans"]}
     for mechanism, module in view.modules.items():
         file = view_module(type(mechanism)).FILE.removesuffix(".py")
         found.setdefault(file, []).append(module.class_name)

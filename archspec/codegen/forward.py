@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from archspec.codegen.stacks import EmbeddingView
@@ -77,9 +78,20 @@ def pair_arguments(reads: str, width: int, head: bool) -> list[Argument]:
             "Tensor | None = None",
             "(B, T), the same for the tokens written.",
         ),
-        *([_labels(None)] if head else []),
+        *([_AFTER] if head else []),
         Argument("cache", "Cache | None = None", CACHE),
     ]
+
+
+_AFTER = Argument(
+    "labels",
+    "Tensor | None = None",
+    "(B, T), of each of `decoder_input_ids` the token after it, −100 where there is",
+    (
+        "none; the loss is their mean cross-entropy. As for T5 and BART in transformers,",
+        "`decoder_input_ids` are the labels moved one place to the right.",
+    ),
+)
 
 
 def _labels(further: Further | None) -> Argument:
@@ -90,6 +102,12 @@ def _labels(further: Further | None) -> Argument:
         "(B, T) token ids, −100 where there is none; the loss is the mean next-token",
         (f"cross-entropy{more}.",),
     )
+
+
+def beside(arguments: Iterable[Argument]) -> str:
+    """What is checked to stand beside the tokens of a call, as further arguments."""
+    names = [a.name for a in arguments if a.name in ("labels", "text_ids", "token_type_ids")]
+    return "".join(f", {name}={name}" for name in names)
 
 
 def returned(vocabulary: int | None, trains: bool) -> str:

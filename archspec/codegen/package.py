@@ -33,6 +33,7 @@ FILES = (
     File(
         "step.py", PLACE.format("step"), "what every layer needs to know about the tokens at hand"
     ),
+    File("checks.py", PLACE.format("checks"), "what a call is given, checked"),
     *NORM_FILES,
     *ROTARY_FILES,
     TURNED,
