@@ -155,7 +155,7 @@ def way(
     if grows:
         lines += ["if cache is not None:"]
         lines += ["    x = x[:, cache.length - start :]  # of the tokens that are new"]
-        lines += ["    cache.length = start + tokens"]
+        lines += ["    cache.length, cache.stale = start + tokens, False"]
     elif decodes:
         lines += ["if cache is not None:", "    cache.length += tokens"]
     lines += ["x = self.norm(x)"] if norm else []

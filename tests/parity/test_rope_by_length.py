@@ -158,6 +158,22 @@ def test_one_graph_without_a_break_reads_across_the_switch(
         same(found[:, -1], expected[:, -1])
 
 
+@torch.no_grad()
+def test_a_call_that_failed_at_the_switch_is_made_up_for(pair: Pair) -> None:
+    cache = pair.ours.new_cache(1, 20)
+    pair.ours(IDS[:, :TURN], cache=cache)
+    last = pair.ours.layers[-1]
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("out of memory")
+
+    with last.register_forward_pre_hook(fail), pytest.raises(RuntimeError, match="memory"):
+        pair.ours(IDS[:, TURN : TURN + 1], cache=cache)
+    for end in (TURN + 1, TURN + 2):
+        found = pair.ours(IDS[:, end - 1 : end], cache=cache)
+        same(found[0, 0], pair.truth(IDS[:, :end])[-1])
+
+
 HYBRID = """
 archspec: 1
 name: by-length-hybrid
