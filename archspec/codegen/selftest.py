@@ -63,5 +63,5 @@ def compared(
         ", source=source" if source else "",
         cached,
         vector is not None,
-        ", length=TOKENS" if grows else "",
+        ", length=torch.tensor(TOKENS)" if grows else "",
     )

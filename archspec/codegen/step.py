@@ -42,10 +42,10 @@ PLACES = StepField("places", "Tensor | None", "(B, start + T), of each token in 
 POSITIONS = StepField("positions", "Tensor", "(1 or B, T)", "positions")
 LENGTH = StepField(
     "length",
-    "int | Tensor",
-    "tokens of each text that are known, (B, 1, 1 or T, 1)",
+    "Tensor",
+    "tokens of each text that are known, (1 or B, 1, 1 or T, 1)",
     "length",
-    "int | Tensor | None = None",
+    "Tensor | None = None",
 )
 PREFIX = StepField(
     "prefix",
@@ -127,9 +127,8 @@ def counting(packs: bool, spans: bool, positions: bool, places: bool, lengths: b
     counted = ["if padding is None:", *_within(alone)] if alone else []
     counted += ["else:  # among the real tokens of each text", *_within(padded)] if padded else []
     if lengths:
-        real = "padding.sum(dim=1)[:, None, None, None]"
-        counted += ["if length is None:"]
-        counted += [f"    length = start + tokens if padding is None else {real}"]
+        known = "positions[:, -1] + 1 if padding is None else padding.sum(dim=1)"
+        counted += ["if length is None:", f"    length = ({known})[:, None, None, None]"]
     if not packs:
         return counted
     known = "texts, spans = padding, real_spans(padding, start, tokens, like)"
