@@ -1,4 +1,4 @@
-"""`context_length` is the longest text a rotation was stretched to, whichever length a file states."""
+"""`context_length` is the longest text that a rotation reaches, whichever length a file states."""
 
 from __future__ import annotations
 
