@@ -74,27 +74,65 @@ def source(case: Case, rows: slice = slice(None), real: Tensor | None = None) ->
     return {name: given[rows], "attention_mask": places(SOURCE)[rows]}
 
 
+def opened(case: Case, model: nn.Module, *size: int) -> dict[str, Any]:
+    """The argument with an empty cache, where a model takes one."""
+    return {"cache": case.new_cache(model, *size)} if case.architecture.is_causal else {}
+
+
+def random_ids(case: Case, *size: int) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(case.architecture.vocab_size, size, generator=generator)
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    """Up to the last digit of what is float32 in any model, such as rotary tables."""
+    torch.testing.assert_close(found, expected, atol=2e-6, rtol=0)
+
+
 @torch.no_grad()
 def test_each_text_is_read_as_if_alone(case: Case, model: nn.Module) -> None:
     decodes, encoder = case.architecture.is_causal, case.architecture.encoder
-    pieces = [FIRST, LATER, SINGLE] if decodes else [FIRST]
-    mask = torch.cat([places(piece) for piece in pieces], dim=1)
-    generator = torch.Generator().manual_seed(1)
-    ids = torch.randint(case.architecture.vocab_size, mask.shape, generator=generator)
-    name = "decoder_attention_mask" if encoder else "attention_mask"
+    mask = torch.cat([places(FIRST), places(LATER), places(SINGLE)][: 3 if decodes else 1], dim=1)
+    sizes = [20, 9, *[1] * 6] if decodes else [20]
+    ids = random_ids(case, *mask.shape)
     reads = "decoder_input_ids" if encoder else "input_ids"
-    found: list[Tensor] = []
-    cache = {"cache": case.new_cache(model, *mask.shape)} if decodes else {}
-    first = True
-    for part, real in zip(*(x.split([20, 9, *[1] * 6][: 8 if decodes else 1], 1) for x in (ids, mask)), strict=True):
-        beside = source(case) if first else dict.fromkeys(source(case))
-        given = {**beside, reads: part, **cache}
-        given |= {} if bool(real.all()) else {name: real}  # a call may come without a mask
-        found.append(model(**given))
-        first = False
+    cache, beside, found = opened(case, model, *mask.shape), source(case), list[Tensor]()
+    for part, real in zip(ids.split(sizes, dim=1), mask.split(sizes, dim=1), strict=True):
+        given = {} if bool(real.all()) else {reads.replace("input_ids", "attention_mask"): real}
+        found.append(model(**{reads: part, **beside, **cache, **given}))
+        beside = dict.fromkeys(beside)
     out = torch.cat(found, dim=1)
     assert out.isfinite().all(), "what padding gives is nobody's concern, but it is a number"
     for row, (text, real) in enumerate(zip(ids, mask.bool(), strict=True)):
         beside = source(case, slice(row, row + 1), places(SOURCE)[row].bool())
-        alone = model(**{**beside, reads: text[real][None]})
-        torch.testing.assert_close(out[row, real], alone[0], atol=1e-9, rtol=1e-9)
+        close(out[row, real], model(**{reads: text[real][None], **beside})[0])
+
+
+@torch.no_grad()
+def test_a_call_that_fails_leaves_the_cache_as_it_was(case: Case, model: nn.Module) -> None:
+    """In the last layer, in a call with a mask, with one and several tokens, and for want of room."""
+    if not case.architecture.is_causal:
+        pytest.skip("an encoder keeps nothing between calls")
+    ids = random_ids(case, 2, 31)
+    mask = torch.ones(2, 31, dtype=torch.long)
+    mask[1, 22:25] = 0
+    kept = opened(case, model, 2, 31)
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("on purpose")
+
+    found: list[Tensor] = []
+    for first, last in ((0, 20), (20, 29), (29, 30), (30, 31)):
+        part = case.inputs(ids[:, first:last], mask[:, first:last], first=first == 0)
+        other = case.inputs(ids[:, :1].expand(-1, last - first), first=first == 0)
+        hook = model.layers[-1].register_forward_pre_hook(fail)
+        with pytest.raises(RuntimeError, match="on purpose"):
+            model(**other, **kept)
+        hook.remove()
+        with pytest.raises(ValueError, match="the cache holds 31"):
+            model(**case.inputs(ids[:, :1].expand(-1, 32), first=first == 0), **kept)
+        found.append(model(**part, **kept))
+    out = torch.cat(found, dim=1)
+    for row, real in enumerate(mask.bool()):
+        alone = case.inputs(ids[row : row + 1, real])
+        close(out[row, real], model(**alone)[0])
