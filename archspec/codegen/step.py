@@ -93,7 +93,7 @@ SPANS = StepField(
     "(B, 2, T), the places where each token's text begins and ends",
     "spans",
 )
-PREFIX_SPANS = SPANS.given("prefix_spans(real, prefix, like)")
+PREFIX_SPANS = SPANS.given("prefix_spans(real, prefix if start == 0 else 0, like)")
 SOURCE_BOUNDS = StepField(
     "source_bounds",
     "Tensor | None",

@@ -155,28 +155,32 @@ class AttentionView(Scores):
         used = "use_kernels(q, k, v)"
         if not (self.causal and self.decode_kernel):
             return used
-        counts = self.chunk or self.blocks or self.relative
-        return f"step.starts is None and {used}" if counts else f"{_ALIKE} and {used}"
+        alike = _ALIKE if self.decode_kernel.ragged else "step.starts is None"
+        return f"{alike} and {used}"
 
     @property
     def kernel_arguments(self) -> str:
         """What follows q, k and v where kernels compute it."""
         prefix = "step.prefix if step.start == 0 else 0"
-        starts = "step.starts" if self.causal else "None"
-        return self._beside("self.sinks", "step.start", prefix, [self.bounds, starts])
+        return self._beside("self.sinks", "step.start", prefix, self.bounds, True)
 
     @property
     def selftest_kernel_arguments(self) -> str:
         """The same on a text from its start."""
-        return self._beside("sinks", "0", "0", ["None", "None"])
+        return self._beside("sinks", "0", "0", "None")
 
-    def _beside(self, sinks: str, start: str, prefix: str, texts: list[str]) -> str:
+    def _beside(
+        self, sinks: str, start: str, prefix: str, bounds: str, of_step: bool = False
+    ) -> str:
         parts = [sinks] if self.sinks else ["slopes"] if self.slopes else []
         parts += ["relative"] if self.relative else []
         parts += ["gate"] if self.finish.in_kernels else []
         parts += [start] if self.chunk else []
         parts += [prefix] if self.prefix else []
-        return ", ".join(parts + texts[: 2 if self.decode_kernel else 1])
+        parts.append(bounds)
+        one = self.kernel.for_one if self.kernel else ""
+        known = {"starts": "step.starts", "real": "step.source_real"}
+        return ", ".join(parts + ([known[one]] if of_step and one else []))
 
     @property
     def kept(self) -> str:
