@@ -91,10 +91,11 @@ def _step(view: PackageView) -> dict[str, Any]:
         "bounded": not bounds.isdisjoint(("step.bounds", "step.source_bounds")),
         "spanned": spanned,
         "settles": settles,
+        "keeps": any(state.fixed or state.exact for state in kept),
         "opens": "opens" if a.packs else "None",
         "opened": "opens is not None or " if a.packs else "",
         "opens_parameter": "opens: Tensor | None, " if a.packs else "",
-        "no_opens": "" if a.packs else "opens = None",
+        "before": "before = keys - tokens" if a.packs else "before, opens = keys - tokens, None",
         "counting": step.counting(a.packs, a.is_causal, counts, lengths),
         "step_fields": [
             *([step.STARTS, step.ENDS] if a.is_causal else []),
@@ -135,9 +136,7 @@ def _forward(view: PackageView) -> dict[str, Any]:
     if head:
         result = "result_losses" if a.further else "result_loss" if a.is_causal else "result_logits"
     cached = a.is_causal and bool(view.caches)
-    pair = view.encoder is not None
-    norm = a.final_norm is not None
-    way = forward.way(view.embedding, ids, norm, head, a.is_causal, cached, pair)
+    way = forward.way(view.embedding, ids, a.final_norm is not None, head, cached)
     starts = ", cache.lengths if cache is not None else None" if a.is_causal else ""
     given = f"{start}, tokens, real, self.embed_tokens.weight{starts}{more}{tables}"
     trains = head and a.is_causal
@@ -152,6 +151,7 @@ def _forward(view: PackageView) -> dict[str, Any]:
         "measures": not a.further or bool(view.embedding.length) or prefixes,
         "fronting": forward.fronting(ids, mask, bool(types), a.packs, trains),
         "back": "\n".join(forward.BACK),
+        "counted": "\n".join(forward.counted(view.encoder is not None) if a.is_causal else []),
         "result": RESULT.format(result),
     }
 

@@ -102,24 +102,30 @@ def returned(vocabulary: int | None, trains: bool) -> str:
 
 
 def way(
-    e: EmbeddingView, ids: str, norm: bool, head: bool, decodes: bool, cached: bool, source: bool
+    e: EmbeddingView, ids: str, norm: bool, head: bool, cached: bool
 ) -> list[str]:
     """The statements from token vectors to what the head reads.
 
-    `decodes` where it may continue a text, `cached` where layers keep something as it does,
-    `source` where that is about a source.
+    `cached` where layers keep something for what continues the text.
     """
     lines = [*e.lines]
     lines += [f"vectors = self.layer_vectors({ids}, x)"] if e.vectors else []
     lines += loop(e.vectors is not None, cached)
-    lines += ["if cache is not None:", "    cache.count(step, tokens)"] if decodes else []
-    lines += ["    cache.source_real = source_real"] if source else []
     lines += ["x = self.norm(x)"] if norm else []
     return lines + (["x = self.embed_out(x)"] if head and e.widens else [])
 
 
 BACK = ["        if fronted is not None:", "            x = fronted.back(x)"]
 """The statements that put tokens back where they were."""
+
+
+def counted(source: bool) -> list[str]:
+    """The statements by which a cache has read the new tokens: the last of a call, as any may fail.
+
+    `source` where they are about one.
+    """
+    lines = ["        if cache is not None:", "            cache.count(step, tokens)"]
+    return lines + (["            cache.source_real = source_real"] if source else [])
 
 
 def fronting(ids: str, mask: str, types: bool, packs: bool, labels: bool) -> list[str]:

@@ -49,19 +49,19 @@ ENDS = StepField(
 REAL = StepField(
     "real",
     "Tensor | None",
-    "(B, T), True for the first of each row, behind which is padding; None without",
+    "(B, T), True for real tokens, the first of each row; None when all are",
     "real",
 )
 WRITES = StepField(
     "writes",
     "list[tuple[Tensor, Tensor]]",
-    "what is kept of a text, and what it becomes behind the last layer",
+    "what is kept, and what it becomes at the end",
     "[]",
 )
 OPENS = StepField(
     "opens",
     "Tensor | None",
-    "(B, T), the first place of each token's text; None where a row is one",
+    "(B, T), the place where each token's text opens; None where a row is one",
     "opens",
     "Tensor | None = None",
     "texts",
