@@ -152,8 +152,8 @@ class Growth:
     conditions: tuple[str, ...]
     """When tokens do, of each such rotation."""
 
-    every: bool
-    """They do so at every token, and not at one alone."""
+    when: str
+    """At which tokens they do, in words."""
 
     def turns_anew(self, before: str, after: str) -> str:
         """The expression for whether tokens do in a text that has become longer."""
@@ -168,7 +168,11 @@ def growth(rotaries: Iterable[RotaryView]) -> Growth | None:
         return None
     conditions = tuple(dict.fromkeys(rotary.grows for rotary in found if rotary.grows))
     shortest = min(rotary.original_context for rotary in found)
-    return Growth(shortest, conditions, any(not rotary.long_factors for rotary in found))
+    when = (
+        f"{'once' if r.long_factors else 'at every token'} beyond {r.original_context:,}"
+        for r in found
+    )
+    return Growth(shortest, conditions, " and ".join(dict.fromkeys(when)))
 
 
 def rotary_views(architecture: Architecture) -> dict[tuple[Rope, int], RotaryView]:
