@@ -123,7 +123,7 @@ def _forward(view: PackageView) -> dict[str, Any]:
     a, prefixes = view.architecture, view.prefixes
     head, types, ids = a.head is not None, a.embedding.token_types, "input_ids"
     tables = step.tables_passed(a.stack.common)
-    start, more, result = "start", ", prefix_length" if prefixes else "", "result_states"
+    start, more, result = "start", ", prefix=prefix_length" if prefixes else "", "result_states"
     mask = "attention_mask"
     if view.encoder:
         kind, ids, mask = "pair", "decoder_input_ids", "decoder_attention_mask"

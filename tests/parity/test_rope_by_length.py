@@ -218,3 +218,75 @@ def test_states_of_recurrences_begin_anew_with_the_text(builder: Builder) -> Non
     for start, end in ((0, 10), *((t, t + 1) for t in range(10, 16)), (16, 20)):
         found = model(ids[:, start:end], cache=cache)
         same(found, model(ids[:, :end])[:, start:])
+
+
+OTHERS = """
+archspec: 1
+name: by-length-{name}
+vocab_size: 64
+hidden_size: 32
+context_length: 64
+embedding: {{{types}}}
+defaults:
+  feedforward: {{type: dense, hidden_size: 32, activation: silu, gated: true}}
+blocks:
+  block:
+    mixer: {{type: attention, heads: 4, kv_heads: 2, head_dim: 8{prefix}, rope: {rope}}}
+    {cross}
+  reader:
+    mixer: {{type: attention, heads: 4, kv_heads: 2, head_dim: 8, causal: false, rope: {rope}}}
+layers: 3 x block
+{more}
+head: {{tied: false}}
+"""
+OTHER_PARTS: dict[str, dict[str, str]] = {
+    "prefix": {"prefix": ", prefix: true"},
+    "further": {"more": "further: {tokens: 1, block: block, loss_weight: 0.3}"},
+    "types": {"types": "token_types: 2"},
+    "pair": {
+        "more": "encoder: {layers: 2 x reader}",
+        "cross": "cross_attention: {type: attention, source: encoder, heads: 4, head_dim: 8}",
+    },
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", OTHER_PARTS)
+def test_what_else_was_given_is_read_anew_too(name: str, builder: Builder) -> None:
+    """A prefix that is seen both ways, kinds of tokens, a source; and further tokens beside."""
+    torch.manual_seed(0)
+    parts = dict.fromkeys(("types", "prefix", "cross", "more"), "") | OTHER_PARTS[name]
+    text = OTHERS.format(name=name, rope=SCALED, **parts)
+    if name != "pair":
+        text = text[: text.index("  reader:")] + text[text.index("layers: 3") :]
+    model = builder.load(text).Model().double().eval()
+    for parameter in model.parameters():
+        parameter.add_(0.2 * torch.randn_like(parameter))
+    ids, source = IDS % 64, torch.arange(5)[None]
+    types = (torch.arange(20) % 3 == 0).long()[None]
+
+    def call(start: int, end: int, cache: Any = None) -> Tensor:
+        piece, given = ids[:, start:end], {} if cache is None else {"cache": cache}
+        if name == "pair":
+            return model(source if start == 0 else None, piece, **given)
+        given |= {"token_type_ids": types[:, start:end]} if name == "types" else {}
+        given |= {"prefix_length": 4} if name == "prefix" and start == 0 else {}
+        return model(piece, **given)
+
+    cache = model.new_cache(1, 20, 5) if name == "pair" else model.new_cache(1, 20)
+    for start, end in ((0, 10), *((t, t + 1) for t in range(10, 16)), (16, 20)):
+        same(call(start, end, cache), call(0, end)[:, start:])
+
+
+def test_padding_of_a_source_does_not_count_as_its_length(builder: Builder) -> None:
+    """An encoder turns each text by its own length as well."""
+    torch.manual_seed(0)
+    parts = dict.fromkeys(("types", "prefix"), "") | OTHER_PARTS["pair"]
+    model = builder.load(OTHERS.format(name="source", rope=SCALED, **parts)).Model().double()
+    for parameter in model.parameters():
+        parameter.data.add_(0.2 * torch.randn_like(parameter))
+    source, ids = IDS % 64, torch.arange(6)[None]
+    mask = torch.arange(20)[None] < 15
+    found = model(source, ids, attention_mask=mask)
+    same(found, model(source[:, :15], ids))
+    assert (found - model(source, ids)).abs().max() > 0.01
