@@ -34,6 +34,7 @@ FILES = (
         "step.py", PLACE.format("step"), "what every layer needs to know about the tokens at hand"
     ),
     File("checks.py", PLACE.format("checks"), "what a call is given, checked"),
+    File("padding.py", PLACE.format("padding"), "padding taken out, and put back"),
     *NORM_FILES,
     *ROTARY_FILES,
     TURNED,
