@@ -1,0 +1,78 @@
+"""Places on the disk: what may be one, what is at one, and how they are called in errors."""
+
+from __future__ import annotations
+
+import os
+import stat
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from archspec.errors import ArchspecError, printable
+
+
+def shown(path: Path | str) -> str:
+    """A path as an error shows it."""
+    return printable(str(path))
+
+
+def failed(path: Path | str, error: OSError) -> ArchspecError:
+    """What to say where `path` could not be written."""
+    reason = (error.strerror or str(error)).lower()
+    return ArchspecError(f"{shown(path)}: cannot be written: {reason}")
+
+
+def need_parent(path: Path) -> None:
+    """Raise `ArchspecError` unless the folder that is to hold `path` is there."""
+    parent = path.parent
+    if not parent.is_dir():
+        what = "is not a folder" if parent.exists() else "does not exist"
+        raise ArchspecError(f"{shown(path)}: the folder {shown(parent)} {what}")
+
+
+def is_safe(path: str) -> bool:
+    """Whether a relative path stays inside its folder, and is one on every system."""
+    parts = PurePosixPath(path).parts
+    clean = all(c.isprintable() and c not in '\\:*?"<>|' for c in path)
+    return clean and path == "/".join(parts) and bool(parts) and ".." not in parts
+
+
+def content_of(place: Path) -> str | None:
+    """What is at `place`: the SHA-256 of a regular file, None for nothing, a word for all else.
+
+    The last part is not followed where it is a symbolic link.
+    """
+    try:
+        mode = os.lstat(place).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if stat.S_ISREG(mode):
+        return sha256(place.read_bytes()).hexdigest()
+    if stat.S_ISLNK(mode):
+        return f"link to {os.readlink(place)}"  # noqa: PTH115
+    return "folder" if stat.S_ISDIR(mode) else "device"
+
+
+def obstacle(directory: Path, path: str) -> str | None:
+    """The first folder on the way to `path` that is none, or is a symbolic link to one."""
+    parts = PurePosixPath(path).parts
+    for count in range(1, len(parts)):
+        above = "/".join(parts[:count])
+        if content_of_folder(directory / above) not in ("folder", None):
+            return above
+    return None
+
+
+def content_of_folder(place: Path) -> str | None:
+    """Like `content_of` for what should be a folder: no file is read."""
+    try:
+        mode = os.lstat(place).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return "folder" if stat.S_ISDIR(mode) else "link" if stat.S_ISLNK(mode) else "file"
+
+
+def found(directory: Path, path: str) -> str | None:
+    """What is at `path` in `directory`, as `content_of` says it; no link on the way is followed."""
+    if (above := obstacle(directory, path)) is not None:
+        return f"below {above}"
+    return content_of(directory / path)
