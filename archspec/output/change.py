@@ -69,7 +69,7 @@ class Change:
         ]
         for step in (*obstacles, *steps):
             for place in beside(directory / step.path):
-                if obstacle(directory, step.path) is None and os.path.lexists(place):
+                if obstacle(directory, step.path) is None and content_of(place) is not None:
                     raise FileExistsError(errno.EEXIST, "it is in the way; remove it", str(place))
 
     def make(self) -> None:
@@ -120,24 +120,25 @@ class Change:
         target = self.directory / step.path
         with _named(target):
             _, whole, old = beside(target)
-            if not os.path.lexists(target):
+            now = content_of(target)
+            if now is None:
                 done = _place(whole, target)
             else:
-                done = content_of(target) == step.before
-                done = done and content_of(_swap(whole, target, old)) == step.before
+                done = now == step.before
+                done = done and content_of(_swap(whole, target, old)) == now
         if not done:
             raise Changed(step.path)
 
     def _take(self, step: Step) -> None:
         target = self.directory / step.path
-        if not os.path.lexists(target):
-            return
         with _named(target):
-            old = beside(target)[-1]
-            done = content_of(target) == step.before
+            now, old = content_of(target), beside(target)[-1]
+            if now is None:
+                return
+            done = now == step.before
             if done:
                 target.rename(old)
-                done = content_of(old) == step.before
+                done = content_of(old) == now
         if not done:
             raise Changed(step.path)
 
@@ -264,7 +265,7 @@ def _place(whole: Path, target: Path) -> bool:
     except FileExistsError:
         return False
     except (OSError, NotImplementedError):
-        if os.path.lexists(target):
+        if content_of(target) is not None:
             return False
         whole.rename(target)
     return True

@@ -7,7 +7,7 @@ from difflib import unified_diff
 from pathlib import Path
 
 from archspec.errors import ArchspecError
-from archspec.output.folder import examine, removed
+from archspec.output.folder import examine, look
 from archspec.output.lock import LOCK, Content, as_bytes
 from archspec.output.package import named, with_lock
 from archspec.output.place import obstacle, shown
@@ -21,7 +21,7 @@ def compare(files: Mapping[str, Content], directory: Path) -> str:
     wanted = with_lock(files)
     directory = named(directory)
     try:
-        gone = removed(wanted, directory, examine(directory))
+        gone = look(directory, wanted, examine(directory)).removed()
         paths = sorted({*wanted, *gone} - {LOCK})
         return "".join(_diff(path, wanted, directory) for path in paths)
     except OSError as error:

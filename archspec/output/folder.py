@@ -13,7 +13,7 @@ from archspec.errors import ArchspecError
 from archspec.output import journal
 from archspec.output.journal import JOURNAL, Journal, Known
 from archspec.output.lock import LOCK, Content, digest
-from archspec.output.place import content_of, found, is_safe, obstacle, shown
+from archspec.output.place import content_of, is_safe, obstacle, shown
 
 
 @dataclass(frozen=True)
@@ -46,36 +46,57 @@ def examine(directory: Path, held: Journal | None = None) -> State:
     return state
 
 
-def edited(wanted: Mapping[str, Content], directory: Path, state: State) -> list[str]:
-    """The paths that archspec would write over although their content is somebody's own."""
-    names: list[str] = []
-    for path, content in wanted.items():
-        now = found(directory, path)
-        if path == LOCK or now is None:
-            continue
-        if now == "folder":
-            raise ArchspecError(f"{shown(directory / path)}: a folder where a file belongs")
+@dataclass(frozen=True)
+class View:
+    """A folder as it was at one moment, of which everything is decided.
+
+    `here` says what is at each path, as `place.content_of` does, `blocked` for some of them which
+    file or link stands where a folder above it belongs.
+    """
+
+    state: State
+    wanted: Mapping[str, Content]
+    here: Mapping[str, str | None]
+    blocked: Mapping[str, str]
+
+    def ours(self, path: str) -> bool:
+        """Whether nothing is at `path` but what archspec wrote."""
+        now = self.here[path]
+        return now is None or now in self.state.known.written.get(path, ())
+
+    def outdated(self) -> list[str]:
+        """The wanted files that are missing or differ."""
+        return [
+            path for path in sorted(self.wanted) if self.here[path] != digest(self.wanted[path])
+        ]
+
+    def removed(self) -> list[str]:
+        """What archspec wrote and is no longer wanted, as far as it is as it was written."""
+        known = sorted(self.state.known.written)
+        return [p for p in known if p not in self.wanted and self.here[p] and self.ours(p)]
+
+    def edited(self) -> list[str]:
+        """The wanted files at whose place somebody's own work is."""
+        return [
+            path
+            for path in self.outdated()
+            if path != LOCK and not self.ours(self.blocked.get(path, path))
+        ]
+
+
+def look(directory: Path, wanted: Mapping[str, Content], state: State) -> View:
+    """`directory` as it is now; raises `ArchspecError` for a folder where a file belongs."""
+    here: dict[str, str | None] = {}
+    blocked: dict[str, str] = {}
+    for path in sorted({*wanted, *state.known.written}):
         if above := obstacle(directory, path):
-            now, ours = content_of(directory / above), state.known.written.get(above, set())
+            blocked[path] = above
+            here[path], here[above] = None, content_of(directory / above)
         else:
-            ours = state.known.written.get(path, set()) | {digest(content)}
-        if now not in ours:
-            names.append(path)
-    return sorted(names)
-
-
-def removed(wanted: Mapping[str, Content], directory: Path, state: State) -> list[str]:
-    """What archspec wrote and is no longer wanted, as far as it is as it was written."""
-    return [
-        path
-        for path, values in sorted(state.known.written.items())
-        if path not in wanted and found(directory, path) in values
-    ]
-
-
-def outdated(wanted: Mapping[str, Content], directory: Path) -> list[str]:
-    """The wanted files that are missing or differ."""
-    return [path for path in sorted(wanted) if found(directory, path) != digest(wanted[path])]
+            here.setdefault(path, content_of(directory / path))
+        if here[path] == "folder" and path in wanted:
+            raise ArchspecError(f"{shown(directory / path)}: a folder where a file belongs")
+    return View(state, wanted, here, blocked)
 
 
 def _state(directory: Path, held: Journal | None) -> State | None:

@@ -112,12 +112,14 @@ class Journal:
         with all that was recorded.
         """
         removed = not self.keep and (done or not self.interrupted)
-        if not self.keep and not removed:
-            os.ftruncate(self.descriptor, self.length)
-        # Removed while it is held, so that nobody holds what is about to go; Windows cannot.
-        if removed and os.name != "nt":
-            self.place.unlink(missing_ok=True)
-        os.close(self.descriptor)
+        try:
+            if removed and os.name != "nt":
+                # While it is held, so that nobody holds what is about to go; Windows cannot.
+                self.place.unlink(missing_ok=True)
+            elif not removed and not self.keep:
+                os.ftruncate(self.descriptor, self.length)
+        finally:
+            os.close(self.descriptor)
         if removed and os.name == "nt":
             self.place.unlink(missing_ok=True)
 

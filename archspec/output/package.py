@@ -34,10 +34,10 @@ from pathlib import Path
 from archspec.errors import ArchspecError, printable
 from archspec.output import journal
 from archspec.output.change import Change, Changed, Step, recover, remove_empty
-from archspec.output.folder import State, edited, examine, outdated, removed
+from archspec.output.folder import View, examine, look
 from archspec.output.journal import Journal
 from archspec.output.lock import LOCK, Content, as_bytes, digest, manifest
-from archspec.output.place import content_of, failed, is_safe, need_parent, obstacle, shown
+from archspec.output.place import failed, is_safe, need_parent, shown
 
 LAST = ("__init__.py", LOCK)
 """What is written when all else is there."""
@@ -53,9 +53,9 @@ def write_package(files: Mapping[str, Content], directory: Path, force: bool = F
     wanted = with_lock(files)
     directory = named(directory)
     try:
-        state = examine(directory)
+        view = look(directory, wanted, examine(directory))
         begun = journal.read(directory) is not None
-        if not begun and not outdated(wanted, directory) and not removed(wanted, directory, state):
+        if not begun and not view.outdated() and not view.removed():
             return []
         need_parent(directory.absolute())
         return _write(wanted, directory, force)
@@ -86,12 +86,13 @@ def _write(wanted: dict[str, Content], directory: Path, force: bool) -> list[str
     try:
         state = examine(directory, held)
         left = recover(directory, state.known) if held.interrupted else []
-        _refuse(directory, edited(wanted, directory, state), left, force)
-        written, gone = outdated(wanted, directory), removed(wanted, directory, state)
-        if written or gone:
-            _change(wanted, directory, state, held, written, gone)
+        view = look(directory, wanted, state)
+        _refuse(directory, view.edited(), left, force)
+        changed = sorted([*view.outdated(), *view.removed()])
+        if changed:
+            _change(directory, view, held)
         done = True
-        return sorted([*written, *gone])
+        return changed
     finally:
         held.close(done)
         if held.made_folder and not done:
@@ -111,37 +112,25 @@ def _refuse(directory: Path, names: list[str], left: list[Path], force: bool) ->
         place.unlink()
 
 
-def _change(
-    wanted: dict[str, Content],
-    directory: Path,
-    state: State,
-    held: Journal,
-    written: list[str],
-    gone: list[str],
-) -> None:
-    """Write and remove these paths, or raise with everything as it was."""
-    obstacles = {place for path in written if (place := obstacle(directory, path))}
-    blocked = {path for path in written if obstacle(directory, path)}
-    before = {path: content_of(directory / path) for path in (*obstacles, *written, *gone)}
-    before |= dict.fromkeys(blocked - obstacles)
+def _change(directory: Path, view: View, held: Journal) -> None:
+    """Write and remove what `view` says, or raise with everything as it was."""
+    wanted, here = view.wanted, view.here
+    written = view.outdated()
+    obstacles = sorted({view.blocked[path] for path in written if path in view.blocked})
+    gone = [path for path in view.removed() if path not in obstacles]
     last = [path for path in LAST if path in written]
-    gone = [path for path in gone if path not in obstacles]
     order = [path for path in written if path not in last] + gone + last
     change = Change(
         directory,
-        [Step(path, None, before[path]) for path in sorted(obstacles)],
-        [Step(p, as_bytes(wanted[p]) if p in wanted else None, before[p]) for p in order],
+        [Step(path, None, here[path]) for path in obstacles],
+        [Step(p, as_bytes(wanted[p]) if p in wanted else None, here[p]) for p in order],
     )
     known = {path: {digest(content)} for path, content in wanted.items()}
-    for path, value in state.listed.items():
+    for path, value in view.state.listed.items():
         known.setdefault(path, set()).add(value)
-    given_up = {
-        path: value
-        for path, value in before.items()
-        if value is not None and value not in state.known.written.get(path, ())
-    }
+    let_go = (path for path in (*obstacles, *order) if not view.ours(path))
     try:
-        held.record(known, given_up)
+        held.record(known, {path: now for path in let_go if (now := here[path])})
         change.make()
     except BaseException:
         held.keep = True

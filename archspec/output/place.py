@@ -57,22 +57,10 @@ def obstacle(directory: Path, path: str) -> str | None:
     parts = PurePosixPath(path).parts
     for count in range(1, len(parts)):
         above = "/".join(parts[:count])
-        if content_of_folder(directory / above) not in ("folder", None):
+        try:
+            mode = os.lstat(directory / above).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not stat.S_ISDIR(mode):
             return above
     return None
-
-
-def content_of_folder(place: Path) -> str | None:
-    """Like `content_of` for what should be a folder: no file is read."""
-    try:
-        mode = os.lstat(place).st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return "folder" if stat.S_ISDIR(mode) else "link" if stat.S_ISLNK(mode) else "file"
-
-
-def found(directory: Path, path: str) -> str | None:
-    """What is at `path` in `directory`, as `content_of` says it; no link on the way is followed."""
-    if (above := obstacle(directory, path)) is not None:
-        return f"below {above}"
-    return content_of(directory / path)
