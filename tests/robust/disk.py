@@ -78,21 +78,21 @@ def standing(folder: Path, package: Package | None = None, mine: bool = True) ->
 class Calls:
     """Counts calls of the system and does something before the one with the number `at`.
 
-    A write counts twice: before it, and when half of it is on the disk.
+    A write counts twice: before it, and when half of it is on the disk. How many calls a build
+    makes depends on the second in which files were written: the last numbers may not come.
     """
 
     def __init__(self, at: int = -1, happen: Callable[[str], None] = lambda name: None) -> None:
         self.at, self.happen, self.count = at, happen, 0
-        self.names: list[str] = []
+        self.happened = False
         self.inside = False
 
     def tell(self, name: str) -> None:
         if self.inside:
             return
-        self.names.append(name)
         self.count += 1
         if self.count - 1 == self.at:
-            self.inside = True
+            self.inside = self.happened = True
             try:
                 self.happen(name)
             finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -66,12 +67,14 @@ def test_what_is_saved_while_a_build_runs_is_kept(
                 (here / file).parent.mkdir(exist_ok=True)
                 save(here / file)
 
-            with Calls(point, saved).on():
+            with Calls(point, saved).on() as calls:
                 try:
                     write_package(NEW, here)
                 except ArchspecError as error:
                     assert file in str(error)
                     refused += 1
+            if not calls.happened:
+                continue
             assert (here / file).read_bytes() == EDIT
             others = {path: raw for path, raw in tree(here).items() if path != file}
             wanted = {**MINE, **whole(OLD)}, {**MINE, **whole(NEW)}
@@ -83,12 +86,12 @@ def test_what_is_saved_while_a_build_runs_is_kept(
 def test_a_new_file_of_the_user_is_never_replaced(most: int, tmp_path: Path) -> None:
     for point in points(tmp_path, most):
         here = standing(tmp_path / f"at_{point}", OLD)
-        with Calls(point, lambda name: by_renaming(here / "step.py")).on():  # noqa: B023
+        with Calls(point, lambda name: by_renaming(here / "step.py")).on() as calls:  # noqa: B023
             try:
                 write_package(NEW, here)
             except ArchspecError as error:
                 assert "step.py" in str(error)
-        assert (here / "step.py").read_bytes() == EDIT
+        assert not calls.happened or (here / "step.py").read_bytes() == EDIT
 
 
 @pytest.mark.parametrize("most", HOW_MUCH)
@@ -144,8 +147,9 @@ def test_an_interruption_leaves_what_was_there(most: int, tmp_path: Path) -> Non
 
     for point in points(tmp_path, most):
         here = standing(tmp_path / f"at_{point}", OLD)
-        with Calls(point, interrupt).on(), pytest.raises(KeyboardInterrupt):
+        with Calls(point, interrupt).on() as calls, suppress(KeyboardInterrupt):
             write_package(NEW, here)
+            assert not calls.happened
         if not (here / JOURNAL).exists():
             assert tree(here) in ({**MINE, **whole(OLD)}, {**MINE, **whole(NEW)})
         write_package(NEW, here)
