@@ -9,10 +9,13 @@ from pathlib import Path, PurePosixPath
 
 from archspec.errors import ArchspecError, printable
 
+MAX_SHOWN = 300
+
 
 def shown(path: Path | str) -> str:
-    """A path as an error shows it."""
-    return printable(str(path))
+    """A path as an error shows it, a very long one by its two ends."""
+    text = str(path)
+    return printable(text if len(text) <= MAX_SHOWN else f"{text[:160]}…{text[-80:]}")
 
 
 def failed(path: Path | str, error: OSError) -> ArchspecError:
