@@ -96,7 +96,8 @@ class Config:
             return default
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             self.refuse(key, "expected a number")
-        if not math.isfinite(value) or abs(value) > MAX_INTEGER:
+        # In this order: a whole number of hundreds of digits is no float.
+        if abs(value) > MAX_INTEGER or not math.isfinite(value):
             self.refuse(key, "expected a number of a usual size")
         return value
 
@@ -136,7 +137,7 @@ class Config:
         items = cast("list[Any]", value if isinstance(value, list) else [None])
         for item in items:
             usual = isinstance(item, (int, float)) and not isinstance(item, bool)
-            if not usual or not math.isfinite(item) or abs(item) > MAX_INTEGER:
+            if not usual or abs(item) > MAX_INTEGER or not math.isfinite(item):
                 self.refuse(key, "expected a list of numbers")
         return items
 
