@@ -14,15 +14,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from archspec.output.exchange import exchange
 from archspec.output.journal import BINARY, CLOEXEC, Known, sync, write_all
 from archspec.output.lock import digest
-from archspec.output.place import content_of, obstacle
+from archspec.output.place import content_of, naming, obstacle
 
 SUFFIXES = (".archspec-part", ".archspec", ".archspec-old")
 
@@ -78,7 +76,7 @@ class Change:
             self._take(step)
         for step in self.steps:
             if step.content is not None:
-                with _named(self.directory / step.path):
+                with naming(self.directory / step.path):
                     self._stage(self.directory / step.path, step.content)
         for step in self.steps[:-1]:
             self._put(step)
@@ -118,7 +116,7 @@ class Change:
             self._take(step)
             return
         target = self.directory / step.path
-        with _named(target):
+        with naming(target):
             _, whole, old = beside(target)
             now = content_of(target)
             if now is None:
@@ -131,7 +129,7 @@ class Change:
 
     def _take(self, step: Step) -> None:
         target = self.directory / step.path
-        with _named(target):
+        with naming(target):
             now, old = content_of(target), beside(target)[-1]
             if now is None:
                 return
@@ -234,15 +232,6 @@ def sync_folder(folder: Path) -> None:
 def _above(step: Step | str) -> list[str]:
     path = step if isinstance(step, str) else step.path
     return [str(parent) for parent in PurePosixPath(path).parents if str(parent) != "."]
-
-
-@contextmanager
-def _named(target: Path) -> Iterator[None]:
-    """Errors name the file that is to be written, not the one beside it."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), str(target)) from None
 
 
 def _swap(whole: Path, target: Path, old: Path) -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +24,15 @@ def failed(path: Path | str, error: OSError) -> ArchspecError:
     """What to say where `path` could not be written."""
     reason = (error.strerror or str(error)).lower()
     return ArchspecError(f"{shown(path)}: cannot be written: {reason}")
+
+
+@contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Errors of the system name `path`, which a full disk would leave out."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
 
 
 def need_parent(path: Path) -> None:
