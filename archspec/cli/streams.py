@@ -7,9 +7,9 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, NoReturn, TextIO, cast
+from typing import Any, NoReturn, TextIO
 
 from archspec.output.place import shown
 
@@ -58,7 +58,7 @@ class Named:
         return Named(found, self._called) if name == "buffer" else found
 
     @contextmanager
-    def _naming(self) -> Iterator[None]:
+    def _naming(self) -> Generator[None]:
         try:
             yield
         except OSError as error:
@@ -66,7 +66,7 @@ class Named:
 
 
 @contextmanager
-def settled() -> Iterator[None]:
+def settled() -> Generator[None]:
     """The streams of this process such that each can be used, or fails with its name."""
     before = {name: getattr(sys, name) for name in STREAMS}
     if None in before.values():
@@ -118,6 +118,6 @@ def abandon(stream: TextIO) -> None:
 def _shown(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    found = cast("str", error.object)[error.start : error.end]
+    found = error.object[error.start : error.end]
     plain = (PLAIN.get(c) or c.encode("ascii", "backslashreplace").decode() for c in found)
     return "".join(plain), error.end

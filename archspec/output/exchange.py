@@ -10,6 +10,7 @@ import ctypes
 import errno
 import os
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,13 +38,16 @@ def exchange(one: Path, other: Path) -> bool:
 
 
 @cache
-def _call() -> Any:
+def _call() -> Callable[[bytes, bytes], int] | None:
     try:
         library = ctypes.CDLL(None, use_errno=True)
-        if sys.platform == "darwin":
-            swap = library.renamex_np
-            return lambda one, other: swap(one, other, RENAME_SWAP)
-        swap = library.renameat2
+        swap: Any = library.renamex_np if sys.platform == "darwin" else library.renameat2
     except (OSError, AttributeError, TypeError):
         return None
-    return lambda one, other: swap(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE)
+
+    def call(one: bytes, other: bytes) -> int:
+        if sys.platform == "darwin":
+            return swap(one, other, RENAME_SWAP)
+        return swap(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE)
+
+    return call

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -27,7 +27,7 @@ def failed(path: Path | str, error: OSError) -> ArchspecError:
 
 
 @contextmanager
-def naming(path: Path | str) -> Iterator[None]:
+def naming(path: Path | str) -> Generator[None]:
     """Errors of the system name `path`, which a full disk would leave out."""
     try:
         yield
