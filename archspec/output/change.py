@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -108,7 +110,7 @@ class Change:
             sync(descriptor)
         finally:
             os.close(descriptor)
-        _keep_apart(part, target)
+        _resemble(part, target)
         part.rename(whole)
 
     def _put(self, step: Step) -> None:
@@ -260,11 +262,15 @@ def _place(whole: Path, target: Path) -> bool:
     return True
 
 
-def _keep_apart(part: Path, target: Path) -> None:
-    """Python takes a compiled file for the source's if second and size of both are the same."""
-    try:
+def _resemble(part: Path, target: Path) -> None:
+    """Give a new file the mode of the one that it is to replace, and another second.
+
+    Python takes a compiled file for the source's if second and size of both are the same.
+    """
+    with suppress(OSError):  # nothing is there, or the file system has no modes
         old, new = target.lstat(), part.lstat()
-    except OSError:
-        return
-    if int(old.st_mtime) == int(new.st_mtime) and old.st_size == new.st_size:
-        os.utime(part, ns=(new.st_atime_ns, old.st_mtime_ns + 10**9))
+        if not stat.S_ISREG(old.st_mode):
+            return
+        if int(old.st_mtime) == int(new.st_mtime) and old.st_size == new.st_size:
+            os.utime(part, ns=(new.st_atime_ns, old.st_mtime_ns + 10**9))
+        part.chmod(stat.S_IMODE(old.st_mode))

@@ -27,6 +27,7 @@ cannot be replaced: that is an error, and everything stays as it was.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -35,7 +36,7 @@ from archspec.errors import ArchspecError, printable
 from archspec.output import journal
 from archspec.output.change import Change, Changed, Step, recover, remove_empty
 from archspec.output.folder import View, examine, look
-from archspec.output.journal import Journal
+from archspec.output.journal import JOURNAL, Journal
 from archspec.output.lock import LOCK, Content, as_bytes, digest, manifest
 from archspec.output.place import failed, is_safe, need_parent, shown
 
@@ -65,7 +66,10 @@ def write_package(files: Mapping[str, Content], directory: Path, force: bool = F
             " nothing was replaced\n  help: build again to see what was edited"
         ) from None
     except OSError as error:
-        raise failed(error.filename or directory, error) from None
+        said = failed(error.filename or directory, error)
+        if os.path.lexists(directory / JOURNAL):
+            said = ArchspecError(f"{said}\n  help: a part is in place; build again to complete it")
+        raise said from None
 
 
 def with_lock(files: Mapping[str, Content]) -> dict[str, Content]:

@@ -209,6 +209,12 @@ def test_the_mode_of_the_folder_stays(folder: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o750
 
 
+def test_the_mode_of_a_file_stays(folder: Path) -> None:
+    (folder / "__init__.py").chmod(0o640)
+    write_package({**FILES, "__init__.py": "a = 2\n"}, folder)
+    assert (folder / "__init__.py").stat().st_mode & 0o777 == 0o640
+
+
 def test_compare_is_empty_where_they_agree(folder: Path) -> None:
     assert compare(FILES, folder) == ""
 
