@@ -85,12 +85,15 @@ class Calls:
     def __init__(self, at: int = -1, happen: Callable[[str], None] = lambda name: None) -> None:
         self.at, self.happen, self.count = at, happen, 0
         self.happened = False
+        self.first: tuple[int, Callable[[], object]] | None = None
         self.inside = False
 
     def tell(self, name: str) -> None:
         if self.inside:
             return
         self.count += 1
+        if self.first and self.count - 1 == self.first[0]:
+            self.first[1]()
         if self.count - 1 == self.at:
             self.inside = self.happened = True
             try:
@@ -145,13 +148,20 @@ def without(*abilities: str) -> Iterator[None]:
         yield
 
 
-def killed(work: Callable[[], Any], at: int) -> bool:
-    """Run `work` in a process that dies at the call `at`; False if it came to its end before."""
+def killed(
+    work: Callable[[], Any], at: int, first: tuple[int, Callable[[], object]] | None = None
+) -> bool:
+    """Run `work` in a process that dies at the call `at`; False if it came to its end before.
+
+    `first` is another thing that happens in it, and the number of the call.
+    """
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            with Calls(at, lambda name: os._exit(9)).on():
+            calls = Calls(at, lambda name: os._exit(9))
+            calls.first = first
+            with calls.on():
                 work()
             code = 0
         finally:

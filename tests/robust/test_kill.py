@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -135,6 +137,26 @@ def test_a_forced_build_that_is_killed_can_be_forced_again(most: int, tmp_path: 
         assert seen(here).get("model.py") in (b"mine", whole(NEW)["model.py"])
         write_package(NEW, here, force=True)
         assert tree(here) == {**mine, **whole(NEW)}
+
+
+@pytest.mark.parametrize("most", HOW_MUCH)
+@pytest.mark.parametrize("system", ["exchange", "links"])
+def test_what_is_saved_just_before_a_kill_is_kept(system: str, most: int, tmp_path: Path) -> None:
+    """Even where the file was taken out of its place by then, and nobody had looked at it yet."""
+
+    def build(here: Path) -> None:
+        with suppress(ArchspecError):
+            write_package(NEW, here)
+
+    with without(*SYSTEMS[system]):
+        standing(tmp_path / "count", OLD)
+        count = total(lambda: build(tmp_path / "count"))
+        for point in sample(count - 10, most):
+            here = standing(tmp_path / f"at_{point}", OLD)
+            save = partial((here / "model.py").write_bytes, b"mine")
+            killed(partial(build, here), point + 1 + point % 7, (point, save))
+            build(here)
+            assert (here / "model.py").read_bytes() == b"mine"
 
 
 def test_a_refused_build_that_is_killed_changed_nothing(tmp_path: Path) -> None:
