@@ -29,6 +29,7 @@ from disk import (
 
 from archspec.errors import ArchspecError
 from archspec.output.difference import compare
+from archspec.output.lock import LOCK
 from archspec.output.package import write_package
 
 SYSTEMS = {"exchange": (), "links": ("exchange",), "neither": ("exchange", "link")}
@@ -54,10 +55,15 @@ def at_each_point(
 
 
 def no_half_file(folder: Path, *packages: Package) -> None:
-    """Every file is one of the packages' or the user's, and whole."""
+    """Every file is one of the packages' or the user's, and whole; a new list is the last."""
     good = [MINE, *(whole(package) for package in packages)]
-    for path, raw in seen(folder).items():
+    now = seen(folder)
+    for path, raw in now.items():
         assert any(files.get(path) == raw for files in good), path
+    if now.get(LOCK) == whole(NEW)[LOCK]:
+        assert now == {**{path: now[path] for path in MINE if path in now}, **whole(NEW)}
+    if LOCK not in now and "__init__.py" in now:
+        assert {**now, LOCK: whole(NEW)[LOCK]} == whole(NEW)
 
 
 @pytest.mark.parametrize("most", HOW_MUCH)
