@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, SpecError
 
 __all__ = ["main"]
 
@@ -34,6 +34,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
     from archspec.cli.app import UsageProblem
     from archspec.cli.commands import app
+    from archspec.cli.terminal import columns
 
     try:
         code = typer.main.get_command(app).main(
@@ -46,6 +47,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         return code if isinstance(code, int) else 0
     except UsageProblem as problem:
         problem.show()
+        return WRONG_INPUT
+    except SpecError as error:
+        print(error.render(columns()), file=sys.stderr)
         return WRONG_INPUT
     except ArchspecError as error:
         print(error, file=sys.stderr)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.cli.files import load
+from archspec.cli.terminal import columns
 from archspec.errors import ArchspecError, Diagnostic, SpecError
 
 
@@ -17,6 +18,8 @@ class Checked:
     text: str
     facts: dict[str, Any]
     errors: tuple[Diagnostic, ...] = ()
+    more: int = 0
+    """How many errors are not listed, of kinds that are."""
 
     @property
     def ok(self) -> bool:
@@ -35,7 +38,8 @@ class Checked:
             }
             for error in self.errors
         ]
-        return {"spec": self.spec, "ok": self.ok, **self.facts, "errors": errors}
+        found = {"errors": errors, "more_errors": self.more}
+        return {"spec": self.spec, "ok": self.ok, **self.facts, **found}
 
 
 def checked(spec: str) -> Checked:
@@ -43,7 +47,8 @@ def checked(spec: str) -> Checked:
     try:
         architecture, _, _ = load(spec)
     except SpecError as error:
-        return Checked(spec, str(error), {}, tuple(error.diagnostics))
+        more = sum(error.more.values())
+        return Checked(spec, error.render(columns()), {}, tuple(error.diagnostics), more)
     except ArchspecError as error:
         return Checked(spec, str(error), {}, (Diagnostic(str(error)),))
     parameters = sum(parameter.size for parameter in architecture.parameters())
