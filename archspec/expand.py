@@ -6,14 +6,18 @@ Works on located data, so that what is wrong later is still shown where it was w
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from archspec import schedule
-from archspec.errors import Diagnostic, Mark
+from archspec.errors import MAX_OF_A_KIND, Diagnostic, Mark
+from archspec.printing import clipped, listed
 from archspec.source import Document, Items, Map, describe
 from archspec.wording import meant
+
+MAX_KINDS = 256
+"""Kinds of layer, those that `overrides` make among them: each is a class of the package."""
 
 _RANGE = re.compile(r"^(-?\d{1,5})(?:-(\d{1,5}))?$")
 
@@ -49,6 +53,10 @@ def expand(document: Document) -> Expanded:
     names: list[str] = []
     written: schedule.Run | None = None
     encoder: schedule.Run | None = None
+    if isinstance(blocks, Map) and len(blocks) > MAX_KINDS:
+        message = f"{len(blocks):,} kinds of layer; at most {MAX_KINDS} are read"
+        state.problem(message, "blocks", data.keys_at["blocks"])
+        raise document.error(state.problems)
     if isinstance(blocks, Map):
         whole = _inherit(blocks, defaults, state)
         written = _layers(data, set(whole), state)
@@ -77,9 +85,18 @@ class _State:
     problems: list[Diagnostic] = field(default_factory=list[Diagnostic])
     broken: set[str] = field(default_factory=set[str])
     overridden: dict[str, str] = field(default_factory=dict[str, str])
+    names: int = 0
 
     def problem(self, message: str, path: str, mark: Mark, hint: str = "") -> None:
         self.problems.append(Diagnostic(message, path, mark, hint))
+
+    def unknown(self, name: str, known: Collection[str], path: str, mark: Mark) -> None:
+        """A name that no block has; what was meant is looked for as long as anybody reads it."""
+        self.names += 1
+        hint = ""
+        if self.names <= MAX_OF_A_KIND:
+            hint = meant(name, known) or (f"the blocks are {listed(known)}" if known else "")
+        self.problem(f"no block is called {clipped(name, 60)!r}", path, mark, hint)
 
 
 def copy(value: Map) -> Map:
@@ -117,43 +134,68 @@ def _take_map(data: Map, key: str, state: _State) -> Map | None:
 
 
 def _inherit(blocks: Map, defaults: Map | None, state: _State) -> Map:
-    whole = Map(blocks.mark)
+    """Every block with what it inherits; each is merged once, however many extend it."""
+    done: dict[str, Any] = {}
     for name in blocks:
-        chain = _ancestors(name, blocks, state)
-        block: Any = defaults
-        for ancestor in reversed(chain):
+        chain = _ancestors(name, blocks, done, state)
+        below = done.get(_parent(blocks[next(reversed(chain))]), defaults) if chain else None
+        for ancestor in reversed(chain or ()):
             own = blocks[ancestor]
             if isinstance(own, Map):
-                block = merge(block, own) if isinstance(block, Map) else copy(own)
-                block.pop("extends", None)
+                below = merge(below, own) if isinstance(below, Map) else copy(own)
+                below.pop("extends", None)
             else:
-                block = own
-        whole.put(name, block, blocks.keys_at[name], blocks.values_at[name])
+                below = own
+            done[ancestor] = below
+    whole = Map(blocks.mark)
+    for name in blocks:
+        whole.put(name, done[name], blocks.keys_at[name], blocks.values_at[name])
     return whole
 
 
-def _ancestors(name: str, blocks: Map, state: _State) -> list[str]:
-    """`name` and the blocks it extends, nearest first; a broken link ends the chain."""
-    chain = [name]
-    while isinstance(block := blocks[chain[-1]], Map) and "extends" in block:
+def _parent(block: Any) -> str:
+    """The name of the block that `block` extends, or nothing."""
+    parent = block.get("extends") if isinstance(block, Map) else None
+    return parent if isinstance(parent, str) else ""
+
+
+def _ancestors(
+    name: str, blocks: Map, done: Collection[str], state: _State
+) -> dict[str, None] | None:
+    """`name` and the blocks it extends that are not yet `done`, nearest first.
+
+    A broken link ends the chain, and all that leads to it is broken.
+    """
+    if name in done:
+        return None
+    chain = {name: None}
+    last = name
+    while isinstance(block := blocks[last], Map) and "extends" in block:
         parent, mark = block["extends"], block.values_at["extends"]
-        path = f"blocks.{chain[-1]}.extends"
+        path = f"blocks.{last}.extends"
+        if isinstance(parent, str) and parent in done:
+            if parent in state.broken:
+                state.broken.update(chain)
+            break
         if isinstance(parent, str) and parent in blocks and parent not in chain:
-            chain.append(parent)
+            chain[last := parent] = None
             continue
-        state.broken.add(name)
+        state.broken.update(chain)
         if not isinstance(parent, str):
             message = f"expected the name of a block, got {describe(parent)}"
             state.problem(message, path, mark)
         elif parent not in blocks:
-            hint = meant(parent, [known for known in blocks if known != chain[-1]])
-            state.problem(f"no block is called {parent!r}", path, mark, hint)
-        elif parent == name and name == min(chain, key=list(blocks).index):
-            # One circle is one mistake: it is told where its first block stands.
-            loop = " → ".join([*chain, parent])
-            message = f"blocks extend each other in a circle: {loop}"
-            start: Map = blocks[name]
-            state.problem(message, f"blocks.{name}.extends", start.values_at["extends"])
+            state.unknown(parent, [known for known in blocks if known != last], path, mark)
+        else:
+            # One circle is one mistake, told at the first of its blocks in the file.
+            circle = list(chain)[list(chain).index(parent) :]
+            first = min(circle, key=list(blocks).index)
+            at = circle.index(first)
+            loop = [*circle[at:], *circle[:at], first]
+            shown = " → ".join(loop if len(loop) <= 12 else [*loop[:6], "…", *loop[-5:]])
+            message = f"blocks extend each other in a circle: {shown}"
+            start: Map = blocks[first]
+            state.problem(message, f"blocks.{first}.extends", start.values_at["extends"])
         break
     return chain
 
@@ -199,9 +241,7 @@ def _schedule(
         return None
     unknown = [named for named in found if named.name not in blocks]
     for named in unknown:
-        names = sorted(blocks)
-        hint = meant(named.name, names) or (f"the blocks are {', '.join(names)}" if names else "")
-        state.problem(f"no block is called {named.name!r}", path, at(named.start, named.end), hint)
+        state.unknown(named.name, sorted(blocks), path, at(named.start, named.end))
     return None if unknown else run
 
 
@@ -214,36 +254,41 @@ def _override(blocks: Map, names: list[str], overrides: Map, state: _State) -> l
         if not indices:
             message = f"expected the index of a layer, 0 to {len(names) - 1}, -1 for the last"
             hint = "a range reads like 0-2"
-            state.problem(f"{message}, got {key!r}", path, mark, hint)
+            state.problem(f"{message}, got {clipped(key, 40)!r}", path, mark, hint)
             continue
         if not isinstance(change, Map) or "extends" in change:
             message = "expected the fields of a block that change in this layer"
             hint = "they read like `{mixer: {window: 128}}`"
             state.problem(message, path, overrides.values_at[key], hint)
             continue
+        suffix = f"{indices[0]}_{indices[-1]}" if len(indices) > 1 else f"{indices[0]}"
+        made: dict[str, str] = {}
         for index in indices:
             base = out[index]
-            if not isinstance(blocks[base], Map):
-                continue
-            suffix = f"{indices[0]}_{indices[-1]}" if len(indices) > 1 else f"{index}"
-            name = f"{base}_{suffix}"
-            while name in blocks and state.overridden.get(name) != key:
-                name += "_"
-            if name not in blocks:
+            if base not in made and isinstance(blocks[base], Map):
+                if len(blocks) == MAX_KINDS:
+                    message = f"with this there are more than {MAX_KINDS} kinds of layer"
+                    hint = "layers that are alike can share a block, or a range like 0-2"
+                    state.problem(message, path, mark, hint)
+                    return out
+                name = f"{base}_{suffix}"
+                while name in blocks:
+                    name += "_"
                 merged = merge(blocks[base], change)
                 blocks.put(name, merged, mark, overrides.values_at[key])
                 state.overridden[name] = key
-            out[index] = name
+                made[base] = name
+            out[index] = made.get(base, base)
     return out
 
 
-def _indices(key: str, layers: int) -> list[int]:
+def _indices(key: str, layers: int) -> Sequence[int]:
     match = _RANGE.match(key)
     if not match:
         return []
     first = int(match[1])
     if match[2] is not None:
         last = int(match[2])
-        return list(range(first, last + 1)) if 0 <= first <= last < layers else []
+        return range(first, last + 1) if 0 <= first <= last < layers else []
     first = first + layers if first < 0 else first
     return [first] if 0 <= first < layers else []
