@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from archspec.excerpt import excerpt
 from archspec.printing import clipped, printable
 
-__all__ = ["ArchspecError", "Diagnostic", "Mark", "SpecError", "printable"]
+if TYPE_CHECKING:
+    from archspec.source import Document
+
+__all__ = ["ArchspecError", "Diagnostic", "Mark", "SpecError", "printable", "warning"]
 
 MAX_OF_A_KIND = 20
 WIDTH = 100
@@ -77,6 +81,18 @@ class SpecError(ArchspecError, ValueError):
         if self.count > 1:
             parts.append(f"{self.count:,} errors in {printable(self.name)}")
         return "\n".join(parts)
+
+
+def warning(diagnostics: list[Diagnostic], document: Document, width: int = WIDTH) -> str:
+    """What a user sees of things in `document` that are allowed and probably not meant."""
+    lines = _LINE_END.split(document.text)
+    parts = [
+        _render(replace(d, path=f"warning: {d.path}"), document.name, lines, width)
+        for d in diagnostics[:MAX_OF_A_KIND]
+    ]
+    if more := len(diagnostics) - len(parts):
+        parts.append(f"and {more:,} more warnings of this kind")
+    return "\n".join(parts)
 
 
 def _place(diagnostic: Diagnostic) -> tuple[int, int]:

@@ -27,7 +27,7 @@ class Expanded:
     """The written-out data, the block of each layer, and their schedules as they were written.
 
     `broken` blocks lack what they should have inherited; `overridden` says which key of
-    `overrides` made a block.
+    `overrides` made a block, `parents` from which block another inherits.
     """
 
     data: Map
@@ -38,6 +38,7 @@ class Expanded:
     problems: tuple[Diagnostic, ...]
     broken: frozenset[str]
     overridden: Mapping[str, str]
+    parents: Mapping[str, str]
 
 
 def expand(document: Document) -> Expanded:
@@ -75,6 +76,7 @@ def expand(document: Document) -> Expanded:
         tuple(state.problems),
         frozenset(state.broken),
         state.overridden,
+        state.parents,
     )
 
 
@@ -85,6 +87,7 @@ class _State:
     problems: list[Diagnostic] = field(default_factory=list[Diagnostic])
     broken: set[str] = field(default_factory=set[str])
     overridden: dict[str, str] = field(default_factory=dict[str, str])
+    parents: dict[str, str] = field(default_factory=dict[str, str])
     names: int = 0
 
     def problem(self, message: str, path: str, mark: Mark, hint: str = "") -> None:
@@ -149,6 +152,8 @@ def _inherit(blocks: Map, defaults: Map | None, state: _State) -> Map:
             done[ancestor] = below
     whole = Map(blocks.mark)
     for name in blocks:
+        if parent := _parent(blocks[name]):
+            state.parents[name] = parent
         whole.put(name, done[name], blocks.keys_at[name], blocks.values_at[name])
     return whole
 
@@ -277,6 +282,7 @@ def _override(blocks: Map, names: list[str], overrides: Map, state: _State) -> l
                 merged = merge(blocks[base], change)
                 blocks.put(name, merged, mark, overrides.values_at[key])
                 state.overridden[name] = key
+                state.parents[name] = base
                 made[base] = name
             out[index] = made.get(base, base)
     return out

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from archspec.jargon import activation_hint
 from archspec.source import describe
 
 # Names that other configurations use → the name here.
@@ -54,6 +55,9 @@ SYNONYMS = {
     "tie_word_embeddings": "tied",
 }
 
+LONGEST_NAME = 80
+"""A word that is longer was not meant to be a name."""
+
 TRUTHS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 """What YAML 1.1 took for true and false, and YAML 1.2 for text."""
 
@@ -81,6 +85,8 @@ _BOUNDS = {
 def near(word: str, known: Iterable[str]) -> str:
     """The one of `known` that `word` was probably meant to be, or nothing."""
     names = list(known)
+    if len(word) > LONGEST_NAME:
+        return ""
     if SYNONYMS.get(word) in names:
         return SYNONYMS[word]
     found = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
@@ -116,7 +122,8 @@ def plain_message(kind: str, context: dict[str, Any], given: Any) -> tuple[str, 
         return f"expected {_EXPECTED[kind]}{got}", meant_truth(given)
     if kind == "literal_error":
         known = choices(context["expected"])
-        return f"expected {one_of(known)}{got}", meant(str(given), known)
+        hint = activation_hint(str(given)[:LONGEST_NAME], known)
+        return f"expected {one_of(known)}{got}", hint or meant(str(given), known)
     if kind == "string_pattern_mismatch":
         return _pattern(context["pattern"]) + got, ""
     if kind in _BOUNDS:

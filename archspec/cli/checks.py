@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.cli.files import load
+from archspec.cli.files import examined
 from archspec.cli.terminal import columns
-from archspec.errors import ArchspecError, Diagnostic, SpecError
+from archspec.errors import MAX_OF_A_KIND, ArchspecError, Diagnostic, SpecError, warning
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,9 @@ class Checked:
     errors: tuple[Diagnostic, ...] = ()
     more: int = 0
     """How many errors are not listed, of kinds that are."""
+    warnings: tuple[Diagnostic, ...] = ()
+    warned: str = ""
+    """The warnings as a user sees them."""
 
     @property
     def ok(self) -> bool:
@@ -28,24 +31,18 @@ class Checked:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data for JSON."""
-        errors = [
-            {
-                "line": error.mark.line if error.mark else None,
-                "column": error.mark.column if error.mark else None,
-                "path": error.path,
-                "message": error.message,
-                "hint": error.hint,
-            }
-            for error in self.errors
-        ]
-        found = {"errors": errors, "more_errors": self.more}
+        found = {
+            "errors": [_plain(error) for error in self.errors],
+            "more_errors": self.more,
+            "warnings": [_plain(warning) for warning in self.warnings[:MAX_OF_A_KIND]],
+        }
         return {"spec": self.spec, "ok": self.ok, **self.facts, **found}
 
 
 def checked(spec: str) -> Checked:
     """Read and resolve one spec."""
     try:
-        architecture, _, _ = load(spec)
+        architecture, warnings, document = examined(spec)
     except SpecError as error:
         more = sum(error.more.values())
         return Checked(spec, error.render(columns()), {}, tuple(error.diagnostics), more)
@@ -68,4 +65,17 @@ def checked(spec: str) -> Checked:
     if encoder:
         schedule = f"{encoder.schedule if readers else 'given states'} → {schedule}"
     line = f"{architecture.name}: {count} {noun}, {parameters:,} parameters, {schedule}"
-    return Checked(spec, line, facts)
+    warned = warning(warnings, document, columns()) if warnings else ""
+    return Checked(spec, line, facts, warnings=tuple(warnings), warned=warned)
+
+
+def _plain(diagnostic: Diagnostic) -> dict[str, Any]:
+    """As plain data for JSON."""
+    mark = diagnostic.mark
+    return {
+        "line": mark.line if mark else None,
+        "column": mark.column if mark else None,
+        "path": diagnostic.path,
+        "message": diagnostic.message,
+        "hint": diagnostic.hint,
+    }
