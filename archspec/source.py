@@ -17,7 +17,7 @@ from archspec.events import Event, NotYaml, events
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
-MAX_NODES = 50_000
+MAX_NODES = 20_000
 MAX_DIGITS = 40
 
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")

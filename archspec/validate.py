@@ -17,7 +17,7 @@ from archspec.source import Items, Map, describe
 from archspec.spec.base import true_is_default
 from archspec.spec.block import Block
 from archspec.spec.model import ModelSpec
-from archspec.wording import SYNONYMS, choices, meant, meant_truth, near, one_of, plain_message
+from archspec.wording import SYNONYMS, Guesses, choices, meant, meant_truth, one_of, plain_message
 
 _WRITTEN_ONLY = ["defaults", "overrides"]
 _INCOMPLETE = ("missing", "union_tag_not_found", "invariant")
@@ -51,9 +51,9 @@ def validate(expanded: Expanded) -> ModelSpec | list[Diagnostic]:
         return ModelSpec.model_validate(expanded.data)
     except ValidationError as error:
         details: list[Any] = list(error.errors(include_url=False))
-    places = Places(expanded)
+    places, guesses = Places(expanded), Guesses()
     found = [
-        _find(detail, expanded, places)
+        _find(detail, expanded, places, guesses)
         for detail in details
         if not (_in_broken(detail["loc"], expanded) and detail["type"] in _INCOMPLETE)
     ]
@@ -111,7 +111,7 @@ def _joined(found: list[Diagnostic]) -> list[Diagnostic]:
     return list(by_place.values())
 
 
-def _find(detail: dict[str, Any], expanded: Expanded, places: Places) -> _Found:
+def _find(detail: dict[str, Any], expanded: Expanded, places: Places, guesses: Guesses) -> _Found:
     path, model = _walk(detail["loc"], expanded.data)
     kind, context, given = detail["type"], detail.get("ctx", {}), detail["input"]
     last = str(path[-1]) if path else ""
@@ -127,8 +127,8 @@ def _find(detail: dict[str, Any], expanded: Expanded, places: Places) -> _Found:
         hint = field_hint(last, known)
         if model is Block and SYNONYMS.get(last) not in known:
             hint = hint or key_hint(last, _tags_of(Mixer), _tags_of(FeedForward))
-        suggested = "" if hint else near(last, known)
-        hint = hint or meant(last, known)
+        suggested = "" if hint else guesses.near(last, known)
+        hint = hint or (f"did you mean {suggested}?" if suggested else "")
         hint = hint or (f"the fields here are {', '.join(known)}" if known else "")
     elif kind == "invariant":
         message, hint, field = context["message"], context["hint"], context["field"]

@@ -84,13 +84,26 @@ _BOUNDS = {
 
 def near(word: str, known: Iterable[str]) -> str:
     """The one of `known` that `word` was probably meant to be, or nothing."""
-    names = list(known)
+    names = tuple(known)
     if len(word) > LONGEST_NAME:
         return ""
     if SYNONYMS.get(word) in names:
         return SYNONYMS[word]
     found = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return found[0] if found else ""
+
+
+class Guesses:
+    """What was probably meant by each of many words; after the first hundreds, nobody reads on."""
+
+    def __init__(self, most: int = 300) -> None:
+        """Look up at most `most` words."""
+        self.left = most
+
+    def near(self, word: str, known: Iterable[str]) -> str:
+        """As `near`, or nothing once there were enough."""
+        self.left -= 1
+        return near(word, known) if self.left >= 0 else ""
 
 
 def meant(word: str, known: Iterable[str]) -> str:
@@ -133,6 +146,8 @@ def plain_message(kind: str, context: dict[str, Any], given: Any) -> tuple[str, 
         return f"expected {words} {shown}{got}", ""
     if kind == "string_too_long":
         return f"expected at most {context['max_length']:,} characters, got {len(given):,}", ""
+    if kind == "too_long":
+        return f"expected at most {context['max_length']:,}, got {context['actual_length']:,}", ""
     if kind == "too_short":
         return f"expected at least {context['min_length']}, got none", ""
     if kind == "float_type" and isinstance(given, int):

@@ -167,7 +167,7 @@ def test_errors_count_in_lines_of_the_file() -> None:
 
 def test_many_values_are_refused_quickly() -> None:
     start = time.perf_counter()
-    with pytest.raises(SpecError, match="50,000 values"):
+    with pytest.raises(SpecError, match="20,000 values"):
         parse("a: [" + "1," * 500_000 + "1]")
     assert time.perf_counter() - start < 8
 

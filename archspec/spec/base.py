@@ -114,6 +114,8 @@ Vocabulary = Annotated[int, Field(ge=1, le=1 << 24)]
 Factor = Annotated[float, Field(gt=0, le=1e9)]
 """A positive real number."""
 
+MAX_NAME = 40
+
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 """The name of a block kind: lower-case letters, digits and underscores."""
 
