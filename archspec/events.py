@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from ruamel.yaml import YAML
@@ -88,6 +89,17 @@ def events(text: str) -> Iterator[Event]:
         raise NotYaml(Diagnostic(f"not YAML 1.2: {bad}", mark=mark, hint=bad.hint)) from None
     except YAMLError as error:
         raise NotYaml(_diagnostic(error, text)) from None
+
+
+def plain_type(text: str) -> ScalarType:
+    """What YAML takes one word, or several with single spaces, for where no quotes stand."""
+    tag = str(_resolver().resolve(ScalarNode, text, (True, False)))
+    return _TYPES.get(tag.rpartition(":")[2], "str")
+
+
+@cache
+def _resolver() -> Any:
+    return YAML(typ="safe", pure=True).resolver
 
 
 def _event(kind: Kind, event: Any, yaml: Any) -> Event:

@@ -8,6 +8,11 @@ from typing import Any
 from archspec.cli.files import examined
 from archspec.cli.terminal import columns
 from archspec.errors import MAX_OF_A_KIND, ArchspecError, Diagnostic, SpecError, warning
+from archspec.graph import counts
+from archspec.printing import clipped
+
+MAX_SCHEDULE = 2000
+"""Characters of a schedule on one line."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def checked(spec: str) -> Checked:
         return Checked(spec, error.render(columns()), {}, tuple(error.diagnostics), more)
     except ArchspecError as error:
         return Checked(spec, str(error), {}, (Diagnostic(str(error)),))
-    parameters = sum(parameter.size for parameter in architecture.parameters())
+    parameters = counts(architecture.parameters()).learned
     layers, schedule = len(architecture.layers), str(architecture.schedule)
     encoder = architecture.encoder
     readers = len(encoder.layers) if encoder else 0
@@ -64,7 +69,8 @@ def checked(spec: str) -> Checked:
     noun = "layer" if layers == 1 and not readers else "layers"
     if encoder:
         schedule = f"{encoder.schedule if readers else 'given states'} → {schedule}"
-    line = f"{architecture.name}: {count} {noun}, {parameters:,} parameters, {schedule}"
+    line = f"{architecture.name}: {count} {noun}, {parameters:,} parameters, "
+    line += clipped(schedule, MAX_SCHEDULE)
     warned = warning(warnings, document, columns()) if warnings else ""
     return Checked(spec, line, facts, warnings=tuple(warnings), warned=warned)
 
