@@ -81,6 +81,7 @@ WRITING: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a-half": ({"max_new_tokens": 2.5}, TypeError, "max_new_tokens is 2.5; expected a whole"),
     "stop-unknown": ({"stop_tokens": [3, 32]}, ValueError, "stop_tokens has 32; the vocabulary"),
     "stop-a-word": ({"stop_tokens": ["</s>"]}, TypeError, "stop_tokens has '</s>'"),
+    "mask-of-one-text": ({"attention_mask": IDS[0]}, ValueError, r"attention_mask has the shape"),
     "all-hidden": (
         {"attention_mask": torch.tensor([[1, 1, 1], [0, 0, 0]])},
         ValueError,

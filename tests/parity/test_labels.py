@@ -65,6 +65,15 @@ def test_labels_of_another_length_are_refused(pair: Pair) -> None:
         pair.ours(pair.source, ids, labels=pair.labels[:, 1:])
 
 
+def test_ids_of_a_source_that_are_none_are_named(pair: Pair) -> None:
+    ids = pair.written(pair.labels)
+    last = pair.theirs.config.vocab_size - 1
+    with pytest.raises(ValueError, match=rf"^input_ids has the id {last + 1}; .* 0 … {last}"):
+        pair.ours(torch.full_like(pair.source, last + 1), ids)
+    with pytest.raises(ValueError, match="^decoder_input_ids has the id -1"):
+        pair.ours(pair.source, ids * 0 - 1)
+
+
 def test_equal_tokens_may_follow_each_other(pair: Pair) -> None:
     same = torch.full((2, 4), 7)
     assert pair.ours(pair.source, same, labels=same).isfinite()
