@@ -9,7 +9,6 @@ from archspec.architecture import Architecture
 from archspec.codegen.layers import LayerView
 from archspec.codegen.site import template, view_module
 
-
 ONE = "[layer for layer in self.layers if layer]"
 SEVERAL = (
     "[state for layer in self.layers if layer "

@@ -70,7 +70,7 @@ def test_ids_of_a_source_that_are_none_are_named(pair: Pair) -> None:
     last = pair.theirs.config.vocab_size - 1
     with pytest.raises(ValueError, match=rf"^input_ids has the id {last + 1}; .* 0 … {last}"):
         pair.ours(torch.full_like(pair.source, last + 1), ids)
-    with pytest.raises(ValueError, match="^decoder_input_ids has the id -1"):
+    with pytest.raises(ValueError, match=r"^decoder_input_ids has the id -1"):
         pair.ours(pair.source, ids * 0 - 1)
 
 
