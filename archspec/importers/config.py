@@ -103,6 +103,12 @@ class Config:
             self.refuse(key, "expected a number of a usual size")
         return value
 
+    def positive(self, key: str) -> float:
+        """A finite number above 0; raises `ConfigError` for anything else."""
+        if (value := self.number(key)) <= 0:
+            self.refuse(key, "expected a positive number")
+        return value
+
     def flag(self, key: str) -> bool:
         """True or false, null being false; raises `ConfigError` for anything else."""
         value = self.value(key)
