@@ -215,7 +215,10 @@ def _encoder_layers(encoder: Stack, setting: _Setting) -> tuple[LayerReport, ...
 
 def _within(name: str, value: int, most: int) -> None:
     if not 1 <= value <= most:
-        raise ArchspecError(f"{name} is a count from 1 to {most:,}, not {value:,}")
+        shown = (
+            f"{value:,}" if abs(value) < 10**18 else f"a number of {len(str(abs(value)))} digits"
+        )
+        raise ArchspecError(f"{name} is a count from 1 to {most:,}, not {shown}")
 
 
 def _of(block: Block, kinds: tuple[type[Mechanism], ...]) -> list[Mechanism]:

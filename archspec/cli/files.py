@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archspec.errors import ArchspecError, printable
+from archspec.errors import ArchspecError
+from archspec.output.place import shown
 from archspec.write import write_file
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ def read(argument: str) -> tuple[str, str]:
             with Path(argument).open("rb") as file:
                 raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ArchspecError(f"{printable(name)}: no such file{_near(argument)}") from None
+        raise ArchspecError(f"{shown(name)}: no such file{_near(argument)}") from None
     except IsADirectoryError:
-        raise ArchspecError(f"{printable(name)}: a folder, not a file") from None
+        raise ArchspecError(f"{shown(name)}: a folder, not a file") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a usable path"
-        raise ArchspecError(f"{printable(name)}: cannot be read: {reason.lower()}") from None
+        raise ArchspecError(f"{shown(name)}: cannot be read: {reason.lower()}") from None
     return decode(raw, name), name
 
 
@@ -60,14 +61,20 @@ def examined(argument: str) -> tuple[Architecture, list[Diagnostic], Document]:
 
 
 def put(output: str | None, content: str | bytes) -> None:
-    """Write to the file `output`, or to standard output for None and `-`."""
+    """Write to the file `output`, or to standard output for None and `-`.
+
+    What is printed is a file as well, as for `> FILE`: in UTF-8, whatever the terminal's encoding.
+    """
     if output not in (None, "-"):
         write_file(Path(output), content)
-    elif isinstance(content, bytes):
-        sys.stdout.flush()
-        sys.stdout.buffer.write(content)
+        return
+    raw = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    sys.stdout.flush()
+    if hasattr(sys.stdout, "buffer"):
+        sys.stdout.buffer.write(raw)
     else:
-        sys.stdout.write(content)
+        # A notebook's stream takes text alone.
+        sys.stdout.write(raw.decode("utf-8"))
 
 
 def _near(argument: str) -> str:
@@ -78,4 +85,4 @@ def _near(argument: str) -> str:
     except (OSError, ValueError):
         return ""
     found = difflib.get_close_matches(path.name, known, n=1, cutoff=0.7)
-    return f"\n  help: did you mean {printable(str(path.with_name(found[0])))}?" if found else ""
+    return f"\n  help: did you mean {shown(str(path.with_name(found[0])))}?" if found else ""

@@ -98,8 +98,15 @@ class Config:
             return default
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             self.refuse(key, "expected a number")
-        if not math.isfinite(value) or abs(value) > MAX_INTEGER:
+        # In this order: a whole number of hundreds of digits is no float.
+        if abs(value) > MAX_INTEGER or not math.isfinite(value):
             self.refuse(key, "expected a number of a usual size")
+        return value
+
+    def positive(self, key: str) -> float:
+        """A finite number above 0; raises `ConfigError` for anything else."""
+        if (value := self.number(key)) <= 0:
+            self.refuse(key, "expected a positive number")
         return value
 
     def flag(self, key: str) -> bool:
@@ -135,7 +142,7 @@ class Config:
         items = self._items(key)
         for item in items:
             usual = isinstance(item, (int, float)) and not isinstance(item, bool)
-            if not usual or not math.isfinite(item) or abs(item) > MAX_INTEGER:
+            if not usual or abs(item) > MAX_INTEGER or not math.isfinite(item):
                 self.refuse(key, "expected a list of numbers")
         return items
 

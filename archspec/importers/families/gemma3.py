@@ -16,7 +16,7 @@ _BASES = {
 
 def _describe(config: Config) -> Draft:
     bias = config.flag("attention_bias")
-    scale = config.number("query_pre_attn_scalar") ** -0.5
+    scale = config.positive("query_pre_attn_scalar") ** -0.5
     rotations = ropes(config, _BASES)
     pattern = config.size_or("sliding_window_pattern", 6)
     types = layers.kinds(
