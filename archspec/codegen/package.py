@@ -41,6 +41,7 @@ FILES = (
     *LOSS_FILES,
     GENERATE,
     File("checkpoint.py", PLACE.format("checkpoint"), "published tensors to parameters"),
+    File("tensors.py", PLACE.format("tensors"), "tensors from files, or refused"),
     File("selftest.py", PLACE.format("selftest"), "check the package on this machine"),
 )
 LAUNCH = File(
@@ -61,7 +62,9 @@ def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[st
 
     view = PackageView(architecture, _file_name(spec_name), __version__)
     tied = bool(architecture.head and architecture.head.tied)
-    context = package_context(view) | {"checkpoint": CheckpointView(architecture.checkpoint, tied)}
+    rotaries = tuple(view.rotaries.values())
+    loading = CheckpointView(architecture.checkpoint, tied, rotaries)
+    context = package_context(view) | {"checkpoint": loading}
     python, purposes = _python(view, context)
     files = format_python(python)
     blocks = {block.name: block for block in architecture.blocks}
