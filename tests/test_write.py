@@ -251,7 +251,7 @@ def test_the_manifest_carries_facts_and_sorted_hashes() -> None:
 def test_a_file_replaces_the_old_one_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     write_file(path, "one")
-    write_file(path, b"two")
+    write_file(path, b"two", force=True)
     assert path.read_text() == "two"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,10 +45,18 @@ def load(argument: str) -> tuple[Architecture, str, str]:
     return loads(text, name), text, name
 
 
-def put(output: str | None, content: str | bytes) -> None:
-    """Write to the file `output`, or to standard output for None and `-`."""
+def put(
+    output: str | None,
+    content: str | bytes,
+    force: bool = False,
+    known: Callable[[bytes], bool] | None = None,
+) -> None:
+    """Write to the file `output`, or to standard output for None and `-`.
+
+    `force` and `known` say what a file that is there may be replaced by, as in `write_file`.
+    """
     if output not in (None, "-"):
-        write_file(Path(output), content)
+        write_file(Path(output), content, force, known)
     elif isinstance(content, bytes):
         sys.stdout.flush()
         sys.stdout.buffer.write(content)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from archspec.cli.app import Spec, Theme
+from archspec.cli.app import Force, Spec, Theme
 from archspec.cli.files import load, put
 from archspec.errors import ArchspecError
 
@@ -68,8 +68,12 @@ def draw(
         ),
     ] = None,
     theme: Annotated[Theme, typer.Option(help="The colours.")] = Theme.light,
+    force: Force = False,
 ) -> None:
     """Draw the architecture.
+
+    A figure that archspec drew is drawn anew; any other file that is there is kept without
+    --force.
 
     Example: archspec draw gallery/gemma-3-270m.yaml -o gemma.png --theme dark
     """
@@ -81,12 +85,13 @@ def draw(
         )
     architecture, _, _ = load(spec)
     from archspec import draw as figure
+    from archspec.signature import is_signed, signed
 
     if suffix == "dot":
-        content: str | bytes = figure.dot(architecture, theme=theme.value)
+        content = figure.dot(architecture, theme=theme.value).encode()
     else:
         content = figure.render(architecture, format=suffix, theme=theme.value)
     target = output or f"{architecture.name}.svg"
-    put(target, content)
+    put(target, signed(content, suffix), force, lambda old: is_signed(old, suffix))
     if target != "-":
         print(f"wrote {target}")

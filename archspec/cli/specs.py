@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from archspec.cli.app import Json, Kind, Output, Spec, as_json, put_json
+from archspec.cli.app import Force, Json, Kind, Output, Spec, as_json, put_json
 from archspec.cli.files import put, read
-from archspec.errors import ArchspecError
 
 
 def new(
@@ -19,6 +17,7 @@ def new(
     output: Annotated[
         str | None, typer.Option("-o", "--output", help="The file; NAME.yaml by default, - prints.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Write a small, commented spec to start from.
 
@@ -28,9 +27,7 @@ def new(
 
     text = starter(name, kind.value)
     target = output or f"{name}.yaml"
-    if target != "-" and Path(target).exists():
-        raise ArchspecError(f"{target}: exists already\n  help: name another file with -o")
-    put(target, text)
+    put(target, text, force)
     if target != "-":
         print(f"wrote {target}; next: archspec draw {target}")
 
@@ -61,6 +58,7 @@ def check(
 def shrink(
     spec: Spec,
     output: Output = None,
+    force: Force = False,
 ) -> None:
     """Write the same structure at toy size.
 
@@ -72,13 +70,14 @@ def shrink(
     from archspec.source import parse
 
     text, name = read(spec)
-    put(output, small(parse(text, name)))
+    put(output, small(parse(text, name)), force)
 
 
 def import_(
     config: Annotated[str, typer.Argument(metavar="CONFIG.json", help="A published config.json.")],
     output: Output = None,
     name: Annotated[str | None, typer.Option(help="The model's name.")] = None,
+    force: Force = False,
 ) -> None:
     """Turn a published config.json into a spec.
 
@@ -87,7 +86,7 @@ def import_(
     from archspec import importers
 
     text, where = read(config)
-    put(output, importers.import_config(importers.read_config(text, where), name))
+    put(output, importers.import_config(importers.read_config(text, where), name), force)
 
 
 def schema(
@@ -95,6 +94,7 @@ def schema(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="The reference for people instead.")
     ] = False,
+    force: Force = False,
 ) -> None:
     """Print the JSON Schema of the language.
 
@@ -107,8 +107,8 @@ def schema(
     if markdown:
         from archspec.reference import reference
 
-        put(output, reference())
+        put(output, reference(), force)
         return
     from archspec.schema import json_schema
 
-    put(output, as_json(json_schema()))
+    put(output, as_json(json_schema()), force)
