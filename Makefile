@@ -16,6 +16,7 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet "torch==2.13.0"
 	$(RUN) -m pip install --quiet --editable ".[dev]"
+	$(RUN) -m archspec.codegen.compiled
 	@touch $@
 
 demo: $(READY)  ## Build a published encoder, load its real weights, compare sentences

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -66,7 +67,11 @@ def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[st
     loading = CheckpointView(architecture.checkpoint, tied, rotaries)
     context = package_context(view) | {"checkpoint": loading}
     python, purposes = _python(view, context)
-    files = format_python(python)
+    # The figure is drawn while ruff, in processes of its own, formats the code.
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        formatting = beside.submit(format_python, python)
+        figure = render(architecture, "svg").decode("utf-8")
+        files = formatting.result()
     blocks = {block.name: block for block in architecture.blocks}
     context |= {
         "facts": facts(architecture),
@@ -89,7 +94,7 @@ def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[st
     files["README.md"] = _render("templates/package/README.md.jinja", context)
     files["spec.yaml"] = spec_text
     files["ruff.toml"] = SETTINGS
-    files["figure.svg"] = render(architecture, "svg").decode("utf-8")
+    files["figure.svg"] = figure
     files[LOCK] = manifest(files, archspec=__version__, model=architecture.name)
     return dict(sorted(files.items()))
 
