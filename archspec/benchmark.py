@@ -21,7 +21,11 @@ SIDES = 5
 
 
 def benchmark(
-    architecture: Architecture, text: str, name: str, seconds: int, record: str | None,
+    architecture: Architecture,
+    text: str,
+    name: str,
+    seconds: int,
+    record: str | None,
     force: bool = False,
 ) -> tuple[dict[str, Any], Path | None]:
     """What was measured within about `seconds`, and the file that it was written to.

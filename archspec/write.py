@@ -117,8 +117,7 @@ def need_room(
     except OSError as error:
         raise _failed(path, error) from None
     raise ArchspecError(
-        f"{_shown(path)}: exists already\n"
-        "  help: --force replaces it; name another file to keep it"
+        f"{_shown(path)}: exists already\n  help: --force replaces it; name another file to keep it"
     )
 
 

@@ -28,7 +28,8 @@ def build(
     """Write a standalone PyTorch package for a spec.
 
     All files are written or none. A folder that archspec did not write is refused, and files
-    edited by hand are not overwritten without --force.
+    edited by hand are not overwritten without --force. A folder that Python would import in place
+    of another module, like torch or json, is refused.
 
     Example: archspec build gallery/gemma-3-270m.yaml -o gemma
     """
@@ -36,8 +37,9 @@ def build(
     from archspec.write import compare, write_package
 
     architecture, text, name = load(spec)
-    directory = Path(output or codegen.package_name(architecture.name))
-    files = codegen.build(architecture, text, Path(name).name)
+    directory = Path(output or codegen.default_folder(architecture.name))
+    package = codegen.import_name(directory)
+    files = codegen.build(architecture, text, Path(name).name, package)
     if check:
         difference = compare(files, directory)
         put(None, difference)
@@ -50,12 +52,11 @@ def build(
         print(f"{directory}: up to date")
         return
     count = f"{len(files)} files" if len(written) >= len(files) else f"{len(written)} changed"
-    name = directory.name or directory.resolve().name
-    if name.isidentifier():
-        print(f"wrote {directory}: {count}; next: python -m {name}.selftest")
+    if package:
+        print(f"wrote {directory}: {count}; next: python -m {package}.selftest")
     else:
         print(f"wrote {directory}: {count}")
-        better = codegen.package_name(name.lower())
+        better = codegen.package_name(directory.resolve().name.lower())
         print(f"  note: Python imports it under a name like {better}", file=sys.stderr)
 
 

@@ -52,7 +52,9 @@ class TemplateCache(BytecodeCache):
             place.parent.mkdir(parents=True, exist_ok=True)
             mode = (Path(bucket.key).stat().st_mode | 0o200) & 0o666
             try:
-                with os.fdopen(os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+                with os.fdopen(
+                    os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb"
+                ) as file:
                     bucket.write_bytecode(file)
                 stage.replace(place)
             finally:

@@ -17,6 +17,7 @@ from archspec.codegen.files import File
 from archspec.codegen.format import SETTINGS, format_python
 from archspec.codegen.generate import GENERATE
 from archspec.codegen.loss import LOSS_FILES
+from archspec.codegen.modules import default_folder
 from archspec.codegen.norms import NORM_FILES
 from archspec.codegen.rotary import ROTARY_FILES
 from archspec.codegen.sharing import Sharing, sharing
@@ -53,11 +54,14 @@ LAUNCH = File(
 """What every file of kernels imports."""
 
 
-def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[str, str]:
+def build(
+    architecture: Architecture, spec_text: str, spec_name: str, package: str | None = None
+) -> dict[str, str]:
     """The package of `architecture`: relative path → text.
 
     `spec_text` is the spec as written, kept as spec.yaml; `spec_name` is its file name, for the
-    line at the top of each file. The same arguments give the same bytes.
+    line at the top of each file, and `package` what it is imported as, where that is not
+    `default_folder`: it stands where the files say how they are used. The same arguments give the same bytes.
     """
     from archspec.draw import render
 
@@ -65,7 +69,9 @@ def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[st
     tied = bool(architecture.head and architecture.head.tied)
     rotaries = tuple(view.rotaries.values())
     loading = CheckpointView(architecture.checkpoint, tied, rotaries)
-    context = package_context(view) | {"checkpoint": loading}
+    context = package_context(view, package or default_folder(architecture.name)) | {
+        "checkpoint": loading
+    }
     python, purposes = _python(view, context)
     # The figure is drawn while ruff, in processes of its own, formats the code.
     with ThreadPoolExecutor(max_workers=1) as beside:
