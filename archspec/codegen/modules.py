@@ -1,4 +1,4 @@
-"""Names that a package must not have: a folder on Python's path stands in for a module of its name."""
+"""Names that a package must not have: a folder stands in for the module of its name."""
 
 from __future__ import annotations
 
