@@ -61,7 +61,8 @@ def build(
 
     `spec_text` is the spec as written, kept as spec.yaml; `spec_name` is its file name, for the
     line at the top of each file, and `package` what it is imported as, where that is not
-    `default_folder`: it stands where the files say how they are used. The same arguments give the same bytes.
+    `default_folder`: it stands where the files say how they are used. The same arguments give the
+    same bytes.
     """
     from archspec.draw import render
 

@@ -34,8 +34,10 @@ checkpoint:
       - layers.{layer}.self_attn.q_proj
       - layers.{layer}.self_attn.k_proj
       - layers.{layer}.self_attn.v_proj
-    layers.{layer}.mlp.experts.{item}.w1: {to: "layers.{layer}.mlp.experts.gate_up_proj", part: first}
-    layers.{layer}.mlp.experts.{item}.w3: {to: "layers.{layer}.mlp.experts.gate_up_proj", part: second}
+    layers.{layer}.mlp.experts.{item}.w1:
+      {to: "layers.{layer}.mlp.experts.gate_up_proj", part: first}
+    layers.{layer}.mlp.experts.{item}.w3:
+      {to: "layers.{layer}.mlp.experts.gate_up_proj", part: second}
     layers.{layer}.mlp.experts.{item}.w2: layers.{layer}.mlp.experts.down_proj
   copies: {encoder.embed_tokens: embed_tokens}
   constants:
