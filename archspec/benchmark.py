@@ -90,7 +90,7 @@ def _record(
         date = datetime.now(UTC).strftime("%Y-%m-%d")
         kind = re.sub(r"[^a-z0-9]+", "-", (gpu or "cpu").lower()).strip("-")
         path = path / f"{architecture.name}-{kind}-{date}.json"
-    need_room(path, force, lambda old: not old)
+    need_room(path, force)
     try:
         path.touch()
     except OSError as error:

@@ -69,8 +69,9 @@ def write_file(
 ) -> None:
     """Write one file whole: it appears under its name only once it is complete.
 
-    A file that is there already is replaced by `force`, or where `known` says of its bytes that
-    nothing of somebody's own would be lost; it keeps its mode, and a link to it stays one.
+    A file that is there already is replaced by `force`, or where it is empty, the same, or `known`
+    says of its bytes that nothing of somebody's own is lost. It keeps its mode, and a link to it
+    stays one.
 
     Raises `ArchspecError`, and changes nothing, for any other file with another content and where
     a file cannot be written.
@@ -111,8 +112,8 @@ def need_room(
     try:
         if force or not path.is_file():
             return
-        small = path.stat().st_size <= _MAX_KNOWN
-        if small and known and known(path.read_bytes()):
+        size = path.stat().st_size
+        if size == 0 or (size <= _MAX_KNOWN and known and known(path.read_bytes())):
             return
     except OSError as error:
         raise _failed(path, error) from None

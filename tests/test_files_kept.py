@@ -108,6 +108,11 @@ def test_what_is_there_already_may_be_written_again(here: Path) -> None:
     assert main(shrink) == 0
 
 
+def test_an_empty_file_is_filled(here: Path) -> None:
+    (here / "mine.yaml").touch()
+    assert main(["shrink", "spec.yaml", "-o", "mine.yaml"]) == 0
+
+
 def test_a_link_to_a_file_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     link, file = tmp_path / "link", tmp_path / "sub/file"
