@@ -205,7 +205,7 @@ class CheckpointView:
         if self.rules or self.ignore or self.copies or self.constants:
             names.append("pattern_item" if self.items else "pattern")
         if self.rules:
-            names.append("rules" if self._options else "names")
+            names.append("rules" if self.ruled else "names")
         names += ["ignored"] if self.ignore else []
         names += ["copies"] if self.copies else []
         names += ["constants"] if self.constants else []
@@ -217,9 +217,19 @@ class CheckpointView:
         return "place" if self._renames else "as_they_are"
 
     @property
+    def part(self) -> str:
+        """The template of what a published tensor gives to one of ours."""
+        return FOLDER.format("part_ruled" if self.ruled else "part")
+
+    @property
+    def value(self) -> str:
+        """The expression for the numbers of a part in our layout."""
+        return "part.value(own)" if self.ruled else "part.tensor"
+
+    @property
     def one(self) -> str:
         """The template of where one tensor goes."""
-        return FOLDER.format("one_ruled" if self._options else "one_named")
+        return FOLDER.format("one_ruled" if self.ruled else "one_named")
 
     @property
     def functions(self) -> list[str]:
@@ -228,9 +238,9 @@ class CheckpointView:
         if self.rules or not self._renames:
             names.append("as_they_are")
         names += ["is_own"] if self.rules else []
-        if self._options:
+        if self.ruled:
             names += ["find", "arrange"] + (["region"] if self.pieces else [])
-        if self.copies or (self.rules and not self._options):
+        if self.copies or (self.rules and not self.ruled):
             names.append("first")
         names += ["compare"] if self.copies else []
         names += ["holds"] if self.constants else []
@@ -245,7 +255,8 @@ class CheckpointView:
         return any(kept)
 
     @property
-    def _options(self) -> bool:
+    def ruled(self) -> bool:
+        """Whether a rule may do more than rename."""
         return self.shared or any(rule.options for rule in self.rules) or self.items
 
     def _is_head(self, rule: TensorRule) -> bool:
