@@ -239,7 +239,7 @@ def test_copies_and_constants_that_agree_are_fine(model: Model) -> None:
         zeros=torch.zeros(1, 16),
         positions=torch.arange(16)[None],
         mask=torch.ones(1, 1, 4, 4, dtype=torch.bool).tril(),
-        low=torch.tensor(-1e9),
+        low=torch.tensor(-1e4, dtype=torch.bfloat16),
         frequencies=torch.tensor([1.0, 0.01], dtype=torch.float16),
     )(weights)
     weights["vision.anything"] = torch.ones(3, dtype=torch.int32)
