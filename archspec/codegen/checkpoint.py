@@ -7,6 +7,7 @@ from functools import cached_property
 
 from archspec.codegen.rotary import RotaryView
 from archspec.errors import ArchspecError
+from archspec.mechanisms.base import Slopes
 from archspec.spec.checkpoint import Checkpoint, TensorRule
 
 HEADS = (("lm_head",), ("lm_head.weight",))
@@ -32,6 +33,9 @@ class CheckpointView:
 
     rotaries: tuple[RotaryView, ...] = ()
     """The functions of positions that the model turns by."""
+
+    fades: tuple[Slopes, ...] = ()
+    """The slopes by which its states fade, each once."""
 
     @property
     def prefix(self) -> str | None:
@@ -84,6 +88,21 @@ class CheckpointView:
     def width(self) -> int:
         """The dimensions that turn by them."""
         return self._rotary.width
+
+    @property
+    def slopes(self) -> Slopes | None:
+        """The slopes that published ones are compared with; None where none are published."""
+        if "slopes" not in self.kinds:
+            return None
+        if len(self.fades) != 1 or any("{layer}" not in name for name, _ in self._held("slopes")):
+            raise ArchspecError(
+                "checkpoint.constants: `slopes` are compared layer by layer, in a model whose"
+                " layers have one rule for them\n  help: name the tensor under `ignore`"
+            )
+        return self.fades[0]
+
+    def _held(self, kind: str) -> list[tuple[str, str]]:
+        return [(name, held) for name, held in self.constants if held == kind]
 
     @property
     def _rotary(self) -> RotaryView:
@@ -243,7 +262,8 @@ class CheckpointView:
         if self.copies or (self.rules and not self.ruled):
             names.append("first")
         names += ["compare"] if self.copies else []
-        names += ["holds"] if self.constants else []
+        names += ["held", "holds"] if self.constants else []
+        names += ["near"] if {"frequencies", "slopes"} & {*self.kinds} else []
         if self._renames:
             names.append("uneven_pieces" if self.pieces else "uneven")
         return [FOLDER.format(name) for name in names]

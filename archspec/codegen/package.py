@@ -69,7 +69,9 @@ def build(
     view = PackageView(architecture, _file_name(spec_name), __version__)
     tied = bool(architecture.head and architecture.head.tied)
     rotaries = tuple(view.rotaries.values())
-    loading = CheckpointView(architecture.checkpoint, tied, rotaries)
+    bodies = [branch.body for block in architecture.blocks for branch in block.branches]
+    fades = tuple({slopes: None for body in bodies if (slopes := body.slopes())})
+    loading = CheckpointView(architecture.checkpoint, tied, rotaries, fades)
     context = package_context(view, package or default_folder(architecture.name)) | {
         "checkpoint": loading
     }

@@ -59,7 +59,7 @@ Rule = Annotated[
 ]
 
 
-Constant = Literal["causal", "frequencies", "masked", "positions", "zeros"]
+Constant = Literal["causal", "frequencies", "masked", "positions", "slopes", "zeros"]
 
 
 class Checkpoint(Strict):
@@ -91,7 +91,8 @@ class Checkpoint(Strict):
         default_factory=dict[str, Constant],
         description="What is published although the model works it out: published name → what it "
         "must hold: `zeros`; `positions` 0, 1, 2, …; a `causal` mask of ones and zeros; numbers "
-        "so low that what they are added to is `masked`; the `frequencies` of the one `rope`.",
+        "so low that what they are added to is `masked`; the `frequencies` of the one "
+        "`rope`; the `slopes` by which the heads of a layer forget.",
     )
 
     @model_validator(mode="after")

@@ -369,3 +369,36 @@ def test_a_folder_without_weights_says_what_it_looked_for(model: Model, tmp_path
     message = model.refusal(tmp_path)
     assert f"{tmp_path}: a folder with neither" in message
     assert "no such file" in model.refusal(tmp_path / "nothing.safetensors")
+
+
+SLOPES = """
+archspec: 1
+name: slopes
+vocab_size: 16
+hidden_size: 8
+context_length: 16
+norm: {type: rmsnorm}
+blocks:
+  block:
+    mixer:
+      type: linear_attention
+      heads: 2
+      key_dim: 4
+      decay: {type: slopes, factor: 1.5, fall: 0.5}
+layers: 2 x block
+head: {tied: true}
+checkpoint: {constants: {"layers.{layer}.self_attn.slope_rate": slopes}}
+"""
+
+
+def test_slopes_that_are_published_are_those_of_the_layer(builder: Builder) -> None:
+    """2^(−8 h / 2) for h = 1 and 2, times 1.5 in the first layer and 1 in the second."""
+    package = builder.load(SLOPES)
+    name = "layers.1.self_attn.slope_rate"
+    model = package.Model()
+    right = {**model.state_dict(), name: torch.tensor([[[0.0625]], [[0.00390625]]])}
+    package.load_checkpoint(package.Model(), right)
+    first = {**model.state_dict(), name.replace("1", "0"): right[name] * 1.5}
+    package.load_checkpoint(package.Model(), first)
+    with pytest.raises(ValueError, match=f"{name} does not hold slopes"):
+        package.load_checkpoint(package.Model(), {**right, name: right[name] * 1.5})
