@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from archspec.cli.app import Force, Json, Kind, Output, Spec, as_json, put_json
 from archspec.cli.files import put, read
+from archspec.write import need_room
 
 
 def new(
@@ -27,6 +29,9 @@ def new(
 
     text = starter(name, kind.value)
     target = output or f"{name}.yaml"
+    if target != "-":
+        # Even the same text is an answer to another question: there is such a model already.
+        need_room(Path(target), force)
     put(target, text, force)
     if target != "-":
         print(f"wrote {target}; next: archspec draw {target}")
