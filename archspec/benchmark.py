@@ -12,9 +12,10 @@ from typing import Any
 
 from archspec import __version__
 from archspec.architecture import Architecture
+from archspec.bench.jobs import Tell, say
 from archspec.errors import ArchspecError
 from archspec.kit import facts, put_package
-from archspec.write import need_room
+from archspec.output.file import need_room
 
 SIDES = 5
 """How often a CPU holds the weights: their own, gradients, and what is made beside them."""
@@ -27,12 +28,13 @@ def benchmark(
     seconds: int,
     record: str | None,
     force: bool = False,
+    tell: Tell | None = None,
 ) -> tuple[dict[str, Any], Path | None]:
     """What was measured within about `seconds`, and the file that it was written to.
 
-    `record` is a file or a folder. Raises `ArchspecError` where torch is missing, where the
-    model does not fit into memory, and where the record cannot be written or, unless `force`, is
-    there already.
+    `record` is a file or a folder; `tell` is given lines on what is done now. Raises
+    `ArchspecError` where torch is missing, where the model does not fit into memory, and where
+    the record cannot be written or, unless `force`, is there already.
     """
     if find_spec("torch") is None:
         raise ArchspecError(
@@ -50,9 +52,11 @@ def benchmark(
         _need_memory(architecture)
     path = _record(architecture, record, here["gpu"], force)
     about = {"archspec": __version__, "commit": commit(), "spec": architecture.name}
+    (tell or say)(f"building {architecture.name}")
     with tempfile.TemporaryDirectory() as folder:
         package = put_package(architecture, text, name, Path(folder))
-        return run([package], Options(seconds, path, about)), path
+        options = Options(seconds, path, about, tell=tell or say)
+        return run([package], options), path
 
 
 def commit() -> str | None:

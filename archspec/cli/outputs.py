@@ -34,7 +34,8 @@ def build(
     Example: archspec build gallery/gemma-3-270m.yaml -o gemma
     """
     from archspec import codegen
-    from archspec.write import compare, write_package
+    from archspec.output.difference import compare
+    from archspec.output.package import write_package
 
     architecture, text, name = load(spec)
     directory = Path(output or codegen.default_folder(architecture.name))
@@ -86,7 +87,7 @@ def draw(
         )
     architecture, _, _ = load(spec)
     from archspec import draw as figure
-    from archspec.signature import is_signed, signed
+    from archspec.output.signature import is_signed, signed
 
     if suffix == "dot":
         content = figure.dot(architecture, theme=theme.value).encode()

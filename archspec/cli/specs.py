@@ -10,7 +10,7 @@ import typer
 
 from archspec.cli.app import Force, Json, Kind, Output, Spec, as_json, put_json
 from archspec.cli.files import put, read
-from archspec.write import need_room
+from archspec.output.file import need_room
 
 
 def new(
@@ -56,6 +56,8 @@ def check(
     else:
         for result in results:
             print(result.text, file=sys.stdout if result.ok else sys.stderr)
+            if result.warned:
+                print(result.warned, file=sys.stderr)
     if not all(result.ok for result in results):
         raise typer.Exit(2)
 

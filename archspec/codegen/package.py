@@ -25,8 +25,8 @@ from archspec.codegen.site import template, view_module
 from archspec.codegen.stacks import POSITIONS
 from archspec.codegen.turned import TURNED
 from archspec.codegen.view import PackageView
-from archspec.lock import LOCK, manifest
 from archspec.mechanisms.base import Mechanism
+from archspec.output.lock import LOCK, manifest
 
 PLACE = "templates/package/{}.py.jinja"
 FILES = (

@@ -9,7 +9,7 @@ from conftest import ROOT, spec_id
 
 import archspec
 from archspec.draw import render
-from archspec.signature import signed
+from archspec.output.signature import signed
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "gallery").glob("*.yaml")), ids=spec_id)

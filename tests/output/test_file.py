@@ -11,8 +11,8 @@ import pytest
 from conftest import ROOT
 
 from archspec.cli import main
-from archspec.signature import is_signed, signed
-from archspec.write import write_file
+from archspec.output.file import write_file
+from archspec.output.signature import is_signed, signed
 
 TINY = ROOT / "examples/tiny.yaml"
 CONFIG = {
