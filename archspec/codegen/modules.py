@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keyword
 import sys
+from contextlib import suppress
+from os.path import realpath
 from pathlib import Path
 
 from archspec.codegen.names import package_name
@@ -41,12 +43,13 @@ def import_name(folder: Path) -> str | None:
     None where that cannot be, as of `my-model`. Raises `ArchspecError` where Python would take the
     folder for another module.
     """
-    folder = folder.resolve()
-    names = [folder.name]
-    around = folder.parent
-    while (around / "__init__.py").is_file():
-        names.insert(0, around.name)
-        around = around.parent
+    folder = Path(realpath(folder))
+    names, around = [folder.name], folder.parent
+    # What cannot be looked at is no package around this one; writing says what is wrong.
+    with suppress(OSError):
+        while (around / "__init__.py").is_file():
+            names.insert(0, around.name)
+            around = around.parent
     if names[0] in TAKEN:
         raise ArchspecError(
             f"{printable(str(folder))}: Python would import it in place of the module {names[0]},"

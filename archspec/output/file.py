@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from os.path import realpath
 from pathlib import Path
 from stat import S_IMODE
 
@@ -37,9 +38,9 @@ def write_file(
             # A pipe or a device: there is nothing to take the place of.
             path.write_bytes(as_bytes(content))
             return
-        path = path.resolve()
-        mode = S_IMODE(path.stat().st_mode) if path.exists() else None
-        stage = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}")
+        place = Path(realpath(path))  # of a link that leads to itself, that link
+        mode = S_IMODE(place.stat().st_mode) if place.exists() else None
+        stage = place.with_name(f".{place.name[:80]}.{secrets.token_hex(4)}")
         try:
             # Never readable by more people than the file it replaces.
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -47,7 +48,7 @@ def write_file(
                 file.write(as_bytes(content))
             if mode is not None:
                 stage.chmod(mode)
-            stage.replace(path)
+            stage.replace(place)
         finally:
             stage.unlink(missing_ok=True)
     except OSError as error:
