@@ -36,7 +36,7 @@ def kernels(
     from archspec.kernels import compile_kernels
 
     architecture, text, name = load(spec)
-    package = codegen.package_name(architecture.name)
+    package = codegen.default_folder(architecture.name)
     files = codegen.build(architecture, text, Path(name).name)
     found = compile_kernels(files, package, target.value)
     if json:
