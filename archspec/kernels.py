@@ -22,6 +22,7 @@ from threading import Lock
 from typing import Any
 
 from archspec.errors import ArchspecError
+from archspec.tensor_work import tensor_work
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class Compiled:
 
     `registers` of a thread, `spills` and `shared_memory` in bytes, `matrix` and `async_copies`
     instructions in the text, `wgmma` those matrix instructions that a warpgroup issues together,
-    `plain_products` the products that one could have issued so and that are not.
+    `plain_products` the products that one could have issued so and that are not. `tensor_work`
+    is how many times the tensor cores do what the tiles need, where a kernel of NVIDIA's uses them.
     Where it did not compile, `error` says why and the numbers are None.
     """
 
@@ -78,6 +80,7 @@ class Compiled:
     seconds: float
     error: str | None = None
     plain_products: int | None = None
+    tensor_work: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -183,8 +186,10 @@ def _compile(variant: Any, name: str, folder: str) -> Compiled:
         return Compiled(variant.name, name, *[None] * 6, seconds=seconds, error=reason)
     seconds = time.perf_counter() - start
     text: str = made.asm["ptx" if target.backend == "cuda" else "amdgcn"]
+    work = None
     if target.backend == "cuda":
         registers, spills = _cubin_usage(made.asm["cubin"], folder)
+        work = tensor_work(text, made.asm["ttgir"], variant.num_warps)
     else:
         registers, spills = _amd_usage(text)
     return Compiled(
@@ -198,6 +203,7 @@ def _compile(variant: Any, name: str, folder: str) -> Compiled:
         _count(ASYNC_COPIES, text),
         seconds,
         plain_products=_plain_products(made.asm["ttgir"]) if target.matrix == WGMMA else None,
+        tensor_work=work,
     )
 
 

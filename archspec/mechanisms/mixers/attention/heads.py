@@ -87,7 +87,7 @@ class Heads:
 
     def _own(self, width: int) -> tuple[Part, ...]:
         there = SLAB if width == self.slabs * SLAB else 0
-        return (Part(f"tl.program_id(2) * {SLAB}", there, SLAB, "_own"),)
+        return (Part(f"tl.program_id(1) * {SLAB}", there, SLAB, "_own"),)
 
     def columns(self, *names: str) -> list[tuple[str, Part]]:
         """The columns of what is cut so, each once: the start of a name, and the part."""
