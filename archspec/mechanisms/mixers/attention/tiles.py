@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TARGETS = ("sm_80", "sm_90", "sm_100", "gfx942")
-"""The kinds of GPU that a package has tiles for, as `archspec kernels --target` names them."""
+TARGETS = ("sm_80", "sm_89", "sm_90", "sm_100", "gfx942")
+"""The kinds of GPU that a package has tiles for, as `archspec kernels --target` names them.
+
+sm_89 stands for all of NVIDIA's whose blocks share 99 KB at most: sm_86, sm_89, sm_120.
+"""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ _SM_80 = _tables(
         Tiles(16, 16, 4, 2),
     ],
 )
+_SM_89 = _SM_80
 _SM_90 = _tables(
     forward_related=[
         Tiles(128, 64, 8, 3),
@@ -182,4 +186,4 @@ _SM_100 = _SM_90 | {
     "forward": _SM_90["forward"] | {256: Tiles(64, 32, 8, 2), 512: Tiles(64, 16, 8, 2)},
     "backward_queries": _SM_90["backward_queries"] | {512: Tiles(64, 16, 8, 2)},
 }
-_TABLES = {"sm_80": _SM_80, "sm_90": _SM_90, "sm_100": _SM_100, "gfx942": _GFX942}
+_TABLES = {"sm_80": _SM_80, "sm_89": _SM_89, "sm_90": _SM_90, "sm_100": _SM_100, "gfx942": _GFX942}
