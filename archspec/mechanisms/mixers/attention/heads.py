@@ -15,6 +15,9 @@ from archspec.mechanisms.mixers.attention.tiles import Tiles, decode_tiles
 SLAB = 256
 """Columns of an output that a program has room for."""
 
+PIECE = 64
+"""Columns of a row that are read at once where all are too many."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -151,6 +154,16 @@ class Heads:
         """How many a token has."""
         each = self.value_dim if self.gate and self.gate.per == "element" else 1
         return self.heads * each if self.gate else 0
+
+    @property
+    def gate_in_pieces(self) -> bool:
+        """Whether a row of its gradients is too wide to be had at once beside those of two more."""
+        return self.gate is not None and self.value_dim > 128
+
+    @property
+    def piece(self) -> int:
+        """Columns of such a piece."""
+        return PIECE
 
     @property
     def decode_bounds(self) -> list[str]:

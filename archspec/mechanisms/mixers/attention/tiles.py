@@ -6,7 +6,7 @@ that fast kernels have there; no GPU has timed them yet.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 TARGETS = ("sm_80", "sm_89", "sm_90", "sm_100", "gfx942")
 """The kinds of GPU that a package has tiles for, as `archspec kernels --target` names them.
@@ -40,7 +40,21 @@ def decode_tiles(target: str, group: int, width: int) -> Tiles:
     rows = max(16, min(64, 1 << (group - 1).bit_length()))
     small = target == "gfx942"
     keys = 64 if width <= 128 else 32 if width <= 256 or not small else 16
-    return Tiles(rows, keys, 4, 2 if small else 3)
+    warps = 4 if small or width > 16 else 1  # a value has as many columns as a warp computes
+    return Tiles(rows, keys, warps, 2 if small else 3)
+
+
+def filled(found: Tiles, target: str, rows: int, columns: int) -> Tiles:
+    """The same with no more warps than have scores of their own, of (`rows`, `columns`) in a tile.
+
+    Triton gives the warps of a chain of products 16 rows each or, where rows are fewer than columns
+    and too few for a warpgroup, 8 columns each; warps beyond that repeat the work of others.
+    """
+    if target not in ("sm_80", "sm_89", "sm_90"):
+        return found
+    grouped = target == "sm_90" and rows >= 64
+    most = rows // 16 if grouped or rows >= columns else columns // 8
+    return replace(found, warps=min(found.warps, most))
 
 
 def _tables(**kernels: list[Tiles]) -> dict[str, dict[int, Tiles]]:
@@ -92,50 +106,50 @@ _SM_90 = _tables(
         Tiles(128, 64, 8, 3),
         Tiles(128, 32, 8, 3),
         Tiles(128, 64, 8, 2),
-        Tiles(64, 32, 8, 2),
-        Tiles(64, 32, 8, 2),
+        Tiles(128, 32, 8, 2),
+        Tiles(128, 32, 8, 2),
     ],
     backward_queries_related=[
         Tiles(128, 64, 8, 2),
         Tiles(128, 32, 8, 2),
-        Tiles(64, 64, 8, 2),
-        Tiles(64, 32, 8, 2),
-        Tiles(64, 16, 8, 2),
+        Tiles(64, 64, 4, 2),
+        Tiles(128, 32, 8, 2),
+        Tiles(64, 16, 4, 2),
     ],
     backward_queries_gated=[
         Tiles(128, 64, 8, 2),
         Tiles(128, 64, 8, 2),
-        Tiles(64, 64, 8, 2),
-        Tiles(64, 32, 8, 2),
-        Tiles(64, 16, 8, 2),
+        Tiles(64, 64, 4, 2),
+        Tiles(128, 32, 8, 2),
+        Tiles(64, 16, 4, 2),
     ],
     forward=[
         Tiles(128, 128, 8, 2),
         Tiles(128, 64, 8, 3),
         Tiles(128, 64, 8, 2),
-        Tiles(64, 64, 8, 2),
-        Tiles(64, 32, 8, 2),
+        Tiles(128, 32, 8, 2),
+        Tiles(128, 32, 8, 2),
     ],
     backward_queries=[
         Tiles(128, 64, 8, 2),
         Tiles(128, 64, 8, 2),
         Tiles(64, 64, 4, 2),
-        Tiles(64, 32, 8, 2),
-        Tiles(32, 32, 8, 2),
+        Tiles(128, 32, 8, 2),
+        Tiles(64, 16, 4, 2),
     ],
     backward_keys=[
         Tiles(64, 128, 8, 2),
+        Tiles(64, 128, 8, 2),
         Tiles(32, 128, 8, 2),
-        Tiles(32, 64, 8, 2),
         Tiles(32, 128, 8, 2),
-        Tiles(16, 64, 8, 2),
+        Tiles(16, 64, 4, 2),
     ],
     backward_values=[
         Tiles(64, 128, 8, 2),
         Tiles(64, 128, 8, 2),
         Tiles(64, 128, 8, 2),
         Tiles(32, 128, 8, 2),
-        Tiles(32, 64, 8, 2),
+        Tiles(32, 128, 8, 2),
     ],
     backward_biases=[
         Tiles(64, 64, 4, 2),
@@ -182,8 +196,19 @@ _GFX942 = _tables(
         Tiles(16, 16, 4, 1),
     ],
 )
+# A product there is of a whole program, whatever its warps: rows need not fill them.
 _SM_100 = _SM_90 | {
     "forward": _SM_90["forward"] | {256: Tiles(64, 32, 8, 2), 512: Tiles(64, 16, 8, 2)},
-    "backward_queries": _SM_90["backward_queries"] | {512: Tiles(64, 16, 8, 2)},
+    "backward_queries": _SM_90["backward_queries"]
+    | {256: Tiles(64, 32, 8, 2), 512: Tiles(64, 16, 8, 2)},
+    "backward_queries_gated": _SM_90["backward_queries_gated"]
+    | {192: Tiles(64, 64, 8, 2), 256: Tiles(64, 32, 8, 2), 512: Tiles(64, 16, 8, 2)},
+    "backward_keys": _SM_90["backward_keys"]
+    | {128: Tiles(32, 128, 8, 2), 192: Tiles(32, 64, 8, 2), 512: Tiles(16, 64, 8, 2)},
+    "backward_values": _SM_90["backward_values"] | {512: Tiles(32, 64, 8, 2)},
+    "forward_related": _SM_90["forward_related"]
+    | {256: Tiles(64, 32, 8, 2), 512: Tiles(64, 32, 8, 2)},
+    "backward_queries_related": _SM_90["backward_queries_related"]
+    | {192: Tiles(64, 64, 8, 2), 256: Tiles(64, 32, 8, 2), 512: Tiles(64, 16, 8, 2)},
 }
 _TABLES = {"sm_80": _SM_80, "sm_89": _SM_89, "sm_90": _SM_90, "sm_100": _SM_100, "gfx942": _GFX942}
