@@ -143,6 +143,10 @@ def _forward(view: PackageView) -> dict[str, Any]:
     }
 
 
+MANY = 250_000_000
+"""Numbers of stacked experts from which on a check of their layer does not hold each."""
+
+
 def _selftest(view: PackageView) -> dict[str, Any]:
     """How kinds of layers are compared with themselves."""
     a, vectors = view.architecture, view.embedding.vectors
@@ -171,6 +175,8 @@ def _selftest(view: PackageView) -> dict[str, Any]:
         "reading": reading,
         "comparisons": [words for words, kinds in said if kinds.classes],
         "windows": any(windows),
+        "many": MANY,
+        "heavy": any(len(p.shape) == 3 and p.size > MANY for p in a.parameters()),
         "tokens": max([*windows, *patterns, 24]) + 9,
     }
 

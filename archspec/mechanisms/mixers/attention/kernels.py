@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 
 from archspec.mechanisms.mixers.attention.block_ranges import block_key_ranges, block_row_ranges
-from archspec.mechanisms.mixers.attention.heads import Heads
+from archspec.mechanisms.mixers.attention.heads import SLAB, Heads
 from archspec.mechanisms.mixers.attention.joins import Join
 from archspec.mechanisms.mixers.attention.key_ranges import key_ranges
 from archspec.mechanisms.mixers.attention.ranges import Ranges, View
@@ -203,7 +203,12 @@ class KernelView(Heads):
             warps = found.warps if target == "gfx942" else 8
             found = replace(found, keys=min(found.keys, 32), warps=warps)
         found = self.cut(found)
-        return filled(found, target, found.rows, found.keys)
+        return filled(found, target, found.rows, found.keys, self._sum)
+
+    @property
+    def _sum(self) -> int:
+        """How wide the narrowest sum of a program is."""
+        return min(self.head_dim, self.value_dim, SLAB)
 
     def backward_biases(self, target: str) -> Tiles:
         """The tiles of the gradients of biases: as many rows as keys."""
@@ -222,4 +227,4 @@ class KernelView(Heads):
         """The tiles of the gradients of keys, of values, or of both."""
         name = f"backward_{gradients.name}"
         found = self.cut(tiles(name, target, self.head_dim, self.value_dim))
-        return filled(found, target, found.keys, found.rows)
+        return filled(found, target, found.keys, found.rows, self._sum)
