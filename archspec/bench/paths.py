@@ -36,6 +36,7 @@ def paths(package: Package, small: Callable[..., Any], length: int) -> Iterator[
                 yield f"padding on the {side}", lambda s=side: _padded(model, s, length)
         if "text_ids" in takes:
             yield "texts packed into rows", lambda: _packed(model, length)
+        yield "gradients are the same each time", lambda: _same(model, length)
         if package.trains:
             yield "a step under autocast", lambda: _autocast(package, small, length)
         if package.facts["head"] and package.has("generate"):
@@ -106,6 +107,17 @@ def _packed(both: Both, length: int) -> str:
     place = torch.arange(text.shape[1], device=device())
     ids = torch.stack([(place >= text.shape[1] // 3).long(), place // max(1, text.shape[1] // 4)])
     return both.apart(lambda model: _learned(model, model(text, text_ids=ids)))
+
+
+def _same(both: Both, length: int) -> str:
+    """Bit for bit: nothing is added in whatever order programs end."""
+    model, text = both.small(both.package, both.dtype), both.tokens(2, length)
+    found = [_learned(model, model(text)) for _ in range(3)]
+    if not all(
+        torch.equal(x, y) for other in found[1:] for x, y in zip(found[0], other, strict=True)
+    ):
+        raise ArithmeticError("they differ")
+    return "three times"
 
 
 def _autocast(package: Package, small: Callable[..., Any], length: int) -> str:

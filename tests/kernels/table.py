@@ -55,7 +55,13 @@ def identity(variant: Any) -> str:
 
     visit(variant.kernel)
     rest = [(name, value) for name, value in variant._asdict().items() if name != "kernel"]
-    seen = (MEASURES, triton.__version__, sorted(sources.items()), sorted(fixed.items()), repr(rest))
+    seen = (
+        MEASURES,
+        triton.__version__,
+        sorted(sources.items()),
+        sorted(fixed.items()),
+        repr(rest),
+    )
     return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
 
 
@@ -84,7 +90,9 @@ def of_table(kernels: dict[str, Row]) -> dict[str, Row]:
     """The rows of a table by what they are of."""
     found: dict[str, Row] = {}
     for kernel in kernels.values():
-        found |= {f"{t} {kernel[t]['key']}": kernel[t] for t in TARGETS if "key" in kernel.get(t, {})}
+        found |= {
+            f"{t} {kernel[t]['key']}": kernel[t] for t in TARGETS if "key" in kernel.get(t, {})
+        }
     return found
 
 
