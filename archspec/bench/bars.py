@@ -107,7 +107,8 @@ BARS = (
 def reached(rows: list[Row]) -> list[Row]:
     """For each bar the worst and the best row, and whether the worst is enough.
 
-    A bar is met where the lower quartile of every row reaches it. `met` is None where nothing was measured, with the reasons that the rows give.
+    A bar is met where the lower quartile of every row reaches it. `met` is None where nothing was
+    measured, with the reasons that the rows give.
     """
     return [_reached(bar, [row for row in rows if _asked(bar, row)]) for bar in BARS]
 

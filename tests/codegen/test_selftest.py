@@ -20,7 +20,13 @@ blocks:
   only:
     mixer: {type: attention, heads: 2, head_dim: 16}
     feedforward:
-      {type: moe, experts: 2048, top_k: 2, hidden_size: 128, activation: silu, gated: true, renormalize: true}
+      type: moe
+      experts: 2048
+      top_k: 2
+      hidden_size: 128
+      activation: silu
+      gated: true
+      renormalize: true
 layers: only
 head: {tied: true}
 """
@@ -48,9 +54,8 @@ def test_many_experts_have_room(builder: Builder, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(selftest, "compare", noted)
     assert selftest.main() == 0
     (layer,) = made
-    whole = [p for p in layer.parameters() if p.ndim == 3]
-    assert max(4 * p.numel() for p in whole) > STORED
-    stored = {p.data_ptr(): p.untyped_storage().nbytes() for p in layer.parameters()}
-    assert sum(stored.values()) < STORED / 50
-    for stacked in whole:
-        assert not stacked[0].equal(stacked[1])
+    largest = max(layer.parameters(), key=lambda p: p.numel())
+    assert 4 * largest.numel() > STORED
+    assert largest.untyped_storage().nbytes() < STORED / 200
+    assert not largest[0].equal(largest[1])
+    assert sum(p.untyped_storage().nbytes() for p in layer.parameters()) < STORED
