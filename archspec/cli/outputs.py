@@ -33,7 +33,8 @@ def build(
     Example: archspec build gallery/gemma-3-270m.yaml -o gemma
     """
     from archspec import codegen
-    from archspec.write import compare, write_package
+    from archspec.output.difference import compare
+    from archspec.output.package import write_package
 
     architecture, text, name = load(spec)
     directory = Path(output or codegen.package_name(architecture.name))

@@ -22,6 +22,10 @@ def cache_context(
     kept = dict.fromkeys(layer.cache or "None" for layer in layers if layer.decodes)
     return {
         "cache_templates": [places[name] for name in names],
+        "by_place": any(
+            state.per_token and not state.window
+            for state in (mechanism.state() for mechanism in a.mechanisms)
+        ),
         "layer_caches": sorted(kept, key=lambda name: (name == "None", name)),
         "several_caches": any(len(layer.keepers) > 1 for layer in layers),
     }

@@ -66,6 +66,9 @@ WARPGROUP = 64
 """Rows of a product from which on warps compute it together on sm_90."""
 
 _WIDTHS = (64, 128, 192, 256, 512)
+WIDEST = _WIDTHS[-1]
+"""No chip has room for tiles of wider heads: attention over those is PyTorch's."""
+
 # Beyond WIDE of kernels.py keys and values have a kernel each; up to there the first has both.
 _SM_80 = _tables(
     forward=[
