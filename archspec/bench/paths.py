@@ -78,7 +78,7 @@ class Both:
 def _learned(model: Any, results: Tensor) -> list[Tensor]:
     """What was given, and the gradients of a sum of it, as one."""
     weights = torch.linspace(-1.0, 1.0, results.numel(), device=results.device)
-    found = torch.autograd.grad(
+    found: Any = torch.autograd.grad(
         (results.float() * weights.view_as(results)).sum(), list(model.parameters()),
         allow_unused=True,
     )  # fmt: skip
@@ -128,7 +128,7 @@ def _autocast(package: Package, small: Callable[..., Any], length: int) -> str:
     def step(low: torch.dtype | None) -> list[Tensor]:
         with torch.autocast(device().type, dtype=low, enabled=low is not None):
             loss = ours(text, labels=text)
-        grads = torch.autograd.grad(loss, list(ours.parameters()), allow_unused=True)
+        grads: Any = torch.autograd.grad(loss, list(ours.parameters()), allow_unused=True)
         joined = torch.cat([g.flatten().float() for g in grads if g is not None])
         return [loss.detach().float()[None], joined]
 
