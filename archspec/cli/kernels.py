@@ -14,7 +14,8 @@ from archspec.cli.files import load
 class Gpu(StrEnum):
     """What kernels are compiled for."""
 
-    sm_80, sm_90, sm_100, gfx942 = "sm_80", "sm_90", "sm_100", "gfx942"
+    sm_80, sm_89, sm_90 = "sm_80", "sm_89", "sm_90"
+    sm_100, sm_120, gfx942 = "sm_100", "sm_120", "gfx942"
 
 
 def kernels(

@@ -167,6 +167,10 @@ def _forward(view: PackageView) -> dict[str, Any]:
     }
 
 
+MANY = 250_000_000
+"""Numbers of stacked experts from which on a check of their layer does not hold each."""
+
+
 def _selftest(view: PackageView) -> dict[str, Any]:
     """How kinds of layers are compared with themselves."""
     a, vectors = view.architecture, view.embedding.vectors
@@ -196,7 +200,8 @@ def _selftest(view: PackageView) -> dict[str, Any]:
         "reading": reading,
         "comparisons": [words for words, kinds in said if kinds.classes],
         "length": length(windows, patterns),
-        "untyped": any(kinds.annotation == "Any" for kinds in (decoding, reading)),
+        "many": MANY,
+        "heavy": any(len(p.shape) == 3 and p.size > MANY for p in a.parameters()),
     }
 
 

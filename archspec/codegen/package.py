@@ -113,10 +113,12 @@ def build(
 def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """Every Python file rendered, and what each is for."""
     wanted = list(_files(view, context))
-    if any(file.kernels for file, _ in wanted):
+    in_kernels = any(file.kernels for file, _ in wanted)
+    if in_kernels:
         wanted.append((LAUNCH, context))
+    given = {"in_kernels": in_kernels}
     return (
-        {file.path: _render(file.template, seen) for file, seen in wanted},
+        {file.path: _render(file.template, given | seen) for file, seen in wanted},
         {file.path: file.purpose for file, _ in wanted},
     )
 
