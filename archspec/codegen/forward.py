@@ -101,9 +101,7 @@ def returned(vocabulary: int | None, trains: bool) -> str:
     )
 
 
-def way(
-    e: EmbeddingView, ids: str, norm: bool, head: bool, cached: bool
-) -> list[str]:
+def way(e: EmbeddingView, ids: str, norm: bool, head: bool, cached: bool) -> list[str]:
     """The statements from token vectors to what the head reads.
 
     `cached` where layers keep something for what continues the text.
