@@ -9,6 +9,8 @@ from dataclasses import dataclass
 MAX_LAYERS = 4096
 MAX_PERIOD = 64
 MAX_NESTING = 16
+MAX_PARTS = 4 * MAX_LAYERS
+"""Names, numbers and signs: twice what it takes to write out every layer."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +72,19 @@ class _Parser:
         self.text = text
         self.found: list[Named] = []
         self.tokens: list[tuple[str, str, int, int]] = []
-        position = 0
-        while position < len(text.rstrip()):
+        position, end = 0, len(text.rstrip())
+        while position < end:
             match = _TOKEN.match(text, position)
             if not match:
-                start = position + len(text[position:]) - len(text[position:].lstrip())
+                start = next(at for at in range(position, end) if not text[at].isspace())
                 names = "the name of a block has letters, digits and `_`"
                 hint = names if text[start] in "-.'\"" else FORM
                 raise ScheduleError(f"unexpected {text[start]!r}", start, start + 1, hint)
             kind = match.lastgroup or ""
             self.tokens.append((kind, match[kind], match.start(kind), match.end(kind)))
+            if len(self.tokens) > MAX_PARTS:
+                message = "longer than any schedule that is read"
+                raise ScheduleError(message, match.start(kind), match.end(kind), FORM)
             position = match.end()
         self.tokens.append(("end", "", len(text), len(text) + 1))
         self.at = 0
@@ -89,7 +94,7 @@ class _Parser:
 
     def fail(self, expected: str) -> ScheduleError:
         _, value, start, end = self.peek()
-        got = f"got {value!r}" if value else "but the schedule ends here"
+        got = f"got {value[:40]!r}" if value else "but the schedule ends here"
         return ScheduleError(f"expected {expected}, {got}", start, end, FORM)
 
     def sequence(self, depth: int) -> Run:

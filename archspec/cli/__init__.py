@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, SpecError
 
 __all__ = ["main"]
 
@@ -56,6 +56,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     from archspec.cli.app import UsageProblem
     from archspec.cli.commands import app
     from archspec.cli.streams import say
+    from archspec.cli.terminal import columns
 
     try:
         code = typer.main.get_command(app).main(
@@ -68,6 +69,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         return code if isinstance(code, int) else 0
     except UsageProblem as problem:
         problem.show()
+        return WRONG_INPUT
+    except SpecError as error:
+        say(error.render(columns()))
         return WRONG_INPUT
     except ArchspecError as error:
         say(str(error))

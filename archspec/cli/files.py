@@ -13,6 +13,8 @@ from archspec.write import write_file
 
 if TYPE_CHECKING:
     from archspec.architecture import Architecture
+    from archspec.errors import Diagnostic
+    from archspec.source import Document
 
 
 def read(argument: str) -> tuple[str, str]:
@@ -38,11 +40,24 @@ def read(argument: str) -> tuple[str, str]:
 
 
 def load(argument: str) -> tuple[Architecture, str, str]:
-    """The architecture in a file, the file's text and its name."""
-    from archspec import loads
+    """The architecture in a file, the file's text and its name; warnings go to the terminal."""
+    from archspec.cli.terminal import columns
+    from archspec.errors import warning
 
-    text, name = read(argument)
-    return loads(text, name), text, name
+    architecture, warnings, document = examined(argument)
+    if warnings:
+        print(warning(warnings, document, columns()), file=sys.stderr)
+    return architecture, document.text, document.name
+
+
+def examined(argument: str) -> tuple[Architecture, list[Diagnostic], Document]:
+    """The architecture in a file, what is allowed there and probably not meant, and its data."""
+    from archspec.resolve import resolve
+    from archspec.source import parse
+    from archspec.unused import unused
+
+    document = parse(*read(argument))
+    return resolve(document), unused(document), document
 
 
 def put(output: str | None, content: str | bytes) -> None:

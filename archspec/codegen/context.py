@@ -15,7 +15,7 @@ from archspec.codegen.loss import loss_context
 from archspec.codegen.model import kept_names
 from archspec.codegen.names import package_name
 from archspec.codegen.rotary import apart
-from archspec.codegen.selftest import Compared, compared
+from archspec.codegen.selftest import Compared, compared, length
 from archspec.codegen.site import view_module
 from archspec.codegen.stacks import EmbeddingView, layer_made, python_schedule
 from archspec.codegen.view import PackageView
@@ -183,8 +183,8 @@ def _selftest(view: PackageView) -> dict[str, Any]:
         "decoding": decoding,
         "reading": reading,
         "comparisons": [words for words, kinds in said if kinds.classes],
-        "windows": any(windows),
-        "tokens": max([*windows, *patterns, 24]) + 9,
+        "length": length(windows, patterns),
+        "untyped": any(kinds.annotation == "Any" for kinds in (decoding, reading)),
     }
 
 

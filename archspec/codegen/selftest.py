@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from archspec.codegen.step import table_name, tables_passed
@@ -10,6 +10,30 @@ from archspec.graph import Parameter
 
 SOURCE = 7
 """Tokens of the source that a layer reads."""
+
+LEAST, MOST = 24, 1024
+"""Tokens that a check reads, but for a few: the scores of the definition are its square."""
+
+FEW = 16
+"""Kinds of layers whose union is a type that people read, and that Python's own parser can."""
+
+
+@dataclass(frozen=True)
+class Length:
+    """How many tokens the checks read, and what that number is."""
+
+    tokens: int
+    said: str
+
+
+def length(windows: Collection[int], patterns: Iterable[int]) -> Length:
+    """What fills `windows` and lets `patterns` show all there is, as far as a check can go."""
+    tokens = min(max([*windows, *patterns, LEAST]), MOST) + 9
+    widest = max(windows, default=0)
+    if not widest:
+        return Length(tokens, "")
+    said = "more than the widest window holds"
+    return Length(tokens, said if widest < tokens else "wider windows never fill")
 
 
 @dataclass(frozen=True)
@@ -29,6 +53,11 @@ class Compared:
 
     cached: bool
     vector: bool
+
+    @property
+    def annotation(self) -> str:
+        """The type of such a layer."""
+        return " | ".join(self.classes) if len(self.classes) <= FEW else "Any"
 
     def arguments(self, cache: str, vector: str) -> str:
         """What follows the step in a call."""
