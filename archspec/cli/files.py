@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archspec.cli.streams import say
 from archspec.errors import ArchspecError
 from archspec.output.place import shown
 from archspec.write import write_file
@@ -46,7 +47,7 @@ def load(argument: str) -> tuple[Architecture, str, str]:
 
     architecture, warnings, document = examined(argument)
     if warnings:
-        print(warning(warnings, document, columns()), file=sys.stderr)
+        say(warning(warnings, document, columns()))
     return architecture, document.text, document.name
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from archspec.cli.app import Spec, Theme
 from archspec.cli.files import load, put
+from archspec.cli.streams import say
 from archspec.errors import ArchspecError
 
 
@@ -57,7 +57,7 @@ def build(
     else:
         print(f"wrote {directory}: {count}")
         better = codegen.package_name(name.lower())
-        print(f"  note: Python imports it under a name like {better}", file=sys.stderr)
+        say(f"  note: Python imports it under a name like {better}")
 
 
 def draw(
