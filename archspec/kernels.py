@@ -22,6 +22,7 @@ from typing import Any
 
 from archspec import cubin
 from archspec.errors import ArchspecError
+from archspec.output.place import naming
 from archspec.tensor_work import tensor_work
 
 
@@ -148,7 +149,8 @@ def _imported(
     name = f"{package}_{Path(folder).name}"
     (Path(folder) / name).mkdir()
     for path, text in files.items():
-        (Path(folder) / name / path).write_text(text, encoding="utf-8")
+        with naming(Path(folder) / name / path):
+            (Path(folder) / name / path).write_text(text, encoding="utf-8")
     sys.path.insert(0, folder)
     try:
         invalidate_caches()

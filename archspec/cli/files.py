@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archspec.cli.streams import say
 from archspec.errors import ArchspecError
 from archspec.output.file import write_file
 from archspec.output.place import shown
@@ -47,7 +48,7 @@ def load(argument: str) -> tuple[Architecture, str, str]:
 
     architecture, warnings, document = examined(argument)
     if warnings:
-        print(warning(warnings, document, columns()), file=sys.stderr)
+        say(warning(warnings, document, columns()))
     return architecture, document.text, document.name
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from archspec.cli.app import Force, Spec, Theme
 from archspec.cli.files import load, put
+from archspec.cli.streams import say
 from archspec.errors import ArchspecError
 from archspec.printing import clipped
 
@@ -59,7 +59,7 @@ def build(
     else:
         print(f"wrote {directory}: {count}")
         better = codegen.package_name(directory.resolve().name.lower())
-        print(f"  note: Python imports it under a name like {better}", file=sys.stderr)
+        say(f"  note: Python imports it under a name like {better}")
 
 
 def draw(
@@ -97,10 +97,9 @@ def draw(
     target = output or f"{architecture.name}.svg"
     put(target, signed(content, suffix), force, lambda old: is_signed(old, suffix))
     if suffix in ("png", "pdf") and (unknown := figure.foreign(architecture)):
-        print(
+        say(
             f"  note: the carried font lacks {len(unknown)} characters of this figure "
-            f"({clipped(unknown, 20)}); a font of this machine shows them, where it has one",
-            file=sys.stderr,
+            f"({clipped(unknown, 20)}); a font of this machine shows them, where it has one"
         )
     if target != "-":
         print(f"wrote {target}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from archspec.cli.app import Force, Json, Kind, Output, Spec, as_json, put_json
 from archspec.cli.files import put, read
+from archspec.cli.streams import say
 from archspec.output.file import need_room
 
 
@@ -55,9 +55,10 @@ def check(
         put_json([result.to_dict() for result in results])
     else:
         for result in results:
-            print(result.text, file=sys.stdout if result.ok else sys.stderr)
+            tell = print if result.ok else say
+            tell(result.text)
             if result.warned:
-                print(result.warned, file=sys.stderr)
+                say(result.warned)
     if not all(result.ok for result in results):
         raise typer.Exit(2)
 
