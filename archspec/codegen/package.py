@@ -50,6 +50,11 @@ LAUNCH = File(
 )
 """What every file of kernels imports."""
 
+OPERATORS = File(
+    "operators.py", PLACE.format("operators"), "what the package's own operators have in common"
+)
+"""What every file that registers operators imports, and launch.py."""
+
 
 def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[str, str]:
     """The package of `architecture`: relative path → text.
@@ -96,6 +101,8 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
     wanted = list(_files(view, context))
     if any(file.kernels for file, _ in wanted):
         wanted.append((LAUNCH, context))
+    if any(file.operators or file.kernels for file, _ in wanted):
+        wanted.append((OPERATORS, context))
     return (
         {file.path: _render(file.template, seen) for file, seen in wanted},
         {file.path: file.purpose for file, _ in wanted},

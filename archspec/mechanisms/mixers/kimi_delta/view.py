@@ -8,6 +8,7 @@ from archspec.codegen.files import SharedFile
 from archspec.codegen.members import Member, product
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers import delta_view
+from archspec.mechanisms.mixers.chunks import WALK
 from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.delta_view import DeltaView
 from archspec.mechanisms.mixers.kimi_delta.spec import KimiDelta
@@ -16,6 +17,7 @@ FILE = "delta_attention.py"
 PURPOSE = "the layers that keep a matrix for each head, its rows decaying one by one"
 SHARED = (
     CONV,
+    WALK,
     SharedFile(
         "channel_delta_rule.py",
         "channel_delta_rule.py.jinja",
