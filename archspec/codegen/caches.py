@@ -22,6 +22,7 @@ def cache_context(
     kept = dict.fromkeys(layer.cache or "None" for layer in layers if layer.decodes)
     return {
         "cache_templates": [places[name] for name in names],
+        "cache_classes": ["Cache", *names],
         "layer_caches": sorted(kept, key=lambda name: (name == "None", name)),
         "several_caches": any(len(layer.keepers) > 1 for layer in layers),
     }

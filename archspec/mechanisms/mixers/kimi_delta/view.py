@@ -45,7 +45,7 @@ def view(mechanism: KimiDelta, site: Site) -> DeltaView:
     lines = [
         "rate = widened(self.A_log).exp()[:, None]  # (H, 1)",
         f"dt = widened({delta_view.projected('f', rank)}) + self.dt_bias",
-        f"dt = dt.unflatten(-1, ({heads}, {width}))  # (B, T, H, K)",
+        f"dt = dt.unflatten(-1, (-1, {width}))  # (B, T, H, K)",
         f"log_decay = {bound!r} * torch.sigmoid(rate * dt)"
         if bound
         # Not softplus, whose gradient torch.compile takes for contiguous when it is not.
