@@ -52,9 +52,9 @@ def test_training_moves_twice_as_much_for_twice_the_text(builder: Builder, path:
     case = Case(path, builder)
     model = case.package.Model()
     moved: list[int] = []
-    for tokens in (1024, 2048):
+    for tokens in (512, 1024):
         ids = torch.zeros(1, tokens, dtype=torch.long)
         with Traffic() as traffic:
             model(**case.inputs(ids)).sum().backward()
         moved.append(traffic.moved)
-    assert moved[1] < 2.1 * moved[0]
+    assert moved[1] <= 2 * moved[0]
