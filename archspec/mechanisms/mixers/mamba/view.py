@@ -14,7 +14,12 @@ from archspec.mechanisms.mixers.mamba.spec import Mamba
 FILE = "mamba.py"
 PURPOSE = "the selective state-space mixers"
 SHARED = (
-    SharedFile("scan.py", "scan.py.jinja", "the selective scan, token by token and chunked"),
+    SharedFile(
+        "scan.py",
+        "scan.py.jinja",
+        "the selective scan, token by token and chunked",
+        operators=True,
+    ),
     CONV,
     CARRY,
 )
