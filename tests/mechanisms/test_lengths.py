@@ -8,7 +8,7 @@ from conftest import Case
 from torch import Tensor, nn
 from torch._dynamo.testing import CompileCounter, CompileCounterWithBackend
 
-LENGTHS = (40, 57, 64, 65, 91, 128, 33, 127, 80, 96, 100, 2)
+LENGTHS = (40, 57, 64, 65, 91, 128, 33, 127, 80, 96, 100, 20)
 
 
 @pytest.fixture
