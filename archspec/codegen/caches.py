@@ -23,6 +23,10 @@ def cache_context(
     return {
         "cache_templates": [places[name] for name in names],
         "cache_classes": ["Cache", *names],
+        "by_place": any(
+            state.per_token and not state.window
+            for state in (mechanism.state() for mechanism in a.mechanisms)
+        ),
         "layer_caches": sorted(kept, key=lambda name: (name == "None", name)),
         "several_caches": any(len(layer.keepers) > 1 for layer in layers),
     }

@@ -80,21 +80,30 @@ def _step(view: PackageView) -> dict[str, Any]:
     common = [*a.stack.common, *(a.encoder.common if a.encoder else ())]
     bounds = {getattr(m, "bounds", "step.spans") for m in modules if getattr(m, "kernel", None)}
     spanned = "step.spans" in bounds
-    places = any(getattr(m, "counts_places", False) for m in modules)
-    read = [step.source(a.hidden_size), step.SOURCE_PADDING]
+    read = [step.source(a.hidden_size), step.SOURCE_REAL]
     rotaries = list(view.rotaries.values())
     counts = positions or bool(rotaries)
+    kept = [mechanism.state() for mechanism in a.mechanisms] if a.is_causal else []
+    settles = any(state.window or state.fixed or state.exact for state in kept)
     lengths = any(rotary.reads_length for rotary in rotaries)
     return {
         "packs": a.packs,
         "bounded": not bounds.isdisjoint(("step.bounds", "step.source_bounds")),
         "spanned": spanned,
-        "counting": step.counting(a.packs, spanned, counts, places, lengths),
+        "settles": settles,
+        "keeps": any(state.fixed or state.exact for state in kept),
+        "opens": "opens" if a.packs else "None",
+        "opened": "opens is not None or " if a.packs else "",
+        "opens_parameter": "opens: Tensor | None, " if a.packs else "",
+        "before": "before = keys - tokens" if a.packs else "before, opens = keys - tokens, None",
+        "counting": step.counting(a.packs, a.is_causal, counts, lengths),
         "step_fields": [
-            step.TEXTS if a.packs else step.PADDING,
-            *([step.SPANS.given("spans") if a.packs else step.SPANS] if spanned else []),
+            *([step.STARTS, step.ENDS] if a.is_causal else []),
+            step.REAL,
+            *([step.WRITES] if settles else []),
+            *([step.OPENS] if a.packs else []),
+            *([step.SPANS if a.packs else step.PREFIX_SPANS] if spanned else []),
             *([step.BOUNDS] if "step.bounds" in bounds else []),
-            *([step.PLACES] if places else []),
             *([step.POSITIONS] if positions else []),
             *([step.PREFIX] if view.prefixes else []),
             *(read if a.encoder else []),
@@ -112,12 +121,10 @@ def _forward(view: PackageView) -> dict[str, Any]:
     head, types, ids = a.head is not None, a.embedding.token_types, "input_ids"
     tables = step.tables_passed(a.stack.common)
     start, more, result = "start", ", prefix_length" if prefixes else "", "result_states"
+    mask = "attention_mask"
     if view.encoder:
-        kind, ids, more = (
-            "pair",
-            "decoder_input_ids",
-            ", source=source, source_padding=source_padding",
-        )
+        kind, ids, mask = "pair", "decoder_input_ids", "decoder_attention_mask"
+        more = ", source=source, source_real=source_real"
         arguments = forward.pair_arguments(view.reads, a.hidden_size, head)
     elif a.is_causal:
         kind = "decoder"
@@ -127,10 +134,12 @@ def _forward(view: PackageView) -> dict[str, Any]:
         kind, start = "encoder", "0"
         arguments = forward.encoder_arguments(types)
     if head:
-        result = "result_losses" if a.further else "result_loss" if a.is_causal else "logits"
+        result = "result_losses" if a.further else "result_loss" if a.is_causal else "result_logits"
     cached = a.is_causal and bool(view.caches)
-    way = forward.way(view.embedding, ids, a.final_norm is not None, head, a.is_causal, cached)
-    given = f"{start}, tokens, padding, self.embed_tokens.weight{more}{tables}"
+    way = forward.way(view.embedding, ids, a.final_norm is not None, head, cached)
+    starts = ", cache.lengths if cache is not None else None" if a.is_causal else ""
+    given = f"{start}, tokens, real, self.embed_tokens.weight{starts}{more}{tables}"
+    trains = head and a.is_causal
     return {
         "kind": kind,
         "arguments": arguments,
@@ -139,6 +148,10 @@ def _forward(view: PackageView) -> dict[str, Any]:
         "prefixes": prefixes,
         "tables": tables,
         "trunk": {"ids": ids, "step": given, "lines": way},
+        "measures": not a.further or bool(view.embedding.length) or prefixes,
+        "fronting": forward.fronting(ids, mask, bool(types), a.packs, trains),
+        "back": "\n".join(forward.BACK),
+        "counted": "\n".join(forward.counted(view.encoder is not None) if a.is_causal else []),
         "result": RESULT.format(result),
     }
 
@@ -190,6 +203,7 @@ def _imports(view: PackageView, made: dict[str, Any]) -> list[dict[str, Any]]:
         found["norm"] = [norms.OWN[kind] for kind in made["norms"]]
     if made["sinusoids"]:
         found["positions"] = [sinusoids.name for sinusoids in made["sinusoids"]]
+    found["padding"] = ["front"]
     if made["causal"]:
         found["cache"] = ["Cache", *view.caches]
     if made["trains"]:

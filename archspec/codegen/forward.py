@@ -9,7 +9,7 @@ from archspec.further import Further
 
 KEPT = "cache.layers[index] if cache is not None else None"
 CACHE = "from `new_cache`; the tokens continue the text that it holds."
-REAL = "1 for a real token and 0 for padding, on either side."
+REAL = "1 for a real token and 0 for padding, wherever that is."
 
 
 @dataclass(frozen=True)
@@ -110,19 +110,46 @@ def returned(vocabulary: int | None, trains: bool) -> str:
     )
 
 
-def way(
-    e: EmbeddingView, ids: str, norm: bool, head: bool, decodes: bool, cached: bool
-) -> list[str]:
+def way(e: EmbeddingView, ids: str, norm: bool, head: bool, cached: bool) -> list[str]:
     """The statements from token vectors to what the head reads.
 
-    `decodes` where it may continue a text, `cached` where layers keep something as it does.
+    `cached` where layers keep something for what continues the text.
     """
     lines = [*e.lines]
     lines += [f"vectors = self.layer_vectors({ids}, x)"] if e.vectors else []
     lines += loop(e.vectors is not None, cached)
-    lines += ["if cache is not None:", "    cache.length += tokens"] if decodes else []
     lines += ["x = self.norm(x)"] if norm else []
     return lines + (["x = self.embed_out(x)"] if head and e.widens else [])
+
+
+BACK = ["        if fronted is not None:", "            x = fronted.back(x)"]
+"""The statements that put tokens back where they were."""
+
+
+def counted(source: bool) -> list[str]:
+    """The statements by which a cache has read the new tokens: the last of a call, as any may fail.
+
+    `source` where they are about one.
+    """
+    lines = ["        if cache is not None:", "            cache.count(step, tokens)"]
+    return lines + (["            cache.source_real = source_real"] if source else [])
+
+
+def fronting(ids: str, mask: str, types: bool, packs: bool, labels: bool) -> list[str]:
+    """The statements that take padding out: the real tokens of each row go to its front."""
+    found = [f"{ids} = fronted.move({ids})"]
+    for name, there in (("token_type_ids", types), ("text_ids", packs), ("labels", labels)):
+        moved = f"fronted.move({name})"
+        if name != "token_type_ids":  # padding is a text of its own, and nothing asks for it
+            moved += f".masked_fill(~real, {-1 if name == 'text_ids' else -100})"
+        found += [f"if {name} is not None:", f"    {name} = {moved}"] if there else []
+    return [
+        "fronted = real = None",
+        f"if {mask} is not None:  # the real tokens of each row to its front",
+        f"    fronted = front({mask}, {ids}.shape)",
+        "    real = fronted.real",
+        *(f"    {line}" for line in found),
+    ]
 
 
 def loop(vectors: bool = False, cached: bool = False) -> list[str]:

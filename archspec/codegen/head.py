@@ -22,6 +22,14 @@ class HeadView:
 
     softcap: str | None
 
+    @property
+    def lines(self) -> list[str]:
+        """The statements that give the logits of x, as `out`."""
+        if self.softcap is None:
+            return [f"out = {self.logits}"]
+        capped = f"out = {self.softcap} * torch.tanh(logits / {self.softcap})"
+        return [f"logits = {self.logits}", capped]
+
 
 def head_view(head: Head) -> HeadView:
     """A linear layer of its own, or the token embedding's weight."""

@@ -33,6 +33,7 @@ FILES = (
     File(
         "step.py", PLACE.format("step"), "what every layer needs to know about the tokens at hand"
     ),
+    File("padding.py", PLACE.format("padding"), "padding taken out, and put back"),
     *NORM_FILES,
     *ROTARY_FILES,
     TURNED,

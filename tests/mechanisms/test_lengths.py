@@ -23,7 +23,7 @@ def ids(case: Case, tokens: int, batch: int = 2) -> Tensor:
 
 
 def lengths(case: Case) -> list[int]:
-    """Twelve lengths that the model takes; one graph is for a text of one length, one for others."""
+    """Twelve that the model takes: one graph is for the first, one for all others."""
     most = case.architecture.context_length or max(LENGTHS)
     return [min(length, most) for length in LENGTHS]
 

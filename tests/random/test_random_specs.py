@@ -27,7 +27,7 @@ from archspec.architecture import Architecture
 from archspec.codegen import build
 
 PARTS, EACH = 6, 50
-SWEEP = 100
+SWEEP = 200
 FIGURES = 5
 """One in so many has its figure laid out and drawn; all of them have it described in DOT."""
 

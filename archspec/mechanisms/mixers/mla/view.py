@@ -9,7 +9,7 @@ from archspec.codegen.members import Member
 from archspec.codegen.rotary import Turn, turn
 from archspec.codegen.site import Site
 from archspec.mechanisms.mixers.attention.finish import Finish
-from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, Attend, shared
+from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, Attend, places, shared
 from archspec.mechanisms.mixers.attention.hopper import HopperView, hopper_view
 from archspec.mechanisms.mixers.attention.kernel_files import KERNEL_FILES
 from archspec.mechanisms.mixers.attention.kernels import KernelView
@@ -64,8 +64,11 @@ class LatentView:
     kernel: KernelView
     """The kernels for its expanded form."""
 
-    padding: str
-    """The expression for which tokens are real, or which text each is of."""
+    places: tuple[str, ...]
+    """The expressions for where queries stand in their texts."""
+
+    bounds: str
+    """The expression for where the text of each token begins and ends."""
 
     prefix: bool = False
     relative: None = None
@@ -129,9 +132,19 @@ class LatentView:
 
     @property
     def in_kernels(self) -> str:
-        """When kernels compute the expanded form: all is seen that two bounds say is real."""
-        seen = f"({self.padding} is None or step.spans is not None) and use_kernels(q, k, v)"
-        return f"chosen is None and {seen}" if self.select else seen
+        """When kernels compute the expanded form: where all is seen."""
+        used = "use_kernels(q, k, v)"
+        return f"chosen is None and {used}" if self.select else used
+
+    @property
+    def from_start(self) -> str:
+        """The arguments for where the queries of a text from its start stand."""
+        return ", ".join(["0", "None", *self.places[2:]])
+
+    @property
+    def whole_text(self) -> str:
+        """The same where a row is one text."""
+        return ", ".join(self.places[:2])
 
 
 def view(mechanism: LatentAttention, site: Site) -> LatentView:
@@ -158,7 +171,8 @@ def view(mechanism: LatentAttention, site: Site) -> LatentView:
         select=selection_view(a.select, site, "latents", a.query_rank),
         cache=_cache(a) if site.decodes else None,
         function=Attend("causal", PLAIN),
-        padding="step.texts" if site.packs else "step.padding",
+        places=places(site),
+        bounds="step.spans" if site.packs else "None",
         kernel=_kernel(a),
     )
 
