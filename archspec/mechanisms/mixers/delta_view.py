@@ -58,6 +58,16 @@ class DeltaView:
     cache: str | None
 
     @property
+    def exact(self) -> bool:
+        """Whether it has tensors that stay in float32: those of the decay."""
+        return bool(self.decay)
+
+    @property
+    def ramps(self) -> bool:
+        """Whether they start as even steps."""
+        return bool(self.decay)
+
+    @property
     def parameter(self) -> str:
         """The last parameter of its forward pass."""
         return f", cache: {self.cache} | None" if self.cache else ""
@@ -154,9 +164,17 @@ def linear(name: str, inputs: int, heads: int, width: int, bias: bool = False) -
 
 
 def fresh_rates(heads: int) -> Member:
-    """The rates of the decay, over the range that the papers draw e^A · softplus(dt) from."""
-    made = f"nn.Parameter(torch.linspace(1.5e-3, 2.3, {heads}).log())"
-    return Member("A_log", f"{made}  # decay 0.001 to 1.6")
+    """The logarithms of the rates of the decay."""
+    return Member("A_log", _exact(heads))
+
+
+def fresh_steps(heads: int, width: int = 1) -> Member:
+    """What is added to each head's steps, or to those of its channels."""
+    return Member("dt_bias", _exact(product(heads, width)))
+
+
+def _exact(size: int | str) -> str:
+    return f"nn.Parameter(torch.empty({size}, dtype=exact_type()))"
 
 
 def projection(

@@ -46,6 +46,14 @@ class Router(Strict):
     )
     score: Score = Field(default="softmax", description="How logits become scores.")
     bias: bool = Field(default=False, description="The router's linear layer has a bias.")
+    float32: bool | None = Field(
+        default=None,
+        description="The linear layer is computed in float32 in a model of any type; left out, it "
+        "is where there is a `correction`.",
+    )
+    float32_weights: bool = Field(
+        default=False, description="Its weights are float32 too in a model of any type."
+    )
     softcap: Factor | None = Field(
         default=None, description="Logits become softcap · tanh(logit / softcap)."
     )
@@ -73,6 +81,11 @@ class Router(Strict):
         return self.correction or self.limit is not None
 
     @property
+    def exact(self) -> bool:
+        """Whether its product is made in float32: small differences decide among many experts."""
+        return self.correction if self.float32 is None else self.float32
+
+    @property
     def limit(self) -> Groups | None:
         """The groups, unless all of them are kept."""
         return self.groups if self.groups and self.groups.keep < self.groups.count else None
@@ -81,6 +94,10 @@ class Router(Strict):
         """Reject what cannot be chosen, or does nothing."""
         if self.groups:
             _check_groups(self.groups, experts, top_k)
+        if self.float32_weights and not self.exact:
+            reject(
+                ("router", "float32_weights"), "its product is not float32", "float32: true"
+            )
         if self.score != "sparsemixer":
             if self.jitter is not None:
                 reject(("router", "jitter"), f"`{self.score}` scores have no jitter")

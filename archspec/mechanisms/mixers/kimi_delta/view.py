@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.codegen.files import SharedFile
-from archspec.codegen.members import Member, product
+from archspec.codegen.own import EXACT
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers import delta_view
 from archspec.mechanisms.mixers.conv import CONV
@@ -16,6 +16,7 @@ FILE = "delta_attention.py"
 PURPOSE = "the layers that keep a matrix for each head, its rows decaying one by one"
 SHARED = (
     CONV,
+    EXACT,
     SharedFile(
         "channel_delta_rule.py",
         "channel_delta_rule.py.jinja",
@@ -37,7 +38,7 @@ def view(mechanism: KimiDelta, site: Site) -> DeltaView:
     modules = [
         *delta_view.projection("f", site.hidden_size, heads, width, rank),
         delta_view.fresh_rates(heads),
-        Member("dt_bias", f"nn.Parameter(torch.zeros({product(heads, width)}))"),
+        delta_view.fresh_steps(heads, width),
     ]
     bound = mechanism.lower_bound
     lines = [

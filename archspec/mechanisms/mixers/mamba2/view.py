@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.codegen.files import SharedFile
+from archspec.codegen.own import EXACT
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.mamba2.norm import grouped_norm
@@ -17,6 +18,7 @@ PURPOSE = "the state-space mixers"
 SHARED = (
     SharedFile("ssd.py", "ssd.py.jinja", "the state-space recurrence, token by token and chunked"),
     CONV,
+    EXACT,
 )
 CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
 CHECK = Check(
@@ -71,6 +73,8 @@ class Mamba2View:
     """The expression for y with its gate and norm."""
 
     cache: str | None
+    exact: bool = True
+    ramps: bool = True
 
     @property
     def inner(self) -> int:

@@ -131,7 +131,13 @@ class LatentView:
     def in_kernels(self) -> str:
         """When kernels compute the expanded form: all is seen that two bounds say is real."""
         seen = f"({self.padding} is None or step.spans is not None) and use_kernels(q, k, v)"
+        seen = f"step.start == 0 and {seen}" if self.absorbs else seen
         return f"chosen is None and {seen}" if self.select else seen
+
+    @property
+    def first(self) -> str:
+        """The position of the first query of its expanded form."""
+        return "step.start" if self.absorbs else "0"
 
 
 def view(mechanism: LatentAttention, site: Site) -> LatentView:
