@@ -149,6 +149,7 @@ def _operator(moe: MixtureOfExperts, hidden_size: int) -> Operator:
     if not (router.reorders or router.softcap or moe.scale != 1 or router.expert_scale):
         named = [Parameter(f"router.{p.name}", p.shape) for p in own]
         detail = choice if router.score == "softmax" else f"{SCORES[router.score]}, {choice}"
+        detail += ", float32" if router.exact else ""
         return Operator(
             "router", "router", "Router", (experts,), tuple(named), flops, detail=detail
         )
@@ -161,7 +162,8 @@ def _inside(
 ) -> OperatorGraph:
     router, every, chosen = moe.router, (moe.experts,), (moe.top_k,)
     build = GraphBuilder(hidden_size)
-    linear = Operator("linear", "linear", "Linear", every, own, flops)
+    exact = "float32" if router.exact else ""
+    linear = Operator("linear", "linear", "Linear", every, own, flops, detail=exact)
     last = build.add(linear, INPUT)
     if router.softcap is not None:
         cap = Operator("softcap", "scale", "Soft cap", every, detail=f"{router.softcap:g}")
