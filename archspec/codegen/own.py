@@ -1,10 +1,8 @@
-"""Files about the tensors of modules: which stay in float32, and when they are read from outside."""
+"""Files about the tensors of modules: what they start as, which stay in float32, who reads them."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from archspec.codegen.files import File, SharedFile
+from archspec.codegen.files import File, SharedFile, nothing
 
 PLAIN = File(
     "plain.py",
@@ -12,17 +10,20 @@ PLAIN = File(
     "when a layer's weight may be read in place of a call",
     "reads_weights",
 )
-
-
-def _ramps(views: list[Any]) -> dict[str, Any]:
-    return {"ramps": any(getattr(view, "ramps", False) for view in views)}
-
-
 EXACT = SharedFile(
     "exact.py",
     "templates/package/exact.py.jinja",
     "tensors that stay in float32 in a model of any type",
     needed="exact",
-    context=_ramps,
+    context=nothing,
 )
-"""For classes whose view says `exact`; `ramps` says that their tensors start as even steps."""
+"""For classes whose view says `exact`."""
+
+START = SharedFile(
+    "start.py",
+    "templates/package/start.py.jinja",
+    "what decays start as",
+    needed="ramps",
+    context=nothing,
+)
+"""For classes whose view says `ramps`: a tensor of theirs starts as even steps."""

@@ -55,12 +55,10 @@ class DeltaView:
     key_dim: int
     value_dim: int
     conv: int | None
-    cache: str | None
+    exact: bool
+    """What the decay and the convolutions have stays in float32."""
 
-    @property
-    def exact(self) -> bool:
-        """Whether it has tensors that stay in float32: those of the decay."""
-        return bool(self.decay)
+    cache: str | None
 
     @property
     def ramps(self) -> bool:
@@ -154,6 +152,7 @@ def delta_view(
         key_dim=mixer.key_dim,
         value_dim=mixer.value_dim,
         conv=mixer.conv,
+        exact=mixer.exact,
         cache=cache if site.decodes else None,
     )
 
@@ -163,18 +162,19 @@ def linear(name: str, inputs: int, heads: int, width: int, bias: bool = False) -
     return Member(name, f"nn.Linear({inputs}, {product(heads, width)}, bias={bias})")
 
 
-def fresh_rates(heads: int) -> Member:
+def fresh_rates(mixer: DeltaMixer, heads: int) -> Member:
     """The logarithms of the rates of the decay."""
-    return Member("A_log", _exact(heads))
+    return Member("A_log", _parameter(mixer, heads))
 
 
-def fresh_steps(heads: int, width: int = 1) -> Member:
+def fresh_steps(mixer: DeltaMixer, heads: int, width: int = 1) -> Member:
     """What is added to each head's steps, or to those of its channels."""
-    return Member("dt_bias", _exact(product(heads, width)))
+    return Member("dt_bias", _parameter(mixer, product(heads, width)))
 
 
-def _exact(size: int | str) -> str:
-    return f"nn.Parameter(torch.empty({size}, dtype=exact_type()))"
+def _parameter(mixer: DeltaMixer, size: int | str) -> str:
+    kept = ", dtype=exact_type()" if mixer.exact else ""
+    return f"nn.Parameter(torch.empty({size}{kept}))"
 
 
 def projection(
@@ -196,7 +196,8 @@ def _streams_modules(mixer: DeltaMixer, size: int) -> list[Member]:
     found = [linear(f"{name}_proj", size, *shape) for name, shape in mixer.widths.items()]
     if mixer.conv:
         for name, shape in mixer.widths.items():
-            made = f"ShortConv({product(*shape)}, {mixer.conv}, bias=False)"
+            kind = "ExactConv" if mixer.exact else "ShortConv"
+            made = f"{kind}({product(*shape)}, {mixer.conv}, bias=False)"
             found.append(Member(f"{name}_conv1d", made))
     return found
 

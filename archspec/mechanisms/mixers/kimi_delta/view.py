@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.codegen.files import SharedFile
-from archspec.codegen.own import EXACT
+from archspec.codegen.own import EXACT, START
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers import delta_view
 from archspec.mechanisms.mixers.conv import CONV
@@ -17,6 +17,7 @@ PURPOSE = "the layers that keep a matrix for each head, its rows decaying one by
 SHARED = (
     CONV,
     EXACT,
+    START,
     SharedFile(
         "channel_delta_rule.py",
         "channel_delta_rule.py.jinja",
@@ -37,8 +38,8 @@ def view(mechanism: KimiDelta, site: Site) -> DeltaView:
     heads, width, rank = mechanism.heads, mechanism.key_dim, mechanism.decay_rank
     modules = [
         *delta_view.projection("f", site.hidden_size, heads, width, rank),
-        delta_view.fresh_rates(heads),
-        delta_view.fresh_steps(heads, width),
+        delta_view.fresh_rates(mechanism, heads),
+        delta_view.fresh_steps(mechanism, heads, width),
     ]
     bound = mechanism.lower_bound
     lines = [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.codegen.files import SharedFile
-from archspec.codegen.own import EXACT
+from archspec.codegen.own import START
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.mamba.spec import Mamba
@@ -16,7 +16,7 @@ PURPOSE = "the selective state-space mixers"
 SHARED = (
     SharedFile("scan.py", "scan.py.jinja", "the selective scan, token by token and chunked"),
     CONV,
-    EXACT,
+    START,
 )
 CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
 CHECK = Check(
@@ -46,7 +46,6 @@ class MambaView:
 
     skip: bool
     cache: str | None
-    exact: bool = True
     ramps: bool = True
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.codegen.files import SharedFile
-from archspec.codegen.own import EXACT
+from archspec.codegen.own import START
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.mamba2.norm import grouped_norm
@@ -18,7 +18,7 @@ PURPOSE = "the state-space mixers"
 SHARED = (
     SharedFile("ssd.py", "ssd.py.jinja", "the state-space recurrence, token by token and chunked"),
     CONV,
-    EXACT,
+    START,
 )
 CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
 CHECK = Check(
@@ -73,7 +73,6 @@ class Mamba2View:
     """The expression for y with its gate and norm."""
 
     cache: str | None
-    exact: bool = True
     ramps: bool = True
 
     @property
