@@ -23,7 +23,7 @@ START = SharedFile(
     "start.py",
     "templates/package/start.py.jinja",
     "what decays start as",
-    needed="ramps",
+    needed="computed",
     context=nothing,
 )
-"""For classes whose view says `ramps`: a tensor of theirs starts as even steps."""
+"""For classes whose view says `computed`: a tensor of theirs starts as numbers in a row."""

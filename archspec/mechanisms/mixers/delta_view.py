@@ -61,8 +61,8 @@ class DeltaView:
     cache: str | None
 
     @property
-    def ramps(self) -> bool:
-        """Whether they start as even steps."""
+    def computed(self) -> bool:
+        """Whether a tensor of it starts as numbers in a row: the rates of its decay."""
         return bool(self.decay)
 
     @property

@@ -46,7 +46,7 @@ class MambaView:
 
     skip: bool
     cache: str | None
-    ramps: bool = True
+    computed: bool = True
 
     @property
     def arguments(self) -> str:

@@ -73,7 +73,7 @@ class Mamba2View:
     """The expression for y with its gate and norm."""
 
     cache: str | None
-    ramps: bool = True
+    computed: bool = True
 
     @property
     def inner(self) -> int:
