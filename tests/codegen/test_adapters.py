@@ -22,7 +22,9 @@ vocab_size: 61
 hidden_size: 24
 context_length: 64
 """
-MLA = "type: mla, heads: 2, kv_rank: 8, nope_dim: 8, rope_dim: 4, value_dim: 6, rope: {theta: 10_000}"
+MLA = (
+    "type: mla, heads: 2, kv_rank: 8, nope_dim: 8, rope_dim: 4, value_dim: 6, rope: {theta: 10_000}"
+)
 SPARSE = "select: {type: tokens, top_k: 5, heads: 2, head_dim: 8, rope: {theta: 10_000}}"
 DENSE = "feedforward: {type: dense, hidden_size: 32, activation: silu, gated: true}"
 SPECS = {

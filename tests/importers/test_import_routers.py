@@ -1,4 +1,4 @@
-"""Routers are imported as computed in float32 where transformers computes them so, and nowhere else."""
+"""Routers are imported as computed in float32 where transformers does that, and nowhere else."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def published(model_type: str) -> tuple[torch.nn.Module, set[torch.dtype]]:
         model = AutoModelForCausalLM.from_config(config, **options).eval()
     finally:
         torch.set_default_dtype(torch.float32)
-    with Products((mixtures(architecture)[0].experts, architecture.hidden_size)) as products:
-        with torch.no_grad():
-            model(torch.arange(6)[None], use_cache=False)
+    shape = (mixtures(architecture)[0].experts, architecture.hidden_size)
+    with Products(shape) as products, torch.no_grad():
+        model(torch.arange(6)[None], use_cache=False)
     return model, products.types
 
 

@@ -95,9 +95,7 @@ class Router(Strict):
         if self.groups:
             _check_groups(self.groups, experts, top_k)
         if self.float32_weights and not self.exact:
-            reject(
-                ("router", "float32_weights"), "its product is not float32", "float32: true"
-            )
+            reject(("router", "float32_weights"), "its product is not float32", "float32: true")
         if self.score != "sparsemixer":
             if self.jitter is not None:
                 reject(("router", "jitter"), f"`{self.score}` scores have no jitter")
