@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: help setup demo test sweep sweep-kernels kernels-table gpu-kit check regen gallery bench clean
+.PHONY: help setup demo test attack sweep sweep-kernels kernels-table gpu-kit check regen gallery bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,8 +24,11 @@ demo: $(READY)  ## Build a published encoder, load its real weights, compare sen
 test: $(READY)  ## Run all tests, on two processes
 	$(RUN) -m pytest -n 2 --dist worksteal -q
 
-sweep: $(READY)  ## What is slow: 5,000 random specs, every gallery package compiled
+sweep: $(READY)  ## What is slow: 10,000 random specs, every gallery package compiled
 	$(RUN) -m pytest -n 2 --dist worksteal -q -m slow tests
+
+attack: $(READY)  ## Wrong specs by the hundred thousand, right ones by the ten thousand, kills
+	$(RUN) -m pytest -n 2 --dist worksteal -q -m slow tests/robust tests/random
 
 sweep-kernels: $(READY)  ## Every shape of attention in Triton's interpreter, which takes an hour
 	$(RUN) -m pytest -n 2 --dist worksteal -q -m slow tests/kernels

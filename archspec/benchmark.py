@@ -12,6 +12,7 @@ from typing import Any
 
 from archspec import __version__
 from archspec.architecture import Architecture
+from archspec.bench.jobs import Tell, say
 from archspec.errors import ArchspecError
 from archspec.kit import facts, put_package
 
@@ -20,12 +21,18 @@ SIDES = 5
 
 
 def benchmark(
-    architecture: Architecture, text: str, name: str, seconds: int, record: str | None
+    architecture: Architecture,
+    text: str,
+    name: str,
+    seconds: int,
+    record: str | None,
+    tell: Tell | None = None,
 ) -> tuple[dict[str, Any], Path | None]:
     """What was measured within about `seconds`, and the file that it was written to.
 
-    `record` is a file or a folder. Raises `ArchspecError` where torch is missing, where the
-    model does not fit into memory, and where the record cannot be written.
+    `record` is a file or a folder; `tell` is given lines on what is done now. Raises
+    `ArchspecError` where torch is missing, where the model does not fit into memory, and where
+    the record cannot be written.
     """
     if find_spec("torch") is None:
         raise ArchspecError(
@@ -43,9 +50,11 @@ def benchmark(
         _need_room(architecture)
     path = _record(architecture, record, here["gpu"])
     about = {"archspec": __version__, "commit": commit(), "spec": architecture.name}
+    (tell or say)(f"building {architecture.name}")
     with tempfile.TemporaryDirectory() as folder:
         package = put_package(architecture, text, name, Path(folder))
-        return run([package], Options(seconds, path, about)), path
+        options = Options(seconds, path, about, tell=tell or say)
+        return run([package], options), path
 
 
 def commit() -> str | None:

@@ -55,7 +55,11 @@ class Pair:
         mixer, make_step = model.get_submodule(case.theirs), package.model.make_step
 
         def ours(x: Tensor, start: int, cache: Any) -> Tensor:
-            return self.own(x, make_step(start, x.shape[1], None, x), cache)
+            step = make_step(start, x.shape[1], None, x)
+            out = self.own(x, step, cache)
+            if hasattr(step, "settle"):  # what is kept is written behind the last layer
+                step.settle()
+            return out
 
         def theirs(x: Tensor, start: int, cache: Any) -> Tensor:
             return case.call(model, mixer, x, start, cache)

@@ -41,6 +41,7 @@ def run(package: Package, bench: Bench) -> None:
         if bench.over():
             bench.put({"test": name, "ok": None, "found": "the time was up"})
             continue
+        bench.begin({"test": name})
         try:
             bench.put({"test": name, "ok": True, "found": check()})
         except torch.OutOfMemoryError as error:

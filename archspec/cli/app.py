@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -72,7 +73,10 @@ def put_json(data: Any) -> None:
 
 
 def as_json(data: Any) -> str:
-    """`data` as indented JSON with a line end."""
+    """`data` as indented JSON with a line end; what is not seen in it is escaped."""
     import json
 
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    from archspec.printing import is_seen
+
+    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return re.sub(r"[^ -~\n]", lambda c: c[0] if is_seen(c[0]) else json.dumps(c[0])[1:-1], text)

@@ -22,7 +22,8 @@ def bench(
 
     Everything is checked first, then timed in turns. A ratio above 1 means that the package is
     faster. Without a GPU only the whole model is timed. Needs torch; on a GPU, triton. Peers that
-    are not installed are named. Exit code 1 if a check says that something is wrong.
+    are not installed are named. What is done now is told on standard error. Exit code 1 if a
+    check says that something is wrong.
 
     Example: archspec bench gallery/gemma-3-270m.yaml --record bench/results
     """
@@ -30,9 +31,11 @@ def bench(
 
     from archspec.bench.run import wrong
     from archspec.benchmark import benchmark
+    from archspec.cli.progress import progress
 
     architecture, text, name = load(spec)
-    found, written = benchmark(architecture, text, Path(name).name, seconds, record)
+    with progress() as tell:
+        found, written = benchmark(architecture, text, Path(name).name, seconds, record, tell=tell)
     if json:
         put_json(found)
     else:

@@ -11,6 +11,7 @@ import typer
 from archspec.cli.app import Spec, Theme
 from archspec.cli.files import load, put
 from archspec.errors import ArchspecError
+from archspec.printing import clipped
 
 
 def build(
@@ -33,7 +34,8 @@ def build(
     Example: archspec build gallery/gemma-3-270m.yaml -o gemma
     """
     from archspec import codegen
-    from archspec.write import compare, write_package
+    from archspec.output.difference import compare
+    from archspec.output.package import write_package
 
     architecture, text, name = load(spec)
     directory = Path(output or codegen.package_name(architecture.name))
@@ -88,5 +90,11 @@ def draw(
         content = figure.render(architecture, format=suffix, theme=theme.value)
     target = output or f"{architecture.name}.svg"
     put(target, content)
+    if suffix in ("png", "pdf") and (unknown := figure.foreign(architecture)):
+        print(
+            f"  note: the carried font lacks {len(unknown)} characters of this figure "
+            f"({clipped(unknown, 20)}); a font of this machine shows them, where it has one",
+            file=sys.stderr,
+        )
     if target != "-":
         print(f"wrote {target}")

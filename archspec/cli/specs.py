@@ -54,6 +54,8 @@ def check(
     else:
         for result in results:
             print(result.text, file=sys.stdout if result.ok else sys.stderr)
+            if result.warned:
+                print(result.warned, file=sys.stderr)
     if not all(result.ok for result in results):
         raise typer.Exit(2)
 

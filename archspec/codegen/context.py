@@ -14,7 +14,7 @@ from archspec.codegen.layers import LayerView
 from archspec.codegen.loss import loss_context
 from archspec.codegen.names import package_name
 from archspec.codegen.rotary import apart
-from archspec.codegen.selftest import Compared, compared
+from archspec.codegen.selftest import Compared, compared, length
 from archspec.codegen.site import view_module
 from archspec.codegen.stacks import EmbeddingView, layer_made, python_schedule
 from archspec.codegen.view import PackageView
@@ -39,6 +39,7 @@ def context(view: PackageView) -> dict[str, Any]:
         "trains": a.is_causal and a.head is not None,
         "hidden_size": a.hidden_size,
         "vocab_size": a.vocab_size,
+        "context_length": a.context_length,
         "init_std": a.init_std,
         "drawn": " | ".join(["nn.Linear", "nn.Embedding", *_drawn(view)]),
         "e": embedding,
@@ -56,11 +57,12 @@ def context(view: PackageView) -> dict[str, Any]:
         "rotaries": list(view.rotaries.values()),
         "pairings": {rotary.pairing for rotary in view.rotaries.values()},
         "apart": apart(view.rotaries.values()),
+        "growth": view.growth,
         **_step(view),
         **_forward(view),
         **_selftest(view),
         **cache_context(a, view.caches, view.layers),
-        **loss_context(a.vocab_size),
+        **loss_context(a.vocab_size, view.encoder is not None),
     }
     # Complete only now that everything with a norm or a rotation has been made.
     made |= view.own_norms.context | view.turned.context
@@ -92,28 +94,38 @@ def _step(view: PackageView) -> dict[str, Any]:
     common = [*a.stack.common, *(a.encoder.common if a.encoder else ())]
     bounds = {getattr(m, "bounds", "step.spans") for m in modules if getattr(m, "kernel", None)}
     spanned = "step.spans" in bounds
-    places = any(getattr(m, "counts_places", False) for m in modules)
-    read = [step.source(a.hidden_size), step.SOURCE_PADDING]
+    read = [step.source(a.hidden_size), step.SOURCE_REAL]
     rotaries = list(view.rotaries.values())
     counts = positions or bool(rotaries)
+    kept = [mechanism.state() for mechanism in a.mechanisms] if a.is_causal else []
+    settles = any(state.window or state.fixed or state.exact for state in kept)
     lengths = any(rotary.reads_length for rotary in rotaries)
     return {
         "packs": a.packs,
         "bounded": not bounds.isdisjoint(("step.bounds", "step.source_bounds")),
         "spanned": spanned,
-        "counting": step.counting(a.packs, spanned, counts, places, lengths),
+        "settles": settles,
+        "keeps": any(state.fixed or state.exact for state in kept),
+        "opens": "opens" if a.packs else "None",
+        "opened": "opens is not None or " if a.packs else "",
+        "opens_parameter": "opens: Tensor | None, " if a.packs else "",
+        "before": "before = keys - tokens" if a.packs else "before, opens = keys - tokens, None",
+        "counting": step.counting(a.packs, a.is_causal, counts, lengths),
         "step_fields": [
-            step.TEXTS if a.packs else step.PADDING,
-            *([step.SPANS.given("spans") if a.packs else step.SPANS] if spanned else []),
+            *([step.STARTS, step.ENDS] if a.is_causal else []),
+            step.REAL,
+            *([step.WRITES] if settles else []),
+            *([step.OPENS] if a.packs else []),
+            *([step.SPANS if a.packs else step.PREFIX_SPANS] if spanned else []),
             *([step.BOUNDS] if "step.bounds" in bounds else []),
-            *([step.PLACES] if places else []),
             *([step.POSITIONS] if positions else []),
+            *([step.LENGTH] if lengths else []),
             *([step.PREFIX] if view.prefixes else []),
             *(read if a.encoder else []),
             *([step.SOURCE_BOUNDS] if "step.source_bounds" in bounds else []),
             *([step.SHARED] if a.taken else []),
             *([step.TABLES] if common else []),
-            *(step.rotation(rotary, a.packs) for rotary in rotaries),
+            *(step.rotation(rotary) for rotary in rotaries),
         ],
     }
 
@@ -123,13 +135,11 @@ def _forward(view: PackageView) -> dict[str, Any]:
     a, prefixes = view.architecture, view.prefixes
     head, types, ids = a.head is not None, a.embedding.token_types, "input_ids"
     tables = step.tables_passed(a.stack.common)
-    start, more, result = "start", ", prefix_length" if prefixes else "", "result_states"
+    start, more, result = "start", ", prefix=prefix_length" if prefixes else "", "result_states"
+    mask = "attention_mask"
     if view.encoder:
-        kind, ids, more = (
-            "pair",
-            "decoder_input_ids",
-            ", source=source, source_padding=source_padding",
-        )
+        kind, ids, mask = "pair", "decoder_input_ids", "decoder_attention_mask"
+        more = ", source=source, source_real=source_real"
         arguments = forward.pair_arguments(view.reads, a.hidden_size, head)
     elif a.is_causal:
         kind = "decoder"
@@ -139,18 +149,33 @@ def _forward(view: PackageView) -> dict[str, Any]:
         kind, start = "encoder", "0"
         arguments = forward.encoder_arguments(types)
     if head:
-        result = "result_losses" if a.further else "result_loss" if a.is_causal else "logits"
-    cached = a.is_causal and bool(view.caches)
-    way = forward.way(view.embedding, ids, a.final_norm is not None, head, a.is_causal, cached)
-    given = f"{start}, tokens, padding, x{more}{tables}"
+        result = "result_losses" if a.further else "result_loss" if a.is_causal else "result_logits"
+    cached, grows = a.is_causal and bool(view.caches), view.growth is not None
+    way = forward.way(view.embedding, ids, a.final_norm is not None, head, cached, grows)
+    starts = "cache.lengths if cache is not None else None"
+    starts = f", {'starts' if grows else starts}" if a.is_causal else ""
+    count = f"{ids}.shape[1]" if grows else "tokens"
+    given = f"{start}, {count}, real, x{starts}{more}{tables}"
+    trains = head and a.is_causal
     return {
         "kind": kind,
         "arguments": arguments,
+        "beside": forward.beside(arguments),
         "returned": forward.returned(a.vocab_size if head else None, a.is_causal),
         "reads": view.reads,
         "prefixes": prefixes,
         "tables": tables,
-        "trunk": {"ids": ids, "step": given, "lines": way},
+        "trunk": {
+            "ids": ids,
+            "named": f', "{ids}"' if ids != "input_ids" else "",
+            "step": given,
+            "lines": way,
+            "reread": forward.reread(ids, bool(types), prefixes) if grows else [],
+        },
+        "measures": not a.further or bool(view.embedding.length) or prefixes,
+        "fronting": forward.fronting(ids, mask, bool(types), a.packs, trains),
+        "back": "\n".join(forward.BACK),
+        "counted": "\n".join(forward.counted(view.encoder is not None) if a.is_causal else []),
         "result": RESULT.format(result),
     }
 
@@ -166,6 +191,7 @@ def _selftest(view: PackageView) -> dict[str, Any]:
         source=a.hidden_size if a.encoder else None,
         common=common,
         cached=bool(view.caches),
+        grows=view.growth is not None,
     )
     reading = _compared(
         view,
@@ -182,8 +208,8 @@ def _selftest(view: PackageView) -> dict[str, Any]:
         "decoding": decoding,
         "reading": reading,
         "comparisons": [words for words, kinds in said if kinds.classes],
-        "windows": any(windows),
-        "tokens": max([*windows, *patterns, 24]) + 9,
+        "length": length(windows, patterns),
+        "untyped": any(kinds.annotation == "Any" for kinds in (decoding, reading)),
     }
 
 
@@ -194,7 +220,8 @@ def _compared(view: PackageView, layers: list[LayerView], **given: Any) -> Compa
 
 def _imports(view: PackageView, made: dict[str, Any]) -> list[dict[str, Any]]:
     """What model.py takes from its neighbours."""
-    found: dict[str, list[str]] = {"step": ["Step", "make_step", "text_spans"]}
+    found: dict[str, list[str]] = {"checks": ["check_ids", "check_labels", "unknown_id"]}
+    found |= {"step": ["Step", "make_step", "text_spans"]}
     for mechanism, module in view.modules.items():
         file = view_module(type(mechanism)).FILE.removesuffix(".py")
         found.setdefault(file, []).extend((module.class_name, *getattr(module, "drawn", ())))
@@ -203,6 +230,7 @@ def _imports(view: PackageView, made: dict[str, Any]) -> list[dict[str, Any]]:
     found["plain"] = ["table"]
     if made["sinusoids"]:
         found["positions"] = [sinusoids.name for sinusoids in made["sinusoids"]]
+    found["padding"] = ["front"]
     if made["causal"]:
         found["cache"] = ["Cache", *view.caches]
     if made["trains"]:

@@ -58,8 +58,20 @@ def _literal(value: Any) -> str:
     return ascii(cast("object", value))
 
 
+_MARKUP = re.compile(r"[\\`*_\[\]|~#$<>&]")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_LEADING = re.compile(r"^(?=[-+=])|^(\d+)(?=[.)])")
+_ADDRESS = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
+_APART = re.compile(r"@|:(?=[A-Za-z0-9_+-]+:)")
+
+
 def _markdown(text: str) -> str:
-    """Free text for one line of Markdown, nothing of it markup."""
-    flat = " ".join(text.split())
-    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", flat)
+    """Free text for one line of Markdown, nothing of it markup, a link, a name or a picture.
+
+    A comment, which nobody sees, stands where what some pages make of bare text is no markup:
+    addresses of mail, `@name` and `:picture:`.
+    """
+    flat = _APART.sub(r"\g<0>\n", " ".join(text.split()))
+    flat = _MARKUP.sub(lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"), flat)
+    flat = _ADDRESS.sub(r"\\\g<0>", flat)
+    return _LEADING.sub(r"\1\\", flat).replace("\n", "<!-- -->")

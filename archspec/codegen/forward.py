@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from archspec.codegen.stacks import EmbeddingView
@@ -9,7 +10,7 @@ from archspec.further import Further
 
 KEPT = "cache.layers[index] if cache is not None else None"
 CACHE = "from `new_cache`; the tokens continue the text that it holds."
-REAL = "1 for a real token and 0 for padding, on either side."
+REAL = "1 for a real token and 0 for padding, wherever that is."
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,20 @@ def pair_arguments(reads: str, width: int, head: bool) -> list[Argument]:
             "Tensor | None = None",
             "(B, T), the same for the tokens written.",
         ),
-        *([_labels(None)] if head else []),
+        *([_AFTER] if head else []),
         Argument("cache", "Cache | None = None", CACHE),
     ]
+
+
+_AFTER = Argument(
+    "labels",
+    "Tensor | None = None",
+    "(B, T), of each of `decoder_input_ids` the token after it, −100 where there is",
+    (
+        "none; the loss is their mean cross-entropy. As for T5 and BART in transformers,",
+        "`decoder_input_ids` are the labels moved one place to the right.",
+    ),
+)
 
 
 def _labels(further: Further | None) -> Argument:
@@ -92,6 +104,12 @@ def _labels(further: Further | None) -> Argument:
     )
 
 
+def beside(arguments: Iterable[Argument]) -> str:
+    """What is checked to stand beside the tokens of a call, as further arguments."""
+    names = [a.name for a in arguments if a.name in ("labels", "text_ids", "token_type_ids")]
+    return "".join(f", {name}={name}" for name in names)
+
+
 def returned(vocabulary: int | None, trains: bool) -> str:
     """What the forward pass gives, in words."""
     if vocabulary is None:
@@ -101,19 +119,71 @@ def returned(vocabulary: int | None, trains: bool) -> str:
     )
 
 
+def reread(ids: str, types: bool, prefixes: bool) -> list[str]:
+    """The statements that go back to the start of a text whose length turns it anew."""
+    given, found = ids, ids
+    lines: list[str] = []
+    if types:
+        lines += ["if token_type_ids is None:"]
+        lines += [f"    token_type_ids = torch.zeros_like({ids})"]
+        given, found = f"torch.stack(({ids}, token_type_ids))", f"({ids}, token_type_ids)"
+    lines += ["starts = cache.lengths if cache is not None else None"]
+    lines += [f"anew = cache.read_anew({given}, real) if cache is not None else None"]
+    lines += ["if anew is not None:  # the whole text, for its length turns all of it"]
+    lines += [f"    {found}, real = anew", "    start, starts = 0, None"]
+    if prefixes:
+        lines += ["if cache is not None:"]
+        lines += ["    cache.prefix = prefix_length if cache.length == 0 else cache.prefix"]
+        lines += ["    prefix_length = cache.prefix"]
+    return lines
+
+
 def way(
-    e: EmbeddingView, ids: str, norm: bool, head: bool, decodes: bool, cached: bool
+    e: EmbeddingView, ids: str, norm: bool, head: bool, cached: bool, grows: bool = False
 ) -> list[str]:
     """The statements from token vectors to what the head reads.
 
-    `decodes` where it may continue a text, `cached` where layers keep something as it does.
+    `cached` where layers keep something for what continues the text, `grows` where that may be read
+    anew for it.
     """
     lines = [*e.lines]
     lines += [f"vectors = self.layer_vectors({ids}, x)"] if e.vectors else []
     lines += loop(e.vectors is not None, cached)
-    lines += ["if cache is not None:", "    cache.length += tokens"] if decodes else []
+    if grows:
+        lines += ["if anew is not None and cache is not None:"]
+        lines += ["    x = cache.latest(x, tokens)"]
     lines += ["x = self.norm(x)"] if norm else []
     return lines + (["x = self.embed_out(x)"] if head and e.widens else [])
+
+
+BACK = ["        if fronted is not None:", "            x = fronted.back(x)"]
+"""The statements that put tokens back where they were."""
+
+
+def counted(source: bool) -> list[str]:
+    """The statements by which a cache has read the new tokens: the last of a call, as any may fail.
+
+    `source` where they are about one.
+    """
+    lines = ["        if cache is not None:", "            cache.count(step, tokens)"]
+    return lines + (["            cache.source_real = source_real"] if source else [])
+
+
+def fronting(ids: str, mask: str, types: bool, packs: bool, labels: bool) -> list[str]:
+    """The statements that take padding out: the real tokens of each row go to its front."""
+    found = [f"{ids} = fronted.move({ids})"]
+    for name, there in (("token_type_ids", types), ("text_ids", packs), ("labels", labels)):
+        moved = f"fronted.move({name})"
+        if name != "token_type_ids":  # padding is a text of its own, and nothing asks for it
+            moved += f".masked_fill(~real, {-1 if name == 'text_ids' else -100})"
+        found += [f"if {name} is not None:", f"    {name} = {moved}"] if there else []
+    return [
+        "fronted = real = None",
+        f"if {mask} is not None:  # the real tokens of each row to its front",
+        f"    fronted = front({mask}, {ids}.shape)",
+        "    real = fronted.real",
+        *(f"    {line}" for line in found),
+    ]
 
 
 def loop(vectors: bool = False, cached: bool = False) -> list[str]:

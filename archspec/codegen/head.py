@@ -31,6 +31,14 @@ class HeadView:
         """The expression for the mean loss of `states`, where `labels` name the tokens."""
         return self.loss.format(states, labels)
 
+    @property
+    def lines(self) -> list[str]:
+        """The statements that give the logits of x, as `out`."""
+        if self.softcap is None:
+            return [f"out = {self.logits}"]
+        capped = f"out = {self.softcap} * torch.tanh(logits / {self.softcap})"
+        return [f"logits = {self.logits}", capped]
+
 
 def head_view(head: Head, vocab_size: int) -> HeadView:
     """A linear layer of its own, or the vectors of all tokens."""

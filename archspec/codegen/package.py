@@ -24,8 +24,8 @@ from archspec.codegen.site import template, view_module
 from archspec.codegen.stacks import POSITIONS
 from archspec.codegen.turned import TURNED
 from archspec.codegen.view import PackageView
-from archspec.lock import LOCK, manifest
 from archspec.mechanisms.base import Mechanism
+from archspec.output.lock import LOCK, manifest
 
 PLACE = "templates/package/{}.py.jinja"
 FILES = (
@@ -34,6 +34,8 @@ FILES = (
     File(
         "step.py", PLACE.format("step"), "what every layer needs to know about the tokens at hand"
     ),
+    File("checks.py", PLACE.format("checks"), "what a call is given, checked"),
+    File("padding.py", PLACE.format("padding"), "padding taken out, and put back"),
     *NORM_FILES,
     *ROTARY_FILES,
     TURNED,

@@ -20,26 +20,60 @@ class StepField:
     parameter: str | None = None
     """The type and default of the argument that brings it, where one does."""
 
+    argument: str | None = None
+    """The name of that argument, where it is another than the field's."""
+
+    @property
+    def given_as(self) -> str:
+        """The name of the argument that brings it."""
+        return self.argument or self.name
+
     def given(self, value: str) -> StepField:
         """The same with another value."""
         return replace(self, value=value)
 
 
-PADDING = StepField(
-    "padding",
+STARTS = StepField(
+    "starts",
     "Tensor | None",
-    "(B, start + T), True for a real token; None when all are",
-    "padding",
-)
-TEXTS = StepField(
-    "texts",
-    "Tensor | None",
-    "(B, start + T), a number for each text; None where a row is one",
-    "texts",
+    "(B,), how many of each text; None where all have `start`",
+    "starts",
     "Tensor | None = None",
 )
-PLACES = StepField("places", "Tensor | None", "(B, start + T), of each token in its text", "places")
+ENDS = StepField(
+    "ends",
+    "Tensor | None",
+    "(B,), the same with the new ones; None where all have as many",
+    "ends",
+)
+REAL = StepField(
+    "real",
+    "Tensor | None",
+    "(B, T), True for real tokens, the first of each row; None when all are",
+    "real",
+)
+WRITES = StepField(
+    "writes",
+    "list[tuple[Tensor, Tensor]]",
+    "what is kept, and what it becomes at the end",
+    "[]",
+)
+OPENS = StepField(
+    "opens",
+    "Tensor | None",
+    "(B, T), the place where each token's text opens; None where a row is one",
+    "opens",
+    "Tensor | None = None",
+    "texts",
+)
 POSITIONS = StepField("positions", "Tensor", "(1 or B, T)", "positions")
+LENGTH = StepField(
+    "length",
+    "Tensor",
+    "tokens of each text that are known, (1 or B, 1, 1 or T, 1)",
+    "length",
+    "Tensor | None = None",
+)
 PREFIX = StepField(
     "prefix",
     "int",
@@ -47,30 +81,31 @@ PREFIX = StepField(
     "prefix",
     "int = 0",
 )
-SOURCE_PADDING = StepField(
-    "source_padding",
+SOURCE_REAL = StepField(
+    "source_real",
     "Tensor | None",
-    "(B, S), True for a real token of the source",
-    "source_padding",
+    "(B, S), True for the first tokens of a source, behind which is padding",
+    "source_real",
     "Tensor | None = None",
 )
 BOUNDS = StepField(
     "bounds",
     "Tensor | None",
-    "(B, 2), where each text begins and ends; None where one has gaps",
-    "text_bounds(padding, like) if start == 0 or tokens == 1 else None",
+    "(B, 2), where each text begins and ends; None without padding",
+    "text_bounds(real, like)",
 )
 SPANS = StepField(
     "spans",
     "Tensor | None",
-    "(B, 2, T), where each token's text begins and ends; None with gaps",
-    "real_spans(padding, start, tokens, like)",
+    "(B, 2, T), the places where each token's text begins and ends",
+    "spans",
 )
+PREFIX_SPANS = SPANS.given("prefix_spans(real, prefix if start == 0 else 0, like)")
 SOURCE_BOUNDS = StepField(
     "source_bounds",
     "Tensor | None",
     "(B, 2), where it begins and ends",
-    "text_bounds(source_padding, like)",
+    "text_bounds(source_real, like)",
 )
 SHARED = StepField("shared", "dict[str, tuple[Tensor, ...]]", "for later layers, by name", "{}")
 TABLES = StepField(
@@ -88,9 +123,9 @@ def source(width: int) -> StepField:
     return StepField("source", "Tensor | None", note, "source", "Tensor | None = None")
 
 
-def rotation(rotary: RotaryView, packs: bool) -> StepField:
+def rotation(rotary: RotaryView) -> StepField:
     """The cosines and sines of a rotation."""
-    length = (", length" if packs else ", start + tokens") if rotary.reads_length else ""
+    length = ", length" if rotary.reads_length else ""
     note = f"(1 or B, 1, T, {rotary.width}) twice"
     return StepField(rotary.name, "Rotary", note, f"{rotary.name}(positions, like.dtype{length})")
 
@@ -115,45 +150,35 @@ def table_name(table: Parameter) -> str:
     return table.name.partition(".")[0]
 
 
-def counting(packs: bool, spans: bool, positions: bool, places: bool, lengths: bool) -> list[str]:
-    """The statements that count the tokens of each text, and number texts that may be packed.
+def counting(packs: bool, decodes: bool, positions: bool, lengths: bool) -> list[str]:
+    """The statements that count the tokens of each text, and find texts that may be packed.
 
-    They give `positions` of new tokens, `places` of all that are known, and, where a rotation
-    reads it, the `length` of their text.
+    They give the `ends` of texts that a cache continues, `positions` of new tokens and, where a
+    rotation reads it, the `length` of their text.
     """
-    packed, alone, padded = _counts(positions, places)
-    counted = ["if padding is None:", *_within(alone)] if alone else []
-    counted += ["else:  # among the real tokens of each text", *_within(padded)] if padded else []
+    ends = ["ends = None"]
+    ends += ["if starts is not None or real is not None:"]
+    ends += ["    new = tokens if real is None else real.sum(dim=1)"]
+    ends += ["    ends = new + (start if starts is None else starts)"]
+    found = ends if decodes else []
+    starts = "starts" if decodes else "None"
+    counted = [f"positions = places(start, {starts}, tokens, like.device)"] if positions else []
+    if lengths:
+        known = "ends is None" if decodes else "real is None"
+        last = f"positions[:, -1] + 1 if {known} else {'ends' if decodes else 'real.sum(dim=1)'}"
+        counted += ["if length is None:", f"    length = ({last})[:, None, None, None]"]
     if not packs:
-        return counted
-    known = "texts, spans = padding, real_spans(padding, start, tokens, like)"
+        return found + counted
     length = "length = (spans[:, 1] - spans[:, 0])[:, None, :, None]"
+    packed = ["spans = text_spans(texts)", "opens = spans[:, 0]"]
+    packed += ["positions = torch.arange(tokens, device=like.device) - opens"] * positions
     return [
+        *found,
         "if texts is not None and tokens > 1:  # packed, and each is counted from its first token",
-        "    spans = text_spans(texts)",
-        "    texts = spans[:, 0]  # a number for each",
         *_within([*packed, *[length] * lengths]),
         "else:",
-        f"    {known if spans else 'texts = padding'}",
-        *_within([*counted, *["length = start + tokens"] * lengths]),
+        *_within(["opens = spans = None", *counted]),
     ]
-
-
-def _counts(positions: bool, places: bool) -> tuple[list[str], list[str], list[str]]:
-    """Where tokens stand: in packed texts, in one that is a whole row, in one beside padding."""
-    packed = "torch.arange(tokens, device=like.device) - texts"
-    alone = "torch.arange(start, start + tokens, device=like.device)[None]"
-    padded = "(padding.cumsum(dim=1) - 1).clamp(min=0)"
-    if places and positions:
-        whole = [f"places, positions = None, {alone}"]
-        beside = [f"places = {padded}", "positions = places[:, start:]"]
-        return [f"positions = places = {packed}"], whole, beside
-    if places:
-        return [f"places = {packed}"], ["places = None"], [f"places = {padded}"]
-    if positions:
-        padded = f"{padded}[:, start:]"
-        return [f"positions = {packed}"], [f"positions = {alone}"], [f"positions = {padded}"]
-    return [], [], []
 
 
 def _within(lines: list[str]) -> list[str]:

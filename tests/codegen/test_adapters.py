@@ -187,6 +187,18 @@ def test_loss_and_decoding_are_of_the_changed_model(model: nn.Module, change: st
         torch.testing.assert_close(changed(ids, labels=ids), definition(changed, ids))
 
 
+@torch.no_grad()
+def test_adapters_decode_behind_padding(model: nn.Module) -> None:
+    model, ids = adapted(model), torch.randint(61, (2, 14))
+    cache, pad = model.new_cache(2, 14), torch.tensor([[0, 0, 0], [1, 1, 1]])
+    mask = torch.cat((pad, torch.ones(2, 5, dtype=torch.long)), dim=1)
+    parts = [model(ids[:, :8], mask, cache=cache)[:, 3:]]
+    parts += [model(part, cache=cache) for part in ids[:, 8:].split([1, 3, 2], dim=1)]
+    found = torch.cat(parts, dim=1)
+    torch.testing.assert_close(found[:1], model(ids[:1, 3:]), atol=2e-4, rtol=1e-4)
+    torch.testing.assert_close(found[1:], model(ids[1:])[:, 3:], atol=2e-4, rtol=1e-4)
+
+
 def test_adapters_have_the_gradients_of_the_loss_s_definition(model: nn.Module) -> None:
     model, ids = adapted(model), torch.randint(61, (2, 14))
     trained = {name: p for name, p in model.named_parameters() if name.endswith((".a", ".b"))}

@@ -121,8 +121,9 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     bounds = bounds_of(view, case, start + tokens)
 
     def own(*tensors: Tensor) -> Tensor:
-        given = [bounds, real] if view.decodes else [bounds]
-        return kernels.attended(*tensors, *counts, *given)
+        if tokens == 1 and real is not None:  # what is seen of keys, whatever may follow from it
+            return kernels.decode(next(iter(files[1].SHAPES)), *tensors, bounds, real)
+        return kernels.attended(*tensors, *counts, bounds)
 
     def written_out(*tensors: Tensor) -> Tensor:
         return definition(view, case, start, real, *tensors)

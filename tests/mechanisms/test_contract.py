@@ -134,34 +134,6 @@ def test_the_future_does_not_leak(case: Case, model: nn.Module) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("side", ["left", "right"])
-def test_padding_changes_nothing(case: Case, model: nn.Module, side: str) -> None:
-    tokens = ids(case, batch=1, tokens=20)
-    pad = torch.zeros(1, 9, dtype=tokens.dtype)
-    mask = torch.cat((torch.ones_like(tokens), pad), 1)
-    padded, real = torch.cat((tokens, pad), 1), slice(0, 20)
-    if side == "left":
-        padded, mask, real = padded.roll(9, 1), mask.roll(9, 1), slice(9, 29)
-    out = model(**case.inputs(padded, mask))[:, real]
-    torch.testing.assert_close(out, model(**case.inputs(tokens)), atol=2e-4, rtol=1e-4)
-
-
-@torch.no_grad()
-def test_decoding_goes_on_after_left_padding(case: Case, model: nn.Module) -> None:
-    needs_cache(case)
-    tokens = ids(case, batch=1)
-    pad = torch.zeros(1, 9, dtype=tokens.dtype)
-    mask = torch.cat((pad, torch.ones(1, 20, dtype=pad.dtype)), 1)
-    cache = case.new_cache(model, 1, TOKENS + 9)
-    first = case.inputs(torch.cat((pad, tokens[:, :20]), 1), mask)
-    parts = [model(**first, cache=cache)[:, 9:]]
-    for t in range(20, TOKENS):
-        parts.append(model(**case.inputs(tokens[:, t : t + 1], first=False), cache=cache))
-    expected = model(**case.inputs(tokens))
-    torch.testing.assert_close(torch.cat(parts, 1), expected, atol=2e-4, rtol=1e-4)
-
-
-@torch.no_grad()
 def test_packed_texts_are_what_each_is_alone(case: Case, model: nn.Module) -> None:
     if not case.architecture.packs:
         pytest.skip("a row holds one text")
@@ -175,7 +147,7 @@ def test_packed_texts_are_what_each_is_alone(case: Case, model: nn.Module) -> No
 def test_loss_is_the_mean_cross_entropy_with_its_gradients(case: Case, model: nn.Module) -> None:
     needs_loss(case)
     tokens = ids(case)
-    labels = tokens.clone()
+    labels = case.labels(tokens).clone()
     labels[0, :7] = -100
     loss = model(**case.inputs(tokens), labels=labels)
     loss.backward()
@@ -224,7 +196,7 @@ def test_compiled_training_has_no_graph_break(case: Case, model: nn.Module) -> N
     needs_loss(case)
     torch.compiler.reset()
     tokens = ids(case)
-    given = {**case.inputs(tokens), "labels": tokens}
+    given = {**case.inputs(tokens), "labels": case.labels(tokens)}
     loss = torch.compile(model, fullgraph=True, backend="aot_eager")(**given)
     loss.backward()
     torch.testing.assert_close(loss, model(**given))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import ROOT, Builder
+from padded import read_padded
 from torch import Tensor, nn
 
 RULES = {
@@ -129,15 +130,10 @@ def test_padding_anywhere_leaves_the_state_alone(
     real[:, [*gaps, 22]] = False
     x = torch.randn(1, 26, 48, dtype=torch.float64)
     text = x[real][None]
-    step = built.model.make_step
-    expected_cache = model.new_cache(1, 26, x)
-    expected = model(text, step(0, text.shape[1], None, text), expected_cache)
-
-    cache, parts = model.new_cache(1, 26, x), []
-    for first, last in ((0, 8), (8, 20), *((t, t + 1) for t in range(20, 26))):
-        padding = real[:, :last]
-        parts.append(model(x[:, first:last], step(first, last - first, padding, x), cache))
-    torch.testing.assert_close(torch.cat(parts, 1)[real][None], expected, atol=1e-10, rtol=0)
+    expected_cache, cache = model.new_cache(1, 26, x), model.new_cache(1, 26, x)
+    expected = read_padded(built, model, text, None, [text.shape[1]], expected_cache)
+    found = read_padded(built, model, x, real, [8, 12, *[1] * 6], cache)
+    torch.testing.assert_close(found[real][None], expected, atol=1e-10, rtol=0)
     for name, tensor in vars(expected_cache).items():
         torch.testing.assert_close(vars(cache)[name], tensor, atol=1e-10, rtol=0)
 

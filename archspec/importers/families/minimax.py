@@ -87,9 +87,9 @@ def _block(config: Config, kind: str, count: int) -> Fields:
 def _scaled(config: Config, kind: str) -> Fields:
     """The scale of a block's branches, and the eps of the norms after them."""
     keys = f"{kind}_attn_alpha_factor", f"{kind}_attn_beta_factor"
-    alpha, beta = (_positive(config, key) for key in keys)
+    alpha, beta = (config.positive(key) for key in keys)
     for key, other, own in zip(_INNER, keys, (alpha, beta), strict=True):
-        if _positive(config, key) != own:
+        if config.positive(key) != own:
             config.refuse(key, f"archspec scales both branches alike, so `{other}` must equal it")
     out: Fields = {"residual_scale": beta / alpha} if beta != alpha else {}
     if alpha != 1:
@@ -98,12 +98,6 @@ def _scaled(config: Config, kind: str) -> Fields:
 
 
 _INNER = "mlp_alpha_factor", "mlp_beta_factor"
-
-
-def _positive(config: Config, key: str) -> float:
-    if (value := config.number(key)) <= 0:
-        config.refuse(key, "expected a positive number")
-    return value
 
 
 MINIMAX = Family(

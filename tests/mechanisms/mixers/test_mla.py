@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import Builder
+from padded import read_padded
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -49,11 +50,11 @@ def layer(fields: str, builder: Builder) -> tuple[nn.Module, Any]:
     return module, package
 
 
-def steps(package: Any, tokens: int, start: int = 0, padding: Tensor | None = None) -> Any:
+def steps(package: Any, tokens: int, start: int = 0) -> Any:
     from importlib import import_module
 
     like = torch.zeros((), dtype=torch.float64)
-    return import_module(f"{package.__name__}.step").make_step(start, tokens, padding, like)
+    return import_module(f"{package.__name__}.step").make_step(start, tokens, None, like)
 
 
 def rotated(x: Tensor, rope: Any, positions: Tensor) -> Tensor:
@@ -138,13 +139,9 @@ def test_the_absorbed_form_leaves_padding_out(built: tuple[Any, nn.Module, Any],
     real[:, slice(0, 5) if side == "left" else slice(10, 15)] = False
     padded = x.new_full((1, 90, 24), 9.0)
     padded[real] = x[0]
-    cache, found, start = module.new_cache(1, 90, x), list[Tensor](), 0
-    for part in (17, 70, 1, 2):  # the second one in two blocks of queries
-        piece = padded[:, start : start + part]
-        step = steps(package, part, start, real[:, : start + part])
-        found.append(module(piece, step, cache))
-        start += part
-    torch.testing.assert_close(torch.cat(found, dim=1)[real], alone[0], atol=1e-10, rtol=0)
+    # The second part goes in two blocks of queries.
+    found = read_padded(package, module, padded, real, [17, 70, 1, 2], module.new_cache(1, 90, x))
+    torch.testing.assert_close(found[real], alone[0], atol=1e-10, rtol=0)
 
 
 class Largest(TorchDispatchMode):

@@ -59,9 +59,9 @@ class Built:
     def layer_file(self) -> str:
         return type(self.model.layers[0].self_attn).__module__
 
-    def step(self, tokens: int, start: int = 0, padding: Tensor | None = None) -> Any:
+    def step(self, tokens: int) -> Any:
         like = torch.zeros((), dtype=torch.float64)
-        return self.part("step").make_step(start, tokens, padding, like)
+        return self.part("step").make_step(0, tokens, None, like)
 
 
 @pytest.fixture(params=MIXERS)
@@ -115,18 +115,15 @@ def test_best_tokens_are_those_of_the_formula(
     tokens, count = 23, 7
     q, k = torch.randn(2, 5, tokens, 6).double(), torch.randn(2, 1, start + tokens, 6).double()
     weights = torch.randn(2, tokens, 5).double()
-    real = torch.rand(2, start + tokens) < 0.8
-    for padding in (None, real):
-        positions, seen = selection.best_tokens(q, weights, k, count, start, padding)
+    for starts in (None, torch.tensor([start, start // 2])):  # alike, or one has fewer before
+        positions, seen = selection.best_tokens(q, weights, k, count, start, starts)
         whole = max(count - start, 0)
         assert positions.shape == seen.shape == (2, tokens - whole, count)
         scores = score(q, weights, k).float()
         for b in range(2):
             for t in range(whole, tokens):
-                own = start + t
-                alike = real[b, : own + 1] == real[b, own]  # padding sees padding
-                may = [s for s in range(own + 1) if padding is None or alike[s]]
-                best = sorted(may, key=lambda s: (-scores[b, t, s].item(), s))[:count]
+                own = t + (start if starts is None else int(starts[b]))
+                best = sorted(range(own + 1), key=lambda s: (-scores[b, t, s].item(), s))[:count]
                 row = t - whole
                 assert sorted(positions[b, row][seen[b, row]].tolist()) == sorted(best)
 
@@ -144,7 +141,7 @@ def test_attention_sees_what_was_chosen_and_nothing_else(built: Built) -> None:
     allowed[:, 7:] = False
     allowed[:, 7:] = allowed[:, 7:].scatter(-1, positions, True)
 
-    def masked(q: Tensor, k: Tensor, v: Tensor, start: int, padding: None, scale: float) -> Tensor:
+    def masked(q: Tensor, k: Tensor, v: Tensor, start: int, starts: None, scale: float) -> Tensor:
         group = q.shape[1] // k.shape[1]
         k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
         scores = (q @ k.mT * scale).masked_fill(~allowed[:, None], float("-inf"))
@@ -193,7 +190,7 @@ def test_padding_is_never_chosen(built: Built, place: slice) -> None:
 LONG = 150  # so long, for 7 tokens that are seen, that these are gathered
 
 
-def both_forms(built: Built, monkeypatch: pytest.MonkeyPatch, x: Tensor, padding: Tensor | None):
+def both_forms(built: Built, monkeypatch: pytest.MonkeyPatch, x: Tensor):
     """What the first layer gives for a long text, gathered and masked: values and gradients."""
     layer, module = built.model.layers[0].self_attn, import_module(built.layer_file())
     found: list[list[Tensor]] = []
@@ -204,31 +201,24 @@ def both_forms(built: Built, monkeypatch: pytest.MonkeyPatch, x: Tensor, padding
             elif masked:
                 patch.setattr(module, "attend_selected", module.attend_masked)
             given = x.detach().requires_grad_()
-            out = layer(given, built.step(x.shape[1], padding=padding), None)
-            real = slice(None) if padding is None else padding
+            out = layer(given, built.step(x.shape[1]), None)
             trained = [p for n, p in layer.named_parameters() if "indexer" not in n]
-            loss = (out[real] * torch.linspace(-1, 1, 24).double()).sin().sum()
-            found.append([out[real], *torch.autograd.grad(loss, [given, *trained])])
+            loss = (out * torch.linspace(-1, 1, 24).double()).sin().sum()
+            found.append([out, *torch.autograd.grad(loss, [given, *trained])])
     return found
 
 
-@pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("room", [1 << 20, 2000])
-def test_gathering_equals_hiding(
-    built: Built, padded: bool, room: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_gathering_equals_hiding(built: Built, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(8)
-    x, padding = torch.randn(2, LONG, 24).double(), None
-    if padded:
-        padding = torch.ones(2, LONG, dtype=torch.bool)
-        padding[0, :9] = padding[1, 60:70] = False
+    x = torch.randn(2, LONG, 24).double()
     monkeypatch.setattr(built.part("selection"), "room", lambda _: room)
     monkeypatch.setattr(built.part("selection"), "QUERIES", 37 if room == 2000 else 128)
     calls: list[str] = []
     function = built.part("selection").GatheredAttention
     original = function.forward
     monkeypatch.setattr(function, "forward", lambda *a: (calls.append("gathered"), original(*a))[1])
-    gathered, masked = both_forms(built, monkeypatch, x, padding)
+    gathered, masked = both_forms(built, monkeypatch, x)
     assert calls == ["gathered"]
     torch.testing.assert_close(gathered[0], masked[0], atol=1e-10, rtol=0)
     for one, other in zip(gathered[1:], masked[1:], strict=True):

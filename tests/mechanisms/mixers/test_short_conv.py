@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 import torch
 from conftest import Builder
+from padded import read_padded
 from torch import Tensor, nn
 
 SPEC = """archspec: 1
@@ -71,13 +72,8 @@ def definition(conv: nn.Module, x: Tensor, real: Tensor) -> Tensor:
 
 def read(package: ModuleType, conv: nn.Module, x: Tensor, padding: Tensor | None, split: list[int]):
     """The outputs of the parts of a text, and the tail after them."""
-    tail, start, parts = x.new_zeros(x.shape[0], WIDTH - 1, CHANNELS), 0, []
-    for part in x.split(split, dim=1):
-        end = start + part.shape[1]
-        seen = padding[:, :end] if padding is not None else None
-        parts.append(conv(part, package.step.Step(start, seen), tail))
-        start = end
-    return torch.cat(parts, dim=1), tail
+    tail = x.new_zeros(x.shape[0], WIDTH - 1, CHANNELS)
+    return read_padded(package, conv, x, padding, split, tail), tail
 
 
 @pytest.mark.parametrize("rows", PADDINGS.values(), ids=PADDINGS)
@@ -106,7 +102,7 @@ def test_without_padding_it_needs_no_mask(package: ModuleType, split: list[int])
 def test_without_a_cache_it_starts_from_nothing(package: ModuleType) -> None:
     conv, x = made(package, torch.float64), torch.randn(2, TOKENS, CHANNELS, dtype=torch.float64)
     for rows in PADDINGS.values():
-        found = conv(x, package.step.Step(0, mask(rows)), None)
+        found = read_padded(package, conv, x, mask(rows), [TOKENS], None)
         want = definition(conv, x, mask(rows))
         torch.testing.assert_close(found[mask(rows)], want[mask(rows)])
 
@@ -136,7 +132,7 @@ def test_gradients_are_those_of_the_definition(package: ModuleType, rows: list[s
     x = torch.randn(2, TOKENS, CHANNELS, dtype=torch.float64, requires_grad=True)
     target = torch.randn(2, TOKENS, CHANNELS, dtype=torch.float64)
     inputs = [x, conv.weight, conv.bias]
-    out = conv(x, package.step.Step(0, real), None)
+    out = read_padded(package, conv, x, real, [TOKENS], None)
     found = torch.autograd.grad((out * target)[real].sum(), inputs)
     want = torch.autograd.grad((definition(conv, x, real) * target)[real].sum(), inputs)
     for one, other in zip(found, want, strict=True):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from archspec.codegen.files import SharedFile
+from archspec.codegen.site import Site
 from archspec.mechanisms.mixers.attention.kernels import KernelView
 
 
@@ -157,6 +158,12 @@ class RelativeView:
     def call(self) -> str:
         """The name of the function."""
         return self.function.name + ("_both" if self.both else "")
+
+
+def places(site: Site) -> tuple[str, ...]:
+    """The expressions for where the queries of a causal attention stand."""
+    starts = "step.starts" if site.decodes else "None"
+    return ("step.start", starts, *(["step.opens"] if site.packs else []))
 
 
 class Calling(Protocol):

@@ -34,6 +34,7 @@ def kernel_context(views: Sequence[Computing]) -> dict[str, Any]:
         "paged_parameters": _paged_parameters(list(paged)),
         "windowing": any(kernel.window for kernel in paged),
         "chunking": any(kernel.chunk for kernel in paged),
+        "ragged": any(kernel.ragged for kernel in names),
         "kernels": [(name, kernel) for kernel, name in names.items()],
         "kernel_names": names,
         "decodes": [(name, shape) for shape, name in decodes.items()],

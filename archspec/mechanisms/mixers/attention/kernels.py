@@ -67,6 +67,23 @@ class KernelView(Heads):
         return View(self.causal, self.window, self.chunk, self.prefix, narrow, self.group)
 
     @property
+    def ragged(self) -> bool:
+        """Whether new tokens, one of each text, may have other places: none is counted from."""
+        counts = self.chunk or self.blocks or self.relative is not None
+        return self.causal and self.decodes and not counts
+
+    @property
+    def for_one(self) -> str:
+        """The tensor that says what single new tokens see, where texts may differ in that."""
+        return "starts" if self.ragged else "real" if self.decodes and not self.causal else ""
+
+    @property
+    def seen_by_one(self) -> str:
+        """Its bounds and its keys, as the kernel for one token takes them."""
+        known = {"starts": "*seen_slots(starts, k)", "real": "bounds, real"}
+        return known.get(self.for_one, "None, None")
+
+    @property
     def by_keys(self) -> Ranges:
         """The loops over the keys of a tile of rows."""
         if self.relative is not None:

@@ -14,6 +14,8 @@ from archspec.mechanisms.mixers.attention.scores import Scores
 from archspec.mechanisms.mixers.attention.stages import TemperatureView
 from archspec.mechanisms.mixers.selection.view import SelectionView
 
+_ALIKE = "(step.starts is None or tokens == 1)"
+
 
 @dataclass(frozen=True)
 class AttentionView(Scores):
@@ -152,31 +154,36 @@ class AttentionView(Scores):
 
     @property
     def in_kernels(self) -> str:
-        """When kernels compute it: two bounds must say which tokens are real."""
-        if not self.causal:
-            return "use_kernels(q, k, v)"
-        counts = self.chunk or self.blocks  # from the first token on, which gaps would move
-        bounded = "step.start == 0" if counts else f"{self.bounds} is not None"
-        return f"({self.padding} is None or {bounded}) and use_kernels(q, k, v)"
+        """When kernels compute it: of texts that differ in length one token each, in its place."""
+        used = "use_kernels(q, k, v)"
+        if not (self.causal and self.decode_kernel):
+            return used
+        alike = _ALIKE if self.decode_kernel.ragged else "step.starts is None"
+        return f"{alike} and {used}"
 
     @property
     def kernel_arguments(self) -> str:
         """What follows q, k and v where kernels compute it."""
         prefix = "step.prefix if step.start == 0 else 0"
-        return self._beside("self.sinks", "step.start", prefix, [self.bounds, self.padding])
+        return self._beside("self.sinks", "step.start", prefix, self.bounds, True)
 
     @property
     def selftest_kernel_arguments(self) -> str:
         """The same on a text from its start."""
-        return self._beside("sinks", "0", "0", ["None", "None"])
+        return self._beside("sinks", "0", "0", "None")
 
-    def _beside(self, sinks: str, start: str, prefix: str, padding: list[str]) -> str:
+    def _beside(
+        self, sinks: str, start: str, prefix: str, bounds: str, of_step: bool = False
+    ) -> str:
         parts = [sinks] if self.sinks else ["slopes"] if self.slopes else []
         parts += ["relative"] if self.relative else []
         parts += ["gate"] if self.finish.in_kernels else []
         parts += [start] if self.chunk else []
         parts += [prefix] if self.prefix else []
-        return ", ".join(parts + padding[: 2 if self.decode_kernel else 1])
+        parts.append(bounds)
+        one = self.kernel.for_one if self.kernel else ""
+        known = {"starts": "step.starts", "real": "step.source_real"}
+        return ", ".join(parts + ([known[one]] if of_step and one else []))
 
     @property
     def kept(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archspec.block_pattern import BlockPattern
@@ -25,29 +26,26 @@ class Scores:
     """The expression for the slope of each head."""
 
     relative: RelativeView | None
-    padding: str
-    """The expression for which keys are real, or which text each is of."""
-
-    @property
-    def counts_places(self) -> bool:
-        """Whether it must know where each key stands in its text."""
-        return self.chunk is not None
+    places: tuple[str, ...]
+    """The expressions for where queries stand, or for which keys are real."""
 
     @property
     def attend_arguments(self) -> str:
         """What follows q, k and v in the call."""
-        return self._arguments("self.sinks", "step.start", self.padding, "step.places")
+        return self._arguments("self.sinks", self.places)
 
     @property
     def selftest_arguments(self) -> str:
         """The same call on a text from its start."""
-        return f"q, k, v, {self._arguments('sinks', '0', 'None', 'None')}"
+        start = ["0", *["None"] * len(self.places)][: len(self.places)]
+        places = start if self.causal else ["None"]
+        return f"q, k, v, {self._arguments('sinks', places)}"
 
     @property
     def both_ways_arguments(self) -> str:
         """What follows the output, q, k and v in the call that reads a prefix."""
         parts = ["self.sinks"] if self.sinks else []
-        parts += ["step.prefix", self.padding, repr(self.scale)]
+        parts += ["step.prefix", "step.real", repr(self.scale)]
         return ", ".join(parts + ([repr(self.softcap)] if self.softcap else []))
 
     @property
@@ -70,12 +68,11 @@ class Scores:
         kind = "causal" if self.causal else "bidirectional"
         return [kind, *(name for name in names if getattr(self, name))]
 
-    def _arguments(self, sinks: str, start: str, padding: str, places: str) -> str:
+    def _arguments(self, sinks: str, places: Sequence[str]) -> str:
         parts = [sinks] if self.sinks else []
         parts += ["slopes"] if self.slopes else []
         parts += ["relative"] if self.relative else []
-        parts += [start, padding] if self.causal else [padding]
-        parts += [places] if self.chunk else []
+        parts += places
         parts += [f"window={self.window}"] if self.window else []
         parts += [f"chunk={self.chunk}"] if self.chunk else []
         if self.blocks:

@@ -45,6 +45,9 @@ def _tables(**kernels: list[Tiles]) -> dict[str, dict[int, Tiles]]:
 
 
 _WIDTHS = (64, 128, 192, 256, 512)
+WIDEST = _WIDTHS[-1]
+"""No chip has room for tiles of wider heads: attention over those is PyTorch's."""
+
 # Beyond WIDE of kernels.py keys and values have a kernel each; up to there the first has both.
 _SM_80 = _tables(
     forward=[

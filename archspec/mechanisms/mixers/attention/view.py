@@ -6,7 +6,7 @@ from archspec.codegen.rotary import turn
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers.attention.definition import check_context
 from archspec.mechanisms.mixers.attention.finish import Finish
-from archspec.mechanisms.mixers.attention.functions import ATTEND, Attend, Core, shared
+from archspec.mechanisms.mixers.attention.functions import ATTEND, Attend, Core, places, shared
 from archspec.mechanisms.mixers.attention.gating import Gating
 from archspec.mechanisms.mixers.attention.heads import SLAB
 from archspec.mechanisms.mixers.attention.kernel_files import KERNEL_FILES
@@ -16,6 +16,7 @@ from archspec.mechanisms.mixers.attention.module import AttentionView
 from archspec.mechanisms.mixers.attention.scores import relative, slopes
 from archspec.mechanisms.mixers.attention.spec import Attention
 from archspec.mechanisms.mixers.attention.stages import stages, temperature
+from archspec.mechanisms.mixers.attention.tiles import WIDEST
 from archspec.mechanisms.mixers.selection.parts import TokenSelection
 from archspec.mechanisms.mixers.selection.view import SELECT, selection_view
 
@@ -85,8 +86,8 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         chunk=a.chunk,
         blocks=a.pattern,
         scale=a.score_scale,
-        padding="step.source_padding" if across else "step.texts" if site.packs else "step.padding",
-        bounds=_bounds(a),
+        places=_places(a, site),
+        bounds=_bounds(a, site),
         finish=Finish(a.gate, in_kernels=bool(kernel and kernel.gate)),
         select=selection_view(a.select, site, "heads"),
         only=("q",) if a.shared_keys else ("q", "k", "v"),
@@ -97,7 +98,9 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
     )
 
 
-def _kernel(a: Attention, function: Attend, site: Site) -> KernelView:
+def _kernel(a: Attention, function: Attend, site: Site) -> KernelView | None:
+    if max(a.head_dim, a.value_width) > WIDEST:
+        return None
     kind = function.name.removeprefix("attend_")
     if a.relative_bias:
         kind = f"{'causal' if a.causal else 'bidirectional'}_relative"
@@ -122,10 +125,18 @@ def _kernel(a: Attention, function: Attend, site: Site) -> KernelView:
     )
 
 
-def _bounds(a: Attention) -> str:
+def _places(a: Attention, site: Site) -> tuple[str, ...]:
+    if a.source == "encoder":
+        return ("step.source_real",)
+    return places(site) if a.causal else ("step.real",)
+
+
+def _bounds(a: Attention, site: Site) -> str:
     if a.source == "encoder":
         return "step.source_bounds"
-    return "step.spans" if a.causal and not a.block_sparse else "step.bounds"
+    if not a.causal:
+        return "step.bounds"
+    return "step.spans" if a.prefix or site.packs else "None"
 
 
 def _gating(a: Attention) -> Gating | None:

@@ -97,7 +97,7 @@ class LinearAttentionView:
         shaped = "[None, :, None]" if self.fixed else ""
         shaped = ".transpose(1, 2)" if self.function.kind == "heads" and not self.fixed else shaped
         decay = f", decay{shaped}" if self.function.fades else ""
-        return f"q{self.scale}, k, v{decay}, real, state"
+        return f"q{self.scale}, k, v{decay}, step.real, state"
 
     @property
     def decay_shape(self) -> str:

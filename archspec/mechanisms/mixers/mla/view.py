@@ -9,10 +9,11 @@ from archspec.codegen.members import Member
 from archspec.codegen.rotary import Turn, turn
 from archspec.codegen.site import Site
 from archspec.mechanisms.mixers.attention.finish import Finish
-from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, Attend, shared
+from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, Attend, places, shared
 from archspec.mechanisms.mixers.attention.hopper import HopperView, hopper_view
 from archspec.mechanisms.mixers.attention.kernel_files import KERNEL_FILES
 from archspec.mechanisms.mixers.attention.kernels import KernelView
+from archspec.mechanisms.mixers.attention.tiles import WIDEST
 from archspec.mechanisms.mixers.mla.spec import LatentAttention
 from archspec.mechanisms.mixers.selection.parts import TokenSelection
 from archspec.mechanisms.mixers.selection.view import (
@@ -61,11 +62,14 @@ class LatentView:
     select: SelectionView | None
     cache: str | None
     function: Attend
-    kernel: KernelView
+    kernel: KernelView | None
     """The kernels for its expanded form."""
 
-    padding: str
-    """The expression for which tokens are real, or which text each is of."""
+    places: tuple[str, ...]
+    """The expressions for where queries stand in their texts."""
+
+    bounds: str
+    """The expression for where the text of each token begins and ends."""
 
     prefix: bool = False
     relative: None = None
@@ -129,15 +133,20 @@ class LatentView:
 
     @property
     def in_kernels(self) -> str:
-        """When kernels compute the expanded form: all is seen that two bounds say is real."""
-        seen = f"({self.padding} is None or step.spans is not None) and use_kernels(q, k, v)"
-        seen = f"step.start == 0 and {seen}" if self.absorbs else seen
-        return f"chosen is None and {seen}" if self.select else seen
+        """When kernels compute the expanded form: where all is seen, from the start of a text."""
+        used = f"{'step.start == 0 and ' if self.absorbs else ''}use_kernels(q, k, v)"
+        return f"chosen is None and {used}" if self.select else used
 
     @property
-    def first(self) -> str:
-        """The position of the first query of its expanded form."""
-        return "step.start" if self.absorbs else "0"
+    def standing(self) -> str:
+        """The arguments for where the queries of the expanded form stand."""
+        first = ["step.start", "starts"] if self.absorbs else ["0", "None"]
+        return ", ".join([*first, *self.places[2:]])
+
+    @property
+    def whole_text(self) -> str:
+        """The same where a row is one text."""
+        return ", ".join(self.places[:2])
 
 
 def view(mechanism: LatentAttention, site: Site) -> LatentView:
@@ -164,13 +173,16 @@ def view(mechanism: LatentAttention, site: Site) -> LatentView:
         select=selection_view(a.select, site, "latents", a.query_rank),
         cache=_cache(a) if site.decodes else None,
         function=Attend("causal", PLAIN),
-        padding="step.texts" if site.packs else "step.padding",
+        places=places(site),
+        bounds="step.spans" if site.packs else "None",
         kernel=_kernel(a),
     )
 
 
-def _kernel(a: LatentAttention) -> KernelView:
+def _kernel(a: LatentAttention) -> KernelView | None:
     """Every head has keys and values of its own, and they are made for whole texts alone."""
+    if max(a.head_dim, a.value_dim) > WIDEST:
+        return None
     return KernelView(
         kind="causal",
         heads=a.heads,
