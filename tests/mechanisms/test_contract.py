@@ -266,9 +266,10 @@ def test_every_module_is_called(case: Case, model: nn.Module) -> None:
         torch.testing.assert_close(torch.cat(parts, 1), plain, atol=2e-4, rtol=1e-4)
     if case.architecture.is_causal and case.architecture.head:
         called.clear()
-        loss = model(**case.inputs(tokens), labels=tokens)
+        labels = case.labels(tokens)
+        loss = model(**case.inputs(tokens), labels=labels)
         assert called == every
-        torch.testing.assert_close(loss, case.loss(model, tokens, tokens))
+        torch.testing.assert_close(loss, case.loss(model, tokens, labels))
 
 
 def reads_the_source(case: Case, names: set[str]) -> set[str]:
