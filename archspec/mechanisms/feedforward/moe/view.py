@@ -31,7 +31,9 @@ FILE = "experts.py"
 PURPOSE = "the router and the experts"
 SHARED = (
     EXACT,
-    SharedFile("grouped.py", "grouped.py.jinja", "one linear map for each group of rows"),
+    SharedFile(
+        "grouped.py", "grouped.py.jinja", "one linear map for each group of rows", operators=True
+    ),
     GATE_KERNELS,
     EXPERT_KERNELS,
     COMBINE_KERNELS,

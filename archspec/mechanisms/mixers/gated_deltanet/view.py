@@ -8,6 +8,7 @@ from archspec.codegen.files import SharedFile
 from archspec.codegen.own import EXACT, START
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers import delta_view
+from archspec.mechanisms.mixers.chunks import WALK
 from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.delta_view import DeltaView
 from archspec.mechanisms.mixers.gated_deltanet.spec import GatedDeltaNet
@@ -18,6 +19,7 @@ SHARED = (
     CONV,
     EXACT,
     START,
+    WALK,
     SharedFile("delta_rule.py", "delta_rule.py.jinja", "the delta rule, by tokens and by chunks"),
 )
 CACHES = delta_view.CACHES

@@ -8,15 +8,22 @@ from typing import Any
 from archspec.codegen.files import SharedFile
 from archspec.codegen.own import START
 from archspec.codegen.site import Check, Site
+from archspec.mechanisms.mixers.chunks import CARRY
 from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.mamba.spec import Mamba
 
 FILE = "mamba.py"
 PURPOSE = "the selective state-space mixers"
 SHARED = (
-    SharedFile("scan.py", "scan.py.jinja", "the selective scan, token by token and chunked"),
+    SharedFile(
+        "scan.py",
+        "scan.py.jinja",
+        "the selective scan, token by token and chunked",
+        operators=True,
+    ),
     CONV,
     START,
+    CARRY,
 )
 CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
 CHECK = Check(
@@ -47,6 +54,8 @@ class MambaView:
     skip: bool
     cache: str | None
     computed: bool = True
+    carries: bool = True
+    """Its state goes from chunk to chunk step by step."""
 
     @property
     def arguments(self) -> str:

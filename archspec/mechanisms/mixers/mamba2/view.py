@@ -8,6 +8,7 @@ from typing import Any
 from archspec.codegen.files import SharedFile
 from archspec.codegen.own import START
 from archspec.codegen.site import Check, Site
+from archspec.mechanisms.mixers.chunks import CARRY
 from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.mamba2.norm import grouped_norm
 from archspec.mechanisms.mixers.mamba2.parts import GatedNorm, PartScales
@@ -19,6 +20,7 @@ SHARED = (
     SharedFile("ssd.py", "ssd.py.jinja", "the state-space recurrence, token by token and chunked"),
     CONV,
     START,
+    CARRY,
 )
 CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
 CHECK = Check(
@@ -74,6 +76,8 @@ class Mamba2View:
 
     cache: str | None
     computed: bool = True
+    carries: bool = True
+    """Its state goes from chunk to chunk step by step."""
 
     @property
     def inner(self) -> int:
