@@ -13,7 +13,6 @@ from archspec.codegen.head import head_view
 from archspec.codegen.layers import LayerView
 from archspec.codegen.loss import loss_context
 from archspec.codegen.model import kept_names
-from archspec.codegen.names import package_name
 from archspec.codegen.rotary import apart
 from archspec.codegen.selftest import Compared, compared, length
 from archspec.codegen.site import view_module
@@ -23,15 +22,15 @@ from archspec.codegen.view import PackageView
 RESULT = "templates/package/{}.py.jinja"
 
 
-def context(view: PackageView) -> dict[str, Any]:
-    """Names and their values, for every template of one package."""
+def context(view: PackageView, package: str) -> dict[str, Any]:
+    """Names and their values, for every template of one package that is imported as `package`."""
     a, embedding, encoder = view.architecture, view.embedding, view.encoder
     sinusoids = {e.sinusoids for e in _embeddings(view) if e.sinusoids}
     made: dict[str, Any] = {
         "header": f"# Built by archspec {view.version} from {view.spec_name}; "
         "edit the spec and build again.",
         "model": a.name,
-        "package": package_name(a.name),
+        "package": package,
         "title": a.title,
         "summary": a.about.summary or "",
         "caption": layers_caption(a),
@@ -168,6 +167,10 @@ def _forward(view: PackageView) -> dict[str, Any]:
     }
 
 
+MANY = 250_000_000
+"""Numbers of stacked experts from which on a check of their layer does not hold each."""
+
+
 def _selftest(view: PackageView) -> dict[str, Any]:
     """How kinds of layers are compared with themselves."""
     a, vectors = view.architecture, view.embedding.vectors
@@ -197,7 +200,8 @@ def _selftest(view: PackageView) -> dict[str, Any]:
         "reading": reading,
         "comparisons": [words for words, kinds in said if kinds.classes],
         "length": length(windows, patterns),
-        "untyped": any(kinds.annotation == "Any" for kinds in (decoding, reading)),
+        "many": MANY,
+        "heavy": any(len(p.shape) == 3 and p.size > MANY for p in a.parameters()),
     }
 
 

@@ -52,6 +52,15 @@ def test_full_forward(pair: Pair) -> None:
     torch.testing.assert_close(*pair.both(pair.inputs(pair.ids)), atol=1e-4, rtol=0)
 
 
+def test_own_weights_come_back(pair: Pair) -> None:
+    """Where a published layout has the same names and shapes too, by being told which it is."""
+    saved = pair.ours.state_dict()
+    own = {} if pair.package.load_checkpoint.__code__.co_argcount == 2 else {"own_names": True}
+    for more in ({}, own):
+        state = pair.package.load_checkpoint(pair.package.Model(), saved, **more).state_dict()
+        assert all(torch.equal(state[name], tensor) for name, tensor in saved.items())
+
+
 @torch.no_grad()
 def test_prefill_and_single_tokens(pair: Pair) -> None:
     if not hasattr(pair.ours, "new_cache"):

@@ -85,7 +85,8 @@ MULTIMODAL = Wrapper(
     left_out={"vision_config": "the vision tower and its projector"},
     checkpoint={
         "prefix": "language_model.model.",
-        "ignore": ["language_model.lm_head", "multi_modal_projector", "vision_tower"],
+        "tensors": {"language_model.lm_head": "lm_head"},
+        "ignore": ["multi_modal_projector", "vision_tower"],
     },
     tied=True,
     ignored=frozenset(
