@@ -37,7 +37,8 @@ class Scanner(scanner.Scanner):
             return super().scan_directive()
         name = written[1:].split()[:1]
         if name == ["YAML"]:
-            message, hint = "this line asks for another version", "leave it out"
+            message = "this line asks for another version"
+            hint = "leave it out; in YAML 1.2 a truth is `true` or `false`"
         elif name == ["TAG"]:
             message, hint = "tags are not allowed; a spec is plain data", "leave it out"
         else:

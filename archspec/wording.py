@@ -149,6 +149,8 @@ def plain_message(kind: str, context: dict[str, Any], given: Any) -> tuple[str, 
         return f"expected {one_of(known)}{got}", hint or meant(str(given), known)
     if kind == "string_pattern_mismatch":
         return _pattern(context["pattern"]) + got, ""
+    if kind == "string_unicode":
+        return "expected text in which every character is seen, got half of a pair of codes", ""
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
         limit = context[key]

@@ -29,6 +29,7 @@ def cache_context(
     kept = dict.fromkeys(layer.cache or "None" for layer in layers if layer.decodes)
     return {
         "cache_templates": [places[name] for name in names],
+        "cache_classes": ["Cache", *names],
         "by_place": any(
             state.per_token and not state.window
             for state in (mechanism.state() for mechanism in a.mechanisms)

@@ -35,6 +35,14 @@ PACKED = Argument(
 )
 
 
+LAST = Argument(
+    "last_only",
+    "bool = False",
+    "Whether to give the logits of the last place alone, (B, 1, V): what",
+    ("`generate` reads, and all that it computes.",),
+)
+
+
 def decoder_arguments(
     types: int | None, head: bool, further: Further | None, prefixes: bool, packs: bool
 ) -> list[Argument]:
@@ -47,7 +55,7 @@ def decoder_arguments(
         found.append(
             Argument("prefix_length", "int = 0", doc, ("the first call reads all of them.",))
         )
-    return found + [PACKED] * packs
+    return found + [PACKED] * packs + [LAST] * head
 
 
 def encoder_arguments(types: int | None) -> list[Argument]:
@@ -80,6 +88,7 @@ def pair_arguments(reads: str, width: int, head: bool) -> list[Argument]:
         ),
         *([_AFTER] if head else []),
         Argument("cache", "Cache | None = None", CACHE),
+        *([LAST] if head else []),
     ]
 
 

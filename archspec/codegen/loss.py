@@ -13,6 +13,7 @@ LOSS_FILES = (
         "templates/package/loss.py.jinja",
         "the loss, without storing the logits",
         "trains",
+        operators=True,
     ),
     File(
         "loss_kernels.py",

@@ -55,6 +55,11 @@ LAUNCH = File(
 )
 """What every file of kernels imports."""
 
+OPERATORS = File(
+    "operators.py", PLACE.format("operators"), "what the package's own operators have in common"
+)
+"""What every file that registers operators imports, and launch.py."""
+
 
 def build(
     architecture: Architecture, spec_text: str, spec_name: str, package: str | None = None
@@ -116,6 +121,8 @@ def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str],
     in_kernels = any(file.kernels for file, _ in wanted)
     if in_kernels:
         wanted.append((LAUNCH, context))
+    if any(file.operators or file.kernels for file, _ in wanted):
+        wanted.append((OPERATORS, context))
     given = {"in_kernels": in_kernels}
     return (
         {file.path: _render(file.template, given | seen) for file, seen in wanted},

@@ -91,6 +91,8 @@ def test_state_dict_has_the_parameters_of_the_graph(case: Case, model: nn.Module
     assert {name: tuple(t.shape) for name, t in model.state_dict().items()} == expected
     trained = {p.name for p in case.architecture.parameters() if p.trained}
     assert {name for name, _ in model.named_parameters()} == trained
+    counted = analyse(case.architecture).parameters
+    assert counted.total == sum(p.numel() for p in model.parameters())
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=["bf16", "fp32"])

@@ -108,7 +108,7 @@ _SM_80 = _tables(
     ],
 )
 _SM_89 = _SM_80 | {
-    "forward": _SM_80["forward"] | {512: Tiles(32, 32, 4, 1)},
+    "forward": _SM_80["forward"] | {256: Tiles(32, 64, 8, 2), 512: Tiles(32, 32, 4, 1)},
     "backward_queries": _SM_80["backward_queries"] | {512: Tiles(16, 32, 4, 1)},
     "backward_keys": _SM_80["backward_keys"] | {256: Tiles(32, 32, 4, 2), 512: Tiles(32, 16, 4, 1)},
     "backward_values": _SM_80["backward_values"] | {512: Tiles(32, 16, 4, 1)},
