@@ -6,20 +6,18 @@ the number of the built model. FLOPs are those of matrix products, a multiply-ad
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from fractions import Fraction
 from typing import Any
 
 from archspec.architecture import Architecture
 from archspec.block import Block
 from archspec.errors import ArchspecError
-from archspec.graph import OperatorGraph, Parameter
+from archspec.graph import OperatorGraph, counts
 from archspec.mechanisms import FeedForward, Mixer, members
 from archspec.mechanisms.base import Mechanism, State
 from archspec.stack import Stack
+from archspec.wording import words
 
 BYTES: dict[str, int] = {"fp32": 4, "fp16": 2, "bf16": 2, "fp8": 1, "int8": 1}
 """Bytes of one number, by type."""
@@ -32,12 +30,14 @@ MAX_BATCH = 1 << 20
 class Parameters:
     """How many numbers are learned; `active` of them touch one token.
 
-    Of a table that it looks up that is one row.
+    Of a table that it looks up that is one row. `buffers` are stored and not learned, so that they
+    are not among the parameters of a model.
     """
 
     total: int
     active: int
     embedding: int
+    buffers: int
 
 
 @dataclass(frozen=True)
@@ -192,11 +192,6 @@ def feedforwards(block: Block) -> list[Mechanism]:
     return _of(block, members(FeedForward))
 
 
-def active(parameters: Iterable[Parameter]) -> int:
-    """How many numbers of `parameters` one token uses."""
-    return int(sum((p.size * p.active for p in parameters), Fraction(0)))
-
-
 def type_of(mechanism: Mechanism) -> str:
     """The `type` by which a spec asks for `mechanism`."""
     return str(mechanism.model_dump(include={"type"})["type"])
@@ -220,7 +215,10 @@ def _encoder_layers(encoder: Stack, setting: _Setting) -> tuple[LayerReport, ...
 
 def _within(name: str, value: int, most: int) -> None:
     if not 1 <= value <= most:
-        raise ArchspecError(f"{name} is a count from 1 to {most:,}, not {value:,}")
+        shown = (
+            f"{value:,}" if abs(value) < 10**18 else f"a number of {len(str(abs(value)))} digits"
+        )
+        raise ArchspecError(f"{name} is a count from 1 to {most:,}, not {shown}")
 
 
 def _of(block: Block, kinds: tuple[type[Mechanism], ...]) -> list[Mechanism]:
@@ -230,7 +228,7 @@ def _of(block: Block, kinds: tuple[type[Mechanism], ...]) -> list[Mechanism]:
 def _kind(block: Block) -> str:
     """`SlidingAttention` → `sliding attention`; several mixers of one layer joined by `+`."""
     bodies = mixers(block) or feedforwards(block)
-    return " + ".join(re.sub(r"(?<!^)(?=[A-Z])", " ", body.role()).lower() for body in bodies)
+    return " + ".join(words(body.role()) for body in bodies)
 
 
 def _types(bodies: list[Mechanism]) -> str | None:
@@ -238,7 +236,7 @@ def _types(bodies: list[Mechanism]) -> str | None:
 
 
 def _parameters(architecture: Architecture) -> Parameters:
-    everything = list(architecture.parameters())
+    everything = counts(architecture.parameters())
     graphs = (architecture.embedding_graph, architecture.layer_vectors_graph)
     tables = [
         parameter
@@ -249,16 +247,17 @@ def _parameters(architecture: Architecture) -> Parameters:
         for parameter in operator.parameters
     ]
     return Parameters(
-        sum(parameter.size for parameter in everything),
-        active(everything),
-        sum(parameter.size for parameter in tables),
+        everything.learned,
+        everything.active,
+        counts(tables).learned,
+        everything.buffers,
     )
 
 
 def _layer(block: Block, setting: _Setting) -> LayerReport:
     architecture, context, source = setting.architecture, setting.context, setting.source
     graph: OperatorGraph = block.graph(architecture.hidden_size)
-    weights = list(graph.parameters())
+    weights = counts(graph.parameters())
     causal = all(branch.body.is_causal() for branch in block.branches)
     # A model that is not decoded keeps nothing, whatever its mixers could keep.
     states = [branch.body.state() for branch in block.branches] if causal else []
@@ -269,8 +268,8 @@ def _layer(block: Block, setting: _Setting) -> LayerReport:
         mixer=_types(mixers(block)),
         window=next((mask.window for mask in masks if mask.window is not None), None),
         feedforward=_types(feedforwards(block)),
-        parameters=sum(weight.size for weight in weights),
-        active=active(weights),
+        parameters=weights.learned,
+        active=weights.active,
         cache=LayerCache(
             setting.width * sum(state.per_token for state in states),
             setting.width * sum(state.per_source for state in states),

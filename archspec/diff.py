@@ -61,6 +61,8 @@ class Difference:
     changes: tuple[Change, ...]
     renamed: tuple[tuple[str, str], ...]
     numbers: tuple[Number, ...]
+    context: int
+    """The tokens at which cache and FLOPs are counted, as long as both models allow."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data for JSON."""
@@ -70,6 +72,7 @@ class Difference:
             "equal": not self.changes,
             "changes": [change.to_dict() for change in self.changes],
             "renamed": dict(self.renamed),
+            "context": self.context,
             "numbers": {
                 n.name: {"before": n.before, "after": n.after, "delta": n.delta}
                 for n in self.numbers
@@ -86,7 +89,9 @@ def diff(before: Architecture, after: Architecture) -> Difference:
         *_blocks(before, after, pairs),
     ]
     renamed = tuple((a, b) for a, b in pairs.items() if a != b)
-    return Difference(before.name, after.name, tuple(changes), renamed, _numbers(before, after))
+    context = min(before.context_length, after.context_length)
+    numbers = _numbers(before, after, context)
+    return Difference(before.name, after.name, tuple(changes), renamed, numbers, context)
 
 
 def _model(before: Architecture, after: Architecture) -> Iterator[Change]:
@@ -226,12 +231,21 @@ def _plain_block(block: Block) -> dict[str, Any]:
     return {noun: plain(branch.body) for noun, branch in _branches(block).items()}
 
 
-def _numbers(before: Architecture, after: Architecture) -> tuple[Number, ...]:
+def _numbers(before: Architecture, after: Architecture, context: int) -> tuple[Number, ...]:
     # At one context, so that the numbers differ only where the structures do.
-    a, b = analyse(before, context=1), analyse(after, context=1)
-    return (
-        Number("parameters.total", a.parameters.total, b.parameters.total),
-        Number("parameters.active", a.parameters.active, b.parameters.active),
-        Number("cache.bytes_per_token", a.cache.bytes_per_token, b.cache.bytes_per_token),
-        Number("cache.state_bytes", a.cache.state_bytes, b.cache.state_bytes),
+    sources = [side.encoder.context_length for side in (before, after) if side.encoder]
+    a, b = (
+        analyse(side, context, source=min(sources) if side.encoder else None)
+        for side in (before, after)
     )
+    pairs: list[tuple[str, int | None, int | None]] = [
+        ("parameters.total", a.parameters.total, b.parameters.total),
+        ("parameters.active", a.parameters.active, b.parameters.active),
+        ("parameters.buffers", a.parameters.buffers, b.parameters.buffers),
+        ("cache.bytes_per_token", a.cache.bytes_per_token, b.cache.bytes_per_token),
+        ("cache.state_bytes", a.cache.state_bytes, b.cache.state_bytes),
+        ("cache.bytes", a.cache.bytes, b.cache.bytes),
+        ("flops.prefill", a.flops.prefill, b.flops.prefill),
+        ("flops.decode", a.flops.decode, b.flops.decode),
+    ]
+    return tuple(Number(name, x, y) for name, x, y in pairs if x is not None and y is not None)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
-from archspec.events import events
+from archspec.events import plain_type
 
 WIDTH = 100
 
@@ -142,5 +142,4 @@ def _float(value: float) -> str:
 
 @lru_cache(maxsize=4096)  # the same few names stand all over a spec
 def _is_text(text: str) -> bool:
-    found = list(events(text))
-    return len(found) == 1 and found[0].type == "str" and found[0].kind == "scalar"
+    return plain_type(text) == "str"

@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from archspec.excerpt import excerpt
+from archspec.printing import clipped, printable
+
+if TYPE_CHECKING:
+    from archspec.source import Document
+
+__all__ = ["ArchspecError", "Diagnostic", "Mark", "SpecError", "printable", "warning"]
+
+MAX_OF_A_KIND = 20
+WIDTH = 100
+"""Columns of an error message where there is no terminal to ask."""
+
+_LINE_END = re.compile(r"\r\n?|\n")
+_GIVEN = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"|(?:, got|: ).*|[\d,.]+", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -27,6 +46,11 @@ class Diagnostic:
     mark: Mark | None = None
     hint: str = ""
 
+    @property
+    def kind(self) -> str:
+        """The message without what was given: the same for the same mistake elsewhere."""
+        return _GIVEN.sub("", self.message[:200])
+
 
 class ArchspecError(Exception):
     """The input or the arguments are wrong; the message is for the user."""
@@ -36,51 +60,68 @@ class SpecError(ArchspecError, ValueError):
     """A spec that cannot be accepted, with everything that is wrong with it."""
 
     def __init__(self, diagnostics: list[Diagnostic], name: str = "<spec>", text: str = "") -> None:
-        """Keep `diagnostics` of the file `name` whose content is `text`, ordered by place."""
-        unique = dict.fromkeys(diagnostics)
-        self.diagnostics = sorted(
-            unique, key=lambda d: (d.mark.line, d.mark.column) if d.mark else (0, 0)
-        )
+        """Keep `diagnostics` of the file `name` whose content is `text`, ordered by place.
+
+        Of one kind the first `MAX_OF_A_KIND` are kept; `more` says how many others there are, by
+        the message of the last that is kept.
+        """
+        ordered = sorted(dict.fromkeys(diagnostics), key=_place)
+        self.count = len(ordered)
+        self.diagnostics, self.more = _first(ordered)
         self.name = name
         self.text = text
         super().__init__(self.render())
 
-    def render(self) -> str:
-        """The text a user sees: every diagnostic with its place, line and hint."""
-        lines = self.text.splitlines()
-        parts = [_render(d, self.name, lines) for d in self.diagnostics]
-        if len(parts) > 1:
-            parts.append(f"{len(parts)} errors in {printable(self.name)}")
+    def render(self, width: int = WIDTH) -> str:
+        """The text a user sees, for a terminal of `width` columns."""
+        lines = _LINE_END.split(self.text)
+        parts = [_render(d, self.name, lines, width) for d in self.diagnostics]
+        for message, count in self.more.items():
+            parts.append(f"and {count:,} more of this kind: {clipped(message, 120)}")
+        if self.count > 1:
+            parts.append(f"{self.count:,} errors in {printable(self.name)}")
         return "\n".join(parts)
 
 
-def printable(text: str) -> str:
-    """`text` with every character that could disturb a terminal written as an escape."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+def warning(diagnostics: list[Diagnostic], document: Document, width: int = WIDTH) -> str:
+    """What a user sees of things in `document` that are allowed and probably not meant."""
+    lines = _LINE_END.split(document.text)
+    parts = [
+        _render(replace(d, path=f"warning: {d.path}"), document.name, lines, width)
+        for d in diagnostics[:MAX_OF_A_KIND]
+    ]
+    if more := len(diagnostics) - len(parts):
+        parts.append(f"and {more:,} more warnings of this kind")
+    return "\n".join(parts)
 
 
-def _render(diagnostic: Diagnostic, name: str, lines: list[str]) -> str:
+def _place(diagnostic: Diagnostic) -> tuple[int, int]:
+    mark = diagnostic.mark
+    return (mark.line, mark.column) if mark else (0, 0)
+
+
+def _first(ordered: Iterable[Diagnostic]) -> tuple[list[Diagnostic], dict[str, int]]:
+    kept: list[Diagnostic] = []
+    seen: Counter[str] = Counter()
+    last: dict[str, str] = {}
+    for diagnostic in ordered:
+        kind = diagnostic.kind
+        seen[kind] += 1
+        if seen[kind] <= MAX_OF_A_KIND:
+            kept.append(diagnostic)
+            last[kind] = diagnostic.message
+    return kept, {
+        last[kind]: count - MAX_OF_A_KIND for kind, count in seen.items() if count > MAX_OF_A_KIND
+    }
+
+
+def _render(diagnostic: Diagnostic, name: str, lines: list[str], width: int) -> str:
     mark = diagnostic.mark
     place = f"{printable(name)}:{mark.line}:{mark.column}" if mark else printable(name)
-    path = f"{printable(diagnostic.path)}: " if diagnostic.path else ""
-    out = [f"{place}: {path}{printable(diagnostic.message)}"]
+    path = f"{clipped(diagnostic.path, 200)}: " if diagnostic.path else ""
+    out = [f"{place}: {path}{clipped(diagnostic.message, 1000)}"]
     if mark and mark.line <= len(lines):
-        out += _excerpt(lines[mark.line - 1], mark)
+        out += excerpt(lines[mark.line - 1], mark.line, mark.column, mark.width, width)
     if diagnostic.hint:
-        out.append(f"  help: {printable(diagnostic.hint)}")
+        out.append(f"  help: {clipped(diagnostic.hint, 1500)}")
     return "\n".join(out)
-
-
-def _excerpt(line: str, mark: Mark) -> list[str]:
-    """The line and a caret below the value, cut so that both fit a terminal."""
-    start = max(0, mark.column - 60)
-    cut = start + 90
-    shown = printable(line[start:cut].replace("\t", " "))
-    lead = printable(line[start : mark.column - 1].replace("\t", " "))
-    before, after = "…" if start else "", "…" if cut < len(line) else ""
-    gutter = f"{mark.line:>5}"
-    width = max(1, min(mark.width, len(shown) - len(lead)))
-    return [
-        f"{gutter} | {before}{shown}{after}",
-        f"{' ' * len(gutter)} | {' ' * len(before + lead)}{'^' * width}",
-    ]

@@ -5,8 +5,10 @@ Nothing is constructed: aliases, tags and numbers come out as they were written.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from ruamel.yaml import YAML
@@ -22,6 +24,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.nodes import ScalarNode
 
 from archspec.errors import Diagnostic, Mark
+from archspec.scanner import BadDirective, Scanner
 
 Kind = Literal["scalar", "alias", "mapping", "sequence", "end"]
 ScalarType = Literal["null", "bool", "int", "float", "str"]
@@ -63,16 +66,40 @@ _KINDS: dict[type[Any], Kind] = {
 _TYPES: dict[str, ScalarType] = {"null": "null", "bool": "bool", "int": "int", "float": "float"}
 
 
+_NO_BREAK = re.compile("[\x85\u2028\u2029]")
+"""Ends of a line in YAML 1.1, text like any other in 1.2."""
+
+
 def events(text: str) -> Iterator[Event]:
     """The events of `text` under YAML 1.2; raises `NotYaml` where it stops being YAML."""
+    if found := _NO_BREAK.search(text):
+        code = f"U+{ord(found[0]):04X}"
+        message = f"not YAML: {code}, which some readers take for the end of a line"
+        hint = "in double quotes it can be written as an escape"
+        raise NotYaml(Diagnostic(message, mark=_mark_at(found.start(), text), hint=hint))
     yaml: Any = YAML(typ="safe", pure=True)
+    yaml.Scanner = Scanner
     try:
         for event in yaml.parse(text):
             kind = _KINDS.get(event.__class__)
             if kind:
                 yield _event(kind, event, yaml)
+    except BadDirective as bad:
+        mark = Mark(bad.line, 1, len(bad.written))
+        raise NotYaml(Diagnostic(f"not YAML 1.2: {bad}", mark=mark, hint=bad.hint)) from None
     except YAMLError as error:
         raise NotYaml(_diagnostic(error, text)) from None
+
+
+def plain_type(text: str) -> ScalarType:
+    """What YAML takes one word, or several with single spaces, for where no quotes stand."""
+    tag = str(_resolver().resolve(ScalarNode, text, (True, False)))
+    return _TYPES.get(tag.rpartition(":")[2], "str")
+
+
+@cache
+def _resolver() -> Any:
+    return YAML(typ="safe", pure=True).resolver
 
 
 def _event(kind: Kind, event: Any, yaml: Any) -> Event:
@@ -80,7 +107,7 @@ def _event(kind: Kind, event: Any, yaml: Any) -> Event:
     if kind == "end":
         return Event(kind, mark)
     anchor = str(event.anchor or "")
-    tagged = str(getattr(event, "tag", None) or "!") != "!"
+    tagged = getattr(event, "tag", None) is not None
     if kind != "scalar":
         return Event(kind, mark, anchor=anchor, tagged=tagged)
     text, plain = str(event.value), event.style is None
@@ -134,6 +161,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ),
     ("did not find expected", "the indentation does not fit what is above", ""),
     ("cannot start any token", "a character that YAML reserves", "put the text in quotes"),
+    ("'<document start>'", "text after the end of the document", ""),
     ("found unknown escape character", "an unknown escape in double quotes", ""),
     ("found undefined tag handle", "YAML tags are not allowed", ""),
 )

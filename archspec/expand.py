@@ -5,17 +5,15 @@ Works on located data, so that what is wrong later is still shown where it was w
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from archspec import schedule
 from archspec.errors import Diagnostic, Mark
+from archspec.inherit import inherit
+from archspec.merging import MAX_KINDS, TooMuch, Writing, copy
+from archspec.override import override
 from archspec.source import Document, Items, Map, describe
-from archspec.wording import meant
-
-_RANGE = re.compile(r"^(-?\d{1,5})(?:-(\d{1,5}))?$")
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class Expanded:
     """The written-out data, the block of each layer, and their schedules as they were written.
 
     `broken` blocks lack what they should have inherited; `overridden` says which key of
-    `overrides` made a block.
+    `overrides` made a block, `parents` from which block another inherits.
     """
 
     data: Map
@@ -34,11 +32,22 @@ class Expanded:
     problems: tuple[Diagnostic, ...]
     broken: frozenset[str]
     overridden: Mapping[str, str]
+    parents: Mapping[str, str]
 
 
 def expand(document: Document) -> Expanded:
-    """Merge what blocks inherit and what single layers override; collects every problem."""
-    state = _State()
+    """Merge what blocks inherit and what single layers override; collects every problem.
+
+    Raises `SpecError` for more than can be written out.
+    """
+    state = Writing()
+    try:
+        return _expand(document, state)
+    except TooMuch:
+        raise document.error(state.problems) from None
+
+
+def _expand(document: Document, state: Writing) -> Expanded:
     data = copy(document.data)
     defaults = _take_map(data, "defaults", state)
     if defaults is not None and "extends" in defaults:
@@ -49,14 +58,18 @@ def expand(document: Document) -> Expanded:
     names: list[str] = []
     written: schedule.Run | None = None
     encoder: schedule.Run | None = None
+    if isinstance(blocks, Map) and len(blocks) > MAX_KINDS:
+        message = f"{len(blocks):,} kinds of layer; at most {MAX_KINDS} are read"
+        state.problem(message, "blocks", data.keys_at["blocks"])
+        raise TooMuch
     if isinstance(blocks, Map):
-        whole = _inherit(blocks, defaults, state)
+        whole = inherit(blocks, defaults, state)
         written = _layers(data, set(whole), state)
         if isinstance(inner := data.get("encoder"), Map):
             encoder = _layers(inner, set(whole), state, "encoder.")
         names = written.names() if written else []
         if overrides is not None and names:
-            names = _override(whole, names, overrides, state)
+            names = override(whole, names, overrides, state)
         data["blocks"] = whole
     return Expanded(
         data,
@@ -67,46 +80,11 @@ def expand(document: Document) -> Expanded:
         tuple(state.problems),
         frozenset(state.broken),
         state.overridden,
+        state.parents,
     )
 
 
-@dataclass
-class _State:
-    """What is found while a spec is written out."""
-
-    problems: list[Diagnostic] = field(default_factory=list[Diagnostic])
-    broken: set[str] = field(default_factory=set[str])
-    overridden: dict[str, str] = field(default_factory=dict[str, str])
-
-    def problem(self, message: str, path: str, mark: Mark, hint: str = "") -> None:
-        self.problems.append(Diagnostic(message, path, mark, hint))
-
-
-def copy(value: Map) -> Map:
-    """A shallow copy that keeps the places."""
-    out = Map(value.mark)
-    for key in value:
-        out.put(key, value[key], value.keys_at[key], value.values_at[key])
-    return out
-
-
-def merge(base: Map, over: Map) -> Map:
-    """`base` with the fields of `over`; mappings merge unless their `type` differs."""
-    out = copy(base)
-    out.mark = over.mark
-    for key, value in over.items():
-        below = base.get(key)
-        if isinstance(value, Map) and isinstance(below, Map) and _same_type(below, value):
-            value = merge(below, value)
-        out.put(key, value, over.keys_at[key], over.values_at[key])
-    return out
-
-
-def _same_type(a: Map, b: Map) -> bool:
-    return "type" not in a or "type" not in b or a["type"] == b["type"]
-
-
-def _take_map(data: Map, key: str, state: _State) -> Map | None:
+def _take_map(data: Map, key: str, state: Writing) -> Map | None:
     if key not in data:
         return None
     value, mark = data.pop(key), data.values_at[key]
@@ -116,49 +94,7 @@ def _take_map(data: Map, key: str, state: _State) -> Map | None:
     return None
 
 
-def _inherit(blocks: Map, defaults: Map | None, state: _State) -> Map:
-    whole = Map(blocks.mark)
-    for name in blocks:
-        chain = _ancestors(name, blocks, state)
-        block: Any = defaults
-        for ancestor in reversed(chain):
-            own = blocks[ancestor]
-            if isinstance(own, Map):
-                block = merge(block, own) if isinstance(block, Map) else copy(own)
-                block.pop("extends", None)
-            else:
-                block = own
-        whole.put(name, block, blocks.keys_at[name], blocks.values_at[name])
-    return whole
-
-
-def _ancestors(name: str, blocks: Map, state: _State) -> list[str]:
-    """`name` and the blocks it extends, nearest first; a broken link ends the chain."""
-    chain = [name]
-    while isinstance(block := blocks[chain[-1]], Map) and "extends" in block:
-        parent, mark = block["extends"], block.values_at["extends"]
-        path = f"blocks.{chain[-1]}.extends"
-        if isinstance(parent, str) and parent in blocks and parent not in chain:
-            chain.append(parent)
-            continue
-        state.broken.add(name)
-        if not isinstance(parent, str):
-            message = f"expected the name of a block, got {describe(parent)}"
-            state.problem(message, path, mark)
-        elif parent not in blocks:
-            hint = meant(parent, [known for known in blocks if known != chain[-1]])
-            state.problem(f"no block is called {parent!r}", path, mark, hint)
-        elif parent == name and name == min(chain, key=list(blocks).index):
-            # One circle is one mistake: it is told where its first block stands.
-            loop = " → ".join([*chain, parent])
-            message = f"blocks extend each other in a circle: {loop}"
-            start: Map = blocks[name]
-            state.problem(message, f"blocks.{name}.extends", start.values_at["extends"])
-        break
-    return chain
-
-
-def _layers(data: Map, blocks: set[str], state: _State, above: str = "") -> schedule.Run | None:
+def _layers(data: Map, blocks: set[str], state: Writing, above: str = "") -> schedule.Run | None:
     value = data.get("layers")
     if isinstance(value, str):
         parts = [(value, data.values_at["layers"])]
@@ -181,7 +117,7 @@ def _layers(data: Map, blocks: set[str], state: _State, above: str = "") -> sche
 
 
 def _schedule(
-    text: str, mark: Mark, path: str, blocks: set[str], state: _State
+    text: str, mark: Mark, path: str, blocks: set[str], state: Writing
 ) -> schedule.Run | None:
     quoted = 1 if mark.width == len(text) + 2 else 0
 
@@ -199,51 +135,5 @@ def _schedule(
         return None
     unknown = [named for named in found if named.name not in blocks]
     for named in unknown:
-        names = sorted(blocks)
-        hint = meant(named.name, names) or (f"the blocks are {', '.join(names)}" if names else "")
-        state.problem(f"no block is called {named.name!r}", path, at(named.start, named.end), hint)
+        state.unknown(named.name, sorted(blocks), path, at(named.start, named.end))
     return None if unknown else run
-
-
-def _override(blocks: Map, names: list[str], overrides: Map, state: _State) -> list[str]:
-    """Give each overridden layer a block of its own, named after the block and the layer."""
-    out = list(names)
-    for key, change in overrides.items():
-        path, mark = f"overrides.{key}", overrides.keys_at[key]
-        indices = _indices(key, len(names))
-        if not indices:
-            message = f"expected the index of a layer, 0 to {len(names) - 1}, -1 for the last"
-            hint = "a range reads like 0-2"
-            state.problem(f"{message}, got {key!r}", path, mark, hint)
-            continue
-        if not isinstance(change, Map) or "extends" in change:
-            message = "expected the fields of a block that change in this layer"
-            hint = "they read like `{mixer: {window: 128}}`"
-            state.problem(message, path, overrides.values_at[key], hint)
-            continue
-        for index in indices:
-            base = out[index]
-            if not isinstance(blocks[base], Map):
-                continue
-            suffix = f"{indices[0]}_{indices[-1]}" if len(indices) > 1 else f"{index}"
-            name = f"{base}_{suffix}"
-            while name in blocks and state.overridden.get(name) != key:
-                name += "_"
-            if name not in blocks:
-                merged = merge(blocks[base], change)
-                blocks.put(name, merged, mark, overrides.values_at[key])
-                state.overridden[name] = key
-            out[index] = name
-    return out
-
-
-def _indices(key: str, layers: int) -> list[int]:
-    match = _RANGE.match(key)
-    if not match:
-        return []
-    first = int(match[1])
-    if match[2] is not None:
-        last = int(match[2])
-        return list(range(first, last + 1)) if 0 <= first <= last < layers else []
-    first = first + layers if first < 0 else first
-    return [first] if 0 <= first < layers else []

@@ -6,7 +6,7 @@ are those of one token's output, without batch and time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import prod
@@ -67,6 +67,31 @@ class Parameter:
     def size(self) -> int:
         """How many numbers it holds."""
         return prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Numbers stored in tensors: those that are `learned`, of them those that are `active` for
+    one token, and those in `buffers`.
+
+    The first is what `sum(p.numel() for p in model.parameters())` gives.
+    """
+
+    learned: int
+    active: int
+    buffers: int
+
+
+def counts(parameters: Iterable[Parameter]) -> Counts:
+    """How many numbers `parameters` hold."""
+    learned, active, buffers = 0, Fraction(0), 0
+    for parameter in parameters:
+        if parameter.trained:
+            learned += parameter.size
+            active += parameter.size * parameter.active
+        else:
+            buffers += parameter.size
+    return Counts(learned, int(active), buffers)
 
 
 @dataclass(frozen=True)

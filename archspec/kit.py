@@ -14,6 +14,7 @@ from archspec.codegen.sharing import sharing
 from archspec.codegen.view import PackageView
 from archspec.mechanisms.mixers.attention.kernel_files import OPERATORS
 from archspec.mechanisms.mixers.attention.kernel_names import called
+from archspec.output.place import naming
 
 
 def facts(architecture: Architecture) -> dict[str, Any]:
@@ -51,10 +52,11 @@ def put_package(
     `text` is the spec as written and `name` its file's; `more` facts join those of the
     architecture.
     """
-    package = folder / codegen.package_name(architecture.name)
+    package = folder / codegen.default_folder(architecture.name)
     package.mkdir(parents=True)
     for path, content in codegen.build(architecture, text, name).items():
-        (package / path).write_text(content, encoding="utf-8")
+        with naming(package / path):
+            (package / path).write_text(content, encoding="utf-8")
     said = json.dumps(facts(architecture) | more, indent=1) + "\n"
     package.with_suffix(".json").write_text(said, encoding="utf-8")
     return package

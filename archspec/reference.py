@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from archspec.emit import flow
 from archspec.mechanisms import FeedForward, Mixer, TokenVectors, mechanisms, members
 from archspec.schema import INHERITANCE, references
 from archspec.spec.model import ModelSpec
+from archspec.wording import words
 
 Schema = dict[str, Any]
 
@@ -140,8 +140,8 @@ def _heading(name: str, parts: Schema) -> str:
     """Mechanisms by their `type`, everything else by its noun."""
     tag = parts[name].get("properties", {}).get("type", {}).get("const")
     bodies = {member.__name__ for member in mechanisms()}
-    words = re.sub(r"(?<!^)(?=[A-Z])", " ", name).capitalize()
-    return str(tag) if tag and name in bodies else words
+    said = words(name)
+    return str(tag) if tag and name in bodies else said[:1].upper() + said[1:]
 
 
 def _table(part: Schema, parts: Schema) -> str:

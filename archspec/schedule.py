@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 MAX_LAYERS = 4096
 MAX_PERIOD = 64
+MAX_NESTING = 16
+MAX_PARTS = 4 * MAX_LAYERS
+"""Names, numbers and signs: twice what it takes to write out every layer."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +72,19 @@ class _Parser:
         self.text = text
         self.found: list[Named] = []
         self.tokens: list[tuple[str, str, int, int]] = []
-        position = 0
-        while position < len(text.rstrip()):
+        position, end = 0, len(text.rstrip())
+        while position < end:
             match = _TOKEN.match(text, position)
             if not match:
-                start = position + len(text[position:]) - len(text[position:].lstrip())
+                start = next(at for at in range(position, end) if not text[at].isspace())
                 names = "the name of a block has letters, digits and `_`"
                 hint = names if text[start] in "-.'\"" else FORM
                 raise ScheduleError(f"unexpected {text[start]!r}", start, start + 1, hint)
             kind = match.lastgroup or ""
             self.tokens.append((kind, match[kind], match.start(kind), match.end(kind)))
+            if len(self.tokens) > MAX_PARTS:
+                message = "longer than any schedule that is read"
+                raise ScheduleError(message, match.start(kind), match.end(kind), FORM)
             position = match.end()
         self.tokens.append(("end", "", len(text), len(text) + 1))
         self.at = 0
@@ -88,22 +94,26 @@ class _Parser:
 
     def fail(self, expected: str) -> ScheduleError:
         _, value, start, end = self.peek()
-        got = f"got {value!r}" if value else "but the schedule ends here"
+        got = f"got {value[:40]!r}" if value else "but the schedule ends here"
         return ScheduleError(f"expected {expected}, {got}", start, end, FORM)
 
     def sequence(self, depth: int) -> Run:
-        if depth > 16:
+        if depth > MAX_NESTING:
             _, _, start, end = self.peek()
-            raise ScheduleError("parentheses nested deeper than 16", start, end)
+            raise ScheduleError(f"parentheses nested deeper than {MAX_NESTING}", start, end)
         items = [self.term(depth)]
         while self.peek()[1] == ",":
             self.at += 1
             items.append(self.term(depth))
         return Run(1, tuple(items))
 
-    def term(self, depth: int) -> str | Run:
+    def term(self, depth: int, repeated: int = 0) -> str | Run:
+        """A block, or what stands in parentheses, `repeated` so often before."""
         kind, value, start, end = self.peek()
         if kind == "number":
+            if repeated == MAX_NESTING:
+                message = f"more than {MAX_NESTING} repetitions of one another"
+                raise ScheduleError(message, start, end, "`2 x 3 x local` is `6 x local`")
             self.at += 1
             times = int(value) if len(value) < 10 else MAX_LAYERS + 1
             if not 1 <= times <= MAX_LAYERS:
@@ -112,7 +122,7 @@ class _Parser:
             if self.peek()[1] not in ("x", "X", "×", "*"):
                 raise self.fail("`x` after the number")
             self.at += 1
-            inner = self.term(depth)
+            inner = self.term(depth, repeated + 1)
             if isinstance(inner, Run) and inner.times == 1:
                 return Run(times, inner.items)
             return Run(times, (inner,))

@@ -7,6 +7,7 @@ is built, tags are refused, and duplicate keys are errors (YAML 1.2, section 3.2
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,11 @@ from archspec.events import Event, NotYaml, events
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
-MAX_NODES = 50_000
+MAX_NODES = 20_000
 MAX_DIGITS = 40
+
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
+_LOOSE_UNDERSCORE = re.compile(r"__|_$|_\.|\._|^0[xob]_", re.IGNORECASE)
 
 
 class Map(dict[str, Any]):
@@ -214,6 +218,15 @@ class _Reader:
     def number(self, text: str, event: Event) -> int | float | str | None:
         if len(text) > MAX_DIGITS:
             message = f"a number of {len(text):,} digits; at most {MAX_DIGITS} are read"
+            self.problems.append(Diagnostic(message, mark=event.mark))
+            return None
+        if event.type == "int" and _LEADING_ZERO.fullmatch(event.text):
+            message = f"{event.text} begins with 0, which to some readers of YAML means octal"
+            hint = f"{int(text)}, or in octal 0o{text.lstrip('+-0') or '0'}"
+            self.problems.append(Diagnostic(message, mark=event.mark, hint=hint))
+            return None
+        if _LOOSE_UNDERSCORE.search(event.text):
+            message = f"expected an underscore only between two digits, got {event.text}"
             self.problems.append(Diagnostic(message, mark=event.mark))
             return None
         try:

@@ -8,26 +8,41 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from archspec import schedule
+from archspec.blame import Location, Places
 from archspec.errors import Diagnostic, Mark
 from archspec.expand import Expanded
+from archspec.jargon import field_hint, key_hint, type_hint
+from archspec.mechanisms import FeedForward, Mixer, members
 from archspec.source import Items, Map, describe
 from archspec.spec.base import true_is_default
+from archspec.spec.block import Block
 from archspec.spec.model import ModelSpec
-from archspec.wording import choices, meant, meant_truth, near, one_of, plain_message
+from archspec.wording import SYNONYMS, Guesses, choices, meant, meant_truth, one_of, plain_message
 
-Location = tuple[int | str, ...]
 _WRITTEN_ONLY = ["defaults", "overrides"]
 _INCOMPLETE = ("missing", "union_tag_not_found", "invariant")
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A diagnostic, the path of its model, and the field that was missing or meant."""
+    """A diagnostic, the path of its model, and the field that was missing or meant.
+
+    `path` is that of what is wrong in the written-out data, and `between` whether it is wrong only
+    together with others.
+    """
 
     diagnostic: Diagnostic
+    path: Location
     parent: Location
     missing: str = ""
     meant: str = ""
+    between: bool = False
+
+    @property
+    def block(self) -> str:
+        """The block that it is in, or nothing."""
+        inside = len(self.path) > 2 and self.path[0] == "blocks"
+        return str(self.path[1]) if inside else ""
 
 
 def validate(expanded: Expanded) -> ModelSpec | list[Diagnostic]:
@@ -36,14 +51,44 @@ def validate(expanded: Expanded) -> ModelSpec | list[Diagnostic]:
         return ModelSpec.model_validate(expanded.data)
     except ValidationError as error:
         details: list[Any] = list(error.errors(include_url=False))
+    places, guesses = Places(expanded), Guesses()
     found = [
-        _find(detail, expanded)
+        _find(detail, expanded, places, guesses)
         for detail in details
         if not (_in_broken(detail["loc"], expanded) and detail["type"] in _INCOMPLETE)
     ]
     # A field whose name is misspelt is not missing as well.
     misspelt = {(one.parent, one.meant) for one in found if one.meant}
-    return _joined([one.diagnostic for one in found if (one.parent, one.missing) not in misspelt])
+    found = [one for one in found if (one.parent, one.missing) not in misspelt]
+    return _joined(_blamed(found, places))
+
+
+def _blamed(found: list[_Found], places: Places) -> list[Diagnostic]:
+    """Fields that do not go together in a block are told where that block changes them.
+
+    What goes wrong in a block that it inherits from is told there alone.
+    """
+    out: list[Diagnostic] = []
+    same: dict[tuple[Mark | None, str], set[str]] = {}
+    for one in found:
+        if one.block:
+            key = one.diagnostic.mark, one.diagnostic.message
+            same.setdefault(key, set()).add(one.block)
+    for one in found:
+        said = one.diagnostic
+        if not one.block or not one.between or said.mark is None:
+            out.append(said)
+            continue
+        if places.ancestors(one.block) & same[said.mark, said.message]:
+            continue
+        own, change = places.own(one.block), None
+        if places.of(said.mark) != own:
+            change = places.change(one.path)
+        if change:
+            path = ".".join(str(part) for part in (*own, *one.path[2:]))
+            said = replace(said, path=path, mark=change)
+        out.append(said)
+    return out
 
 
 def _in_broken(location: Location, expanded: Expanded) -> bool:
@@ -66,7 +111,7 @@ def _joined(found: list[Diagnostic]) -> list[Diagnostic]:
     return list(by_place.values())
 
 
-def _find(detail: dict[str, Any], expanded: Expanded) -> _Found:
+def _find(detail: dict[str, Any], expanded: Expanded, places: Places, guesses: Guesses) -> _Found:
     path, model = _walk(detail["loc"], expanded.data)
     kind, context, given = detail["type"], detail.get("ctx", {}), detail["input"]
     last = str(path[-1]) if path else ""
@@ -79,8 +124,12 @@ def _find(detail: dict[str, Any], expanded: Expanded) -> _Found:
         message, on_key = "unknown field", True
         known = list(model.model_fields) if model else []
         known += _WRITTEN_ONLY if len(path) == 1 else []
-        suggested = near(last, known)
-        hint = meant(last, known) or (f"the fields here are {', '.join(known)}" if known else "")
+        hint = field_hint(last, known)
+        if model is Block and SYNONYMS.get(last) not in known:
+            hint = hint or key_hint(last, _tags_of(Mixer), _tags_of(FeedForward))
+        suggested = "" if hint else guesses.near(last, known)
+        hint = hint or (f"did you mean {suggested}?" if suggested else "")
+        hint = hint or (f"the fields here are {', '.join(known)}" if known else "")
     elif kind == "invariant":
         message, hint, field = context["message"], context["hint"], context["field"]
         path = (*path, *([field] if isinstance(field, str) else field)) if field else path
@@ -90,7 +139,8 @@ def _find(detail: dict[str, Any], expanded: Expanded) -> _Found:
     elif kind == "union_tag_invalid":
         path, known = (*path, "type"), choices(context["expected_tags"])
         message = f"expected {one_of(known)}, got {describe(context['tag'])}"
-        hint = meant(str(context["tag"]), known)
+        tag = str(context["tag"])
+        hint = type_hint(tag, known) or meant(tag, known)
     elif kind == "union_tag_not_found":
         message, on_key = "missing field `type`", True
         hint = f"type: {one_of(_tags(path, expanded.data))}"
@@ -101,31 +151,9 @@ def _find(detail: dict[str, Any], expanded: Expanded) -> _Found:
             hint = schedule.FORM
     mark = _mark(path, expanded.data, on_key) if path else None
     parent = path if kind == "missing" else path[:-1]
-    shown = ".".join(str(part) for part in _as_written(path, mark, expanded))
-    return _Found(Diagnostic(message, shown, mark, hint), parent, missing, suggested)
-
-
-def _as_written(path: Location, mark: Mark | None, expanded: Expanded) -> Location:
-    """The path in the file: what a block inherited stands where it was written."""
-    blocks = expanded.data.get("blocks")
-    if mark is None or len(path) < 2 or path[0] != "blocks" or not isinstance(blocks, Map):
-        return path
-    places: list[tuple[Mark, Location]] = [
-        (blocks.keys_at[name], ("overrides", key)) for name, key in expanded.overridden.items()
-    ]
-    places += [
-        (at, ("blocks", name))
-        for name, at in blocks.keys_at.items()
-        if name not in expanded.overridden
-    ]
-    if "defaults" in expanded.data.keys_at:
-        places.append((expanded.data.keys_at["defaults"], ("defaults",)))
-    above = [place for place in places if _order(place[0]) <= _order(mark)]
-    return (*max(above, key=lambda place: _order(place[0]))[1], *path[2:]) if above else path
-
-
-def _order(mark: Mark) -> tuple[int, int]:
-    return mark.line, mark.column
+    shown = ".".join(str(part) for part in places.as_written(path, mark))
+    said = Diagnostic(message, shown, mark, hint)
+    return _Found(said, path, parent, missing, suggested, kind == "invariant")
 
 
 def _expected_fields(kind: str, location: Location, data: Map, given: Any) -> str:
@@ -212,6 +240,10 @@ def _item(annotation: Any) -> Any:
 def _element(annotation: Any) -> Any:
     arguments = [argument for argument in get_args(annotation) if argument is not Ellipsis]
     return arguments[-1] if arguments else None
+
+
+def _tags_of(union: Any) -> list[str]:
+    return [str(_tag(model)) for model in members(union)]
 
 
 def _tag(model: type[BaseModel]) -> Any:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any
 
+from archspec.jargon import activation_hint
 from archspec.source import describe
 
 # Names that other configurations use → the name here.
@@ -54,6 +56,9 @@ SYNONYMS = {
     "tie_word_embeddings": "tied",
 }
 
+LONGEST_NAME = 80
+"""A word that is longer was not meant to be a name."""
+
 TRUTHS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 """What YAML 1.1 took for true and false, and YAML 1.2 for text."""
 
@@ -80,11 +85,26 @@ _BOUNDS = {
 
 def near(word: str, known: Iterable[str]) -> str:
     """The one of `known` that `word` was probably meant to be, or nothing."""
-    names = list(known)
+    names = tuple(known)
+    if len(word) > LONGEST_NAME:
+        return ""
     if SYNONYMS.get(word) in names:
         return SYNONYMS[word]
     found = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return found[0] if found else ""
+
+
+class Guesses:
+    """What was probably meant by each of many words; after the first hundreds, nobody reads on."""
+
+    def __init__(self, most: int = 300) -> None:
+        """Look up at most `most` words."""
+        self.left = most
+
+    def near(self, word: str, known: Iterable[str]) -> str:
+        """As `near`, or nothing once there were enough."""
+        self.left -= 1
+        return near(word, known) if self.left >= 0 else ""
 
 
 def meant(word: str, known: Iterable[str]) -> str:
@@ -97,6 +117,15 @@ def meant_truth(given: Any) -> str:
     """`did you mean true?` for a `yes`, or nothing."""
     truth = TRUTHS.get(given.lower()) if isinstance(given, str) else None
     return f"did you mean {truth}?" if truth else ""
+
+
+def words(name: str) -> str:
+    """The name of a class in words: `SlidingAttention` → `sliding attention`.
+
+    What is written in capitals stays so: `RGLRUBlock` → `RGLRU block`.
+    """
+    parts = re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+", name)
+    return " ".join(part if part.isupper() and len(part) > 1 else part.lower() for part in parts)
 
 
 def one_of(words: list[str]) -> str:
@@ -116,9 +145,12 @@ def plain_message(kind: str, context: dict[str, Any], given: Any) -> tuple[str, 
         return f"expected {_EXPECTED[kind]}{got}", meant_truth(given)
     if kind == "literal_error":
         known = choices(context["expected"])
-        return f"expected {one_of(known)}{got}", meant(str(given), known)
+        hint = activation_hint(str(given)[:LONGEST_NAME], known)
+        return f"expected {one_of(known)}{got}", hint or meant(str(given), known)
     if kind == "string_pattern_mismatch":
         return _pattern(context["pattern"]) + got, ""
+    if kind == "string_unicode":
+        return "expected text in which every character is seen, got half of a pair of codes", ""
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
         limit = context[key]
@@ -126,6 +158,8 @@ def plain_message(kind: str, context: dict[str, Any], given: Any) -> tuple[str, 
         return f"expected {words} {shown}{got}", ""
     if kind == "string_too_long":
         return f"expected at most {context['max_length']:,} characters, got {len(given):,}", ""
+    if kind == "too_long":
+        return f"expected at most {context['max_length']:,}, got {context['actual_length']:,}", ""
     if kind == "too_short":
         return f"expected at least {context['min_length']}, got none", ""
     if kind == "float_type" and isinstance(given, int):

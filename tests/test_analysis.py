@@ -107,7 +107,7 @@ def test_to_dict_has_the_documented_names() -> None:
         *("name", "context", "batch", "dtype", "parameters", "cache", "flops"),
         *("layer_mix", "layers", "encoder_layers", "source"),
     }
-    assert set(data["parameters"]) == {"total", "active", "embedding"}
+    assert set(data["parameters"]) == {"total", "active", "embedding", "buffers"}
     assert set(data["cache"]) == {
         *("bytes_per_token", "bytes_per_source_token", "state_bytes", "bytes"),
     }

@@ -131,6 +131,8 @@ def test_numbers_carry_their_deltas() -> None:
     assert [(n.name, n.delta) for n in found.numbers if n.delta] == [
         ("parameters.total", 320),
         ("parameters.active", 320),
+        ("flops.prefill", 2 * 32 * 10 * found.context),
+        ("flops.decode", 2 * 32 * 10),
     ]
 
 

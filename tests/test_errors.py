@@ -24,6 +24,7 @@ SPAWNED = ["ten-errors", "no-such-file", "a-folder", "not-utf8", "binary", "alia
 @pytest.fixture(autouse=True)
 def _in_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(FOLDER)
+    monkeypatch.delenv("COLUMNS", raising=False)
 
 
 def test_there_are_enough_cases() -> None:

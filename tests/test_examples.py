@@ -11,6 +11,7 @@ from reading import Reading
 from torch import Tensor, nn
 
 import archspec
+from archspec.analysis import analyse
 from archspec.architecture import Architecture
 from archspec.draw import dot
 from archspec.shrink import shrink
@@ -48,7 +49,7 @@ def copying_loss(example: Example, model: nn.Module, tokens: Tensor) -> Tensor:
     labels = tokens.clone()
     if example.small.is_causal:
         labels[:, :PERIOD] = -100
-        return model(**example.reading.inputs(tokens), labels=labels)
+        return model(**example.reading.inputs(tokens), labels=example.reading.labels(labels))
     hidden = tokens.clone()
     hidden[:, PERIOD : 2 * PERIOD] = WORDS  # a word of its own marks what is hidden
     logits = model(hidden) @ model.embed_tokens.weight.t()
@@ -59,6 +60,14 @@ def copying_loss(example: Example, model: nn.Module, tokens: Tensor) -> Tensor:
 def test_it_checks_and_draws(example: Example) -> None:
     figure = dot(example.written)
     assert all(block.name in figure for block in example.written.blocks)
+
+
+def test_its_parameters_are_those_of_the_model(example: Example) -> None:
+    """As `sum(p.numel() for p in model.parameters())` counts."""
+    with torch.device("meta"):
+        model = example.package.Model()
+    found = analyse(example.small).parameters
+    assert found.total == sum(p.numel() for p in model.parameters())
 
 
 def test_it_learns_to_copy(example: Example) -> None:

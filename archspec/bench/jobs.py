@@ -8,11 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
+Tell = Callable[[str], None]
+
+SILENCE = 30.0
+"""Seconds after which it is said again what runs."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class Running:
         self.job, self.start, self.seconds = job, time.monotonic(), seconds
         label = f"{job.section}-{job.package.name}" + ("-warm" if job.warm else "")
         self.rows, self.log = folder / f"{label}.rows", folder / f"{label}.log"
+        self.doing, self.told = "", self.start
         module = __name__.replace("jobs", "section")
         # It stops by itself before it is stopped, so that the rows say what was left out.
         own = max(5.0, 0.9 * seconds - 5)
@@ -53,6 +59,16 @@ class Running:
                 env=environment(),
                 start_new_session=True,
             )
+
+    def news(self) -> str | None:
+        """A line on what it does, where that changed or was not said for a while."""
+        now = time.monotonic()
+        beside = self.rows.with_suffix(".doing")
+        doing = beside.read_text(encoding="utf-8") if beside.exists() else ""
+        if doing == self.doing and now - self.told < SILENCE:
+            return None
+        self.doing, self.told = doing, now
+        return f"{self.job.name}: {f'{doing}, ' if doing else ''}{now - self.start:.0f} s"
 
     def done(self) -> bool:
         """Whether it ended; it is ended where its time is up."""
@@ -94,8 +110,18 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
-def together(jobs: list[Job], at_once: int, end: float, folder: Path) -> list[Row]:
-    """Run jobs, some at once, until all are done or it is `end` by the monotonic clock."""
+def say(line: str) -> None:
+    """Print a line of progress, which is no result, to standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def together(
+    jobs: list[Job], at_once: int, end: float, folder: Path, tell: Tell = say
+) -> list[Row]:
+    """Run jobs, some at once, until all are done or it is `end` by the monotonic clock.
+
+    `tell` is given a line when a job starts, does something else, goes on for long, and ends.
+    """
     waiting, running, rows = list(jobs), list[Running](), list[Row]()
     try:
         while waiting or running:
@@ -107,11 +133,14 @@ def together(jobs: list[Job], at_once: int, end: float, folder: Path) -> list[Ro
                     rows += [] if job.warm else [about | {"left_out": "the time was up"}]
                     continue
                 running.append(Running(job, min(job.seconds, left), folder))
+                tell(f"{job.name}: started, {running[-1].seconds:.0f} s at most")
             for one in [one for one in running if one.done()]:
                 running.remove(one)
                 spent = time.monotonic() - one.start
-                print(f"{one.job.name}: {spent:.0f} s", file=sys.stderr, flush=True)
+                tell(f"{one.job.name}: done in {spent:.0f} s")
                 rows += one.result()
+            for line in filter(None, [one.news() for one in running]):
+                tell(line)
             time.sleep(0.05)
     finally:
         for one in running:

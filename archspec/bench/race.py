@@ -43,6 +43,12 @@ class Bench:
         with self.rows.open("a", encoding="utf-8") as file:
             file.write(json.dumps(self.about | row) + "\n")
 
+    def begin(self, row: Row) -> None:
+        """Say beside the rows what is done now, for whoever waits."""
+        sizes = [f"{value} {key}" for key, value in row.items() if type(value) is int]
+        doing = ", ".join([str(row.get("test") or row.get("operation") or ""), *sizes])
+        self.rows.with_suffix(".doing").write_text(doing, encoding="utf-8")
+
     def over(self) -> bool:
         """Whether the time is up."""
         return time.monotonic() > self.end
@@ -120,6 +126,7 @@ class Bench:
             if self.over():
                 self.put(row | {"left_out": "the time was up"})
                 continue
+            self.begin(row)
             try:
                 case()
             except Exception as error:

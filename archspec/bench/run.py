@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .bars import reached
-from .jobs import Job, together
+from .jobs import Job, Tell, say, together
 
 Row = dict[str, Any]
 Record = dict[str, Any]
@@ -29,7 +29,7 @@ INTERPRET = {"TRITON_INTERPRET": "1", "ARCHSPEC_KERNELS": "interpret", "OMP_NUM_
 
 @dataclass(frozen=True)
 class Options:
-    """How much time there is, where the record goes, and what is known of the packages."""
+    """How much time there is, where record and progress go, what is known of the packages."""
 
     seconds: float
     record: Path | None = None
@@ -37,6 +37,7 @@ class Options:
     interpret: bool = False
     sections: tuple[str, ...] = ("checks", *WEIGHTS)
     tests: tuple[str, ...] = ()
+    tell: Tell = say
 
 
 def run(packages: list[Path], options: Options) -> Record:
@@ -67,7 +68,8 @@ def run(packages: list[Path], options: Options) -> Record:
         for number, (section, package) in enumerate(timed):
             share = _weight(section, package) / sum(_weight(*one) for one in timed[number:])
             seconds = (end - time.monotonic()) * share
-            _add(record, together([Job(section, package, seconds)], 1, end, Path(folder)))
+            job = [Job(section, package, seconds)]
+            _add(record, together(job, 1, end, Path(folder), options.tell))
             _write(record, options, start)
     if on_gpu:
         record["bars"] = reached(record["rows"])
@@ -112,7 +114,8 @@ def _tests(
         Job(s, package, first - now, warm=True) for s, package in _timed(packages, options, on_gpu)
     ]
     cores = os.cpu_count() or 1
-    _add(record, together(jobs + warm, max(1, min(6, cores // 2)), first, folder))
+    at_once = max(1, min(6, cores // 2))
+    _add(record, together(jobs + warm, at_once, first, folder, options.tell))
     _write(record, options, now)
 
 
@@ -126,7 +129,10 @@ def _write(record: Record, options: Options, start: float) -> None:
     record["seconds"] = round(time.monotonic() - start)
     if options.record:
         text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
-        options.record.write_text(text, encoding="utf-8")
+        try:
+            options.record.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(options.record)) from None
 
 
 def wrong(record: Record) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -24,6 +25,8 @@ app = typer.Typer(
 Spec = Annotated[str, typer.Argument(help="A spec in YAML; - reads standard input.")]
 Output = Annotated[str | None, typer.Option("-o", "--output", help="The file; printed by default.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+
+Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
 
 
 class Kind(StrEnum):
@@ -72,7 +75,10 @@ def put_json(data: Any) -> None:
 
 
 def as_json(data: Any) -> str:
-    """`data` as indented JSON with a line end."""
+    """`data` as indented JSON with a line end; what is not seen in it is escaped."""
     import json
 
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    from archspec.printing import is_seen
+
+    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return re.sub(r"[^ -~\n]", lambda c: c[0] if is_seen(c[0]) else json.dumps(c[0])[1:-1], text)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from archspec.cli.app import Json, Spec, put_json
+from archspec.cli.app import Force, Json, Spec, put_json
 from archspec.cli.files import load
 
 
@@ -17,12 +17,14 @@ def bench(
         str | None, typer.Option(help="A JSON file to write, or a folder to write it into.")
     ] = None,
     seconds: Annotated[int, typer.Option(help="The time that all of it may take.")] = 600,
+    force: Force = False,
 ) -> None:
     """Time a package's kernels and the whole model beside their peers.
 
     Everything is checked first, then timed in turns. A ratio above 1 means that the package is
     faster. Without a GPU only the whole model is timed. Needs torch; on a GPU, triton. Peers that
-    are not installed are named. Exit code 1 if a check says that something is wrong.
+    are not installed are named. What is done now is told on standard error. Exit code 1 if a
+    check says that something is wrong.
 
     Example: archspec bench gallery/gemma-3-270m.yaml --record bench/results
     """
@@ -30,9 +32,13 @@ def bench(
 
     from archspec.bench.run import wrong
     from archspec.benchmark import benchmark
+    from archspec.cli.progress import progress
 
     architecture, text, name = load(spec)
-    found, written = benchmark(architecture, text, Path(name).name, seconds, record)
+    with progress() as tell:
+        found, written = benchmark(
+            architecture, text, Path(name).name, seconds, record, force, tell
+        )
     if json:
         put_json(found)
     else:

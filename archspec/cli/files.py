@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archspec.errors import ArchspecError, printable
-from archspec.write import write_file
+from archspec.cli.streams import say
+from archspec.errors import ArchspecError
+from archspec.output.file import write_file
+from archspec.output.place import shown
 
 if TYPE_CHECKING:
     from archspec.architecture import Architecture
+    from archspec.errors import Diagnostic
+    from archspec.source import Document
 
 
 def read(argument: str) -> tuple[str, str]:
@@ -27,32 +32,57 @@ def read(argument: str) -> tuple[str, str]:
             with Path(argument).open("rb") as file:
                 raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ArchspecError(f"{printable(name)}: no such file{_near(argument)}") from None
+        raise ArchspecError(f"{shown(name)}: no such file{_near(argument)}") from None
     except IsADirectoryError:
-        raise ArchspecError(f"{printable(name)}: a folder, not a file") from None
+        raise ArchspecError(f"{shown(name)}: a folder, not a file") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a usable path"
-        raise ArchspecError(f"{printable(name)}: cannot be read: {reason.lower()}") from None
+        raise ArchspecError(f"{shown(name)}: cannot be read: {reason.lower()}") from None
     return decode(raw, name), name
 
 
 def load(argument: str) -> tuple[Architecture, str, str]:
-    """The architecture in a file, the file's text and its name."""
-    from archspec import loads
+    """The architecture in a file, the file's text and its name; warnings go to the terminal."""
+    from archspec.cli.terminal import columns
+    from archspec.errors import warning
 
-    text, name = read(argument)
-    return loads(text, name), text, name
+    architecture, warnings, document = examined(argument)
+    if warnings:
+        say(warning(warnings, document, columns()))
+    return architecture, document.text, document.name
 
 
-def put(output: str | None, content: str | bytes) -> None:
-    """Write to the file `output`, or to standard output for None and `-`."""
+def examined(argument: str) -> tuple[Architecture, list[Diagnostic], Document]:
+    """The architecture in a file, what is allowed there and probably not meant, and its data."""
+    from archspec.resolve import resolve
+    from archspec.source import parse
+    from archspec.unused import unused
+
+    document = parse(*read(argument))
+    return resolve(document), unused(document), document
+
+
+def put(
+    output: str | None,
+    content: str | bytes,
+    force: bool = False,
+    known: Callable[[bytes], bool] | None = None,
+) -> None:
+    """Write to the file `output`, or to standard output for None and `-`.
+
+    `force` and `known` say what a file that is there may be replaced by, as in `write_file`. What
+    is printed is a file as well, as for `> FILE`: in UTF-8, whatever the terminal's encoding.
+    """
     if output not in (None, "-"):
-        write_file(Path(output), content)
-    elif isinstance(content, bytes):
-        sys.stdout.flush()
-        sys.stdout.buffer.write(content)
+        write_file(Path(output), content, force, known)
+        return
+    raw = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    sys.stdout.flush()
+    if hasattr(sys.stdout, "buffer"):
+        sys.stdout.buffer.write(raw)
     else:
-        sys.stdout.write(content)
+        # A notebook's stream takes text alone.
+        sys.stdout.write(raw.decode("utf-8"))
 
 
 def _near(argument: str) -> str:
@@ -63,4 +93,4 @@ def _near(argument: str) -> str:
     except (OSError, ValueError):
         return ""
     found = difflib.get_close_matches(path.name, known, n=1, cutoff=0.7)
-    return f"\n  help: did you mean {printable(str(path.with_name(found[0])))}?" if found else ""
+    return f"\n  help: did you mean {shown(str(path.with_name(found[0])))}?" if found else ""

@@ -11,11 +11,17 @@ from rich.text import Text
 
 from archspec.analysis import LayerCache, LayerReport, Report
 from archspec.architecture import Architecture
+from archspec.cli.checks import MAX_SCHEDULE
 from archspec.diff import Change, Difference, Number
 from archspec.emit import flow
+from archspec.printing import clipped, printable
 
 if TYPE_CHECKING:
     from archspec.kernels import Compiled
+
+MAX_CHANGES = 200
+MAX_VALUE = 400
+"""Characters of a value or of a schedule on one line."""
 
 SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 
@@ -23,7 +29,7 @@ SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yel
 def show_report(architecture: Architecture, report: Report) -> None:
     """Print the totals, then one row for each kind of layer."""
     console = Console(highlight=False)
-    console.print(Text(architecture.title, style="bold"))
+    console.print(Text(printable(architecture.title), style="bold"))
     console.print(_totals(architecture, report))
     console.print()
     console.print(_layers(report))
@@ -38,8 +44,10 @@ def show_difference(found: Difference) -> None:
     console.print(Text(f"{found.before} → {found.after}", style="bold"))
     for a, b in found.renamed:
         console.print(Text(f"  block {a} is compared with {b}", style="dim"))
-    for change in found.changes:
+    for change in found.changes[:MAX_CHANGES]:
         console.print(_change(change))
+    if (more := len(found.changes) - MAX_CHANGES) > 0:
+        console.print(Text(f"and {more:,} more changes; --json lists them all"))
     moved = [number for number in found.numbers if number.delta]
     if moved:
         console.print()
@@ -50,10 +58,14 @@ def show_difference(found: Difference) -> None:
         for number in moved:
             table.add_row(*_moved(number))
         console.print(table)
+        console.print(Text(f"cache and FLOPs at {found.context:,} tokens", style="dim"))
 
 
 def show_kernels(model: str, target: str, kernels: list[Compiled]) -> None:
-    """Print a row for each kernel, then the errors of those that did not compile."""
+    """Print a row for each kernel, then the errors of those that did not compile.
+
+    Their work is what tensor cores do, times what their tiles need.
+    """
     console = Console(highlight=False, soft_wrap=True)
     if not kernels:
         console.print(f"{model} has no kernels")
@@ -61,11 +73,12 @@ def show_kernels(model: str, target: str, kernels: list[Compiled]) -> None:
     console.print(Text(f"{model} for {target}", style="bold"))
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("kernel", min_width=max(len(kernel.name) for kernel in kernels))
-    for name in ("registers", "spills", "shared", "matrix", "copies", "seconds"):
+    for name in ("registers", "spills", "shared", "matrix", "work", "copies", "seconds"):
         table.add_column(name, justify="right")
     for kernel in kernels:
         numbers = (kernel.registers, kernel.spills, kernel.shared_memory, kernel.matrix)
         cells = ["–" if n is None else f"{n:,}" for n in (*numbers, kernel.async_copies)]
+        cells.insert(4, "–" if kernel.tensor_work is None else f"{kernel.tensor_work:g} x")
         table.add_row(kernel.name, *cells, f"{kernel.seconds:.2f}")
     console.print(table)
     for kernel in kernels:
@@ -107,10 +120,13 @@ def _totals(architecture: Architecture, report: Report) -> Table:
     table.add_row("layers", f"{len(report.layers) + len(report.encoder_layers)}: {mix}")
     if encoder := architecture.encoder:
         reads = f"{report.source:,} tokens" if encoder.layers else f"{report.source:,} given states"
-        schedule = f"{encoder.schedule}, " if encoder.layers else ""
+        written = clipped(str(encoder.schedule), MAX_SCHEDULE)
+        schedule = f"{written}, " if encoder.layers else ""
         table.add_row("encoder", f"{schedule}reads {reads}" if schedule else reads)
-    table.add_row("schedule", str(architecture.schedule))
+    table.add_row("schedule", clipped(str(architecture.schedule), MAX_SCHEDULE))
     table.add_row("parameters", f"{parameters.total:,}, {parameters.embedding:,} in embeddings")
+    if parameters.buffers:
+        table.add_row("buffers", f"{parameters.buffers:,} numbers that are stored and not learned")
     if architecture.is_sparse:
         share = parameters.active / parameters.total
         table.add_row("active", f"{parameters.active:,} for each token ({share:.0%})")
@@ -171,25 +187,39 @@ def _change(change: Change) -> Text:
     sign, style = SIGNS[change.kind]
     line = Text(f"{sign} {change.path}", style=style)
     if change.kind == "changed":
-        line.append(f": {_value(change.before)} → {_value(change.after)}", style="default")
+        before, after = _pair(change.before, change.after)
+        line.append(f": {before} → {after}", style="default")
     else:
         value = change.after if change.kind == "added" else change.before
         line.append(f": {_value(value)}", style="default")
     return line
 
 
-def _value(value: Any) -> str:
+def _pair(before: Any, after: Any) -> tuple[str, str]:
+    """Two values with as many digits as it takes to tell them apart."""
+    a, b = _value(before), _value(after)
+    return (a, b) if a != b else (_value(before, 17), _value(after, 17))
+
+
+def _value(value: Any, digits: int = 6) -> str:
     if isinstance(value, float):
-        value = float(f"{value:.6g}")
-    return value if isinstance(value, str) else flow(value)
+        value = float(f"{value:.{digits}g}")
+    return clipped(value if isinstance(value, str) else flow(value), MAX_VALUE)
 
 
 def _grouped(count: int) -> str:
     return f"{count:,}"
 
 
+def _exact_bytes(count: int) -> str:
+    return f"{count:,} B"
+
+
 def _moved(number: Number) -> tuple[str, str, str, str]:
-    show = bytes_ if number.name.startswith("cache") else _grouped
+    kind = number.name.partition(".")[0]
+    show = {"cache": bytes_, "flops": count_}.get(kind, _grouped)
+    if show(number.before) == show(number.after):
+        show = _exact_bytes if kind == "cache" else _grouped
     sign = "+" if number.delta > 0 else "−"
     ratio = number.after / number.before if number.before else 0.0
     share = f" ({ratio - 1:+.1%})" if 0.5 <= ratio <= 2 else f" (× {ratio:.3g})" if ratio else ""

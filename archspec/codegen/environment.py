@@ -9,6 +9,8 @@ from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from archspec.codegen.compiled import TemplateCache
+
 _ACTIVATIONS = {
     "gelu": "F.gelu({x})",
     "gelu_tanh": 'F.gelu({x}, approximate="tanh")',
@@ -25,16 +27,22 @@ _ACTIVATIONS = {
 }
 
 
+_READING: dict[str, Any] = {
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+}
+
+
 @cache
 def environment() -> Environment:
     """Templates of the package and of every mechanism, found from the root of archspec."""
     made = Environment(
         loader=PackageLoader("archspec", package_path=""),
         undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
         autoescape=False,  # the output is Python; what enters it is checked, or a filter escapes it
+        bytecode_cache=TemplateCache(repr(_READING)),
+        **_READING,
     )
     filters: dict[str, Callable[..., str]] = {
         "activation": _activation,
@@ -58,8 +66,20 @@ def _literal(value: Any) -> str:
     return ascii(cast("object", value))
 
 
+_MARKUP = re.compile(r"[\\`*_\[\]|~#$<>&]")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_LEADING = re.compile(r"^(?=[-+=])|^(\d+)(?=[.)])")
+_ADDRESS = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
+_APART = re.compile(r"@|:(?=[A-Za-z0-9_+-]+:)")
+
+
 def _markdown(text: str) -> str:
-    """Free text for one line of Markdown, nothing of it markup."""
-    flat = " ".join(text.split())
-    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", flat)
+    """Free text for one line of Markdown, nothing of it markup, a link, a name or a picture.
+
+    A comment, which nobody sees, stands where what some pages make of bare text is no markup:
+    addresses of mail, `@name` and `:picture:`.
+    """
+    flat = _APART.sub(r"\g<0>\n", " ".join(text.split()))
+    flat = _MARKUP.sub(lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"), flat)
+    flat = _ADDRESS.sub(r"\\\g<0>", flat)
+    return _LEADING.sub(r"\1\\", flat).replace("\n", "<!-- -->")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ruff import find_ruff_bin
 
+from archspec.output.place import naming
+
 _COMMON = ["--isolated", "--no-cache", "--quiet", "--target-version", "py311"]
 # Imports are broken where ruff's own line length asks for it, so that both find them in order.
 _COMMANDS = [
@@ -23,8 +25,9 @@ def format_python(files: dict[str, str]) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         for path, text in files.items():
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(text, encoding="utf-8")
+            with naming(root / path):
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                (root / path).write_text(text, encoding="utf-8")
         for command in _COMMANDS:
             done = subprocess.run(
                 [find_ruff_bin(), *command, "."],

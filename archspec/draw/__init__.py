@@ -8,8 +8,9 @@ from archspec.errors import ArchspecError
 
 if TYPE_CHECKING:
     from archspec.architecture import Architecture
+    from archspec.draw.scene import Scene
 
-__all__ = ["FORMATS", "Format", "dot", "render"]
+__all__ = ["FORMATS", "Format", "dot", "foreign", "render"]
 
 Format = Literal["svg", "png", "pdf"]
 FORMATS: tuple[Format, ...] = ("svg", "png", "pdf")
@@ -32,24 +33,38 @@ def render(architecture: Architecture, format: str = "svg", theme: str = "light"
     """
     if format not in FORMATS:
         raise ArchspecError(f"cannot draw {format!r}; one of {', '.join(FORMATS)}")
-    from archspec.draw import native, svg
+    from archspec.draw import native, pdf, svg
     from archspec.draw.describe import describe
+    from archspec.draw.emit import at, tips
 
-    text, tips = _compose(architecture, theme)
+    text, drawn = _compose(architecture, theme)
     if format == "png":
         text = text.replace("{\n", "{\n\tdpi=144\n", 1)
-    raw = native.render(text, format)
     if format == "svg":
-        return svg.clean(raw, architecture.title, describe(architecture), tips)
-    return raw
+        raw = native.render(text, format)
+        return svg.clean(raw, architecture.title, describe(architecture), tips(drawn), at(drawn))
+    raw = (native.render_foreign if foreign(architecture) else native.render)(text, format)
+    return pdf.undated(raw) if format == "pdf" else raw
 
 
-def _compose(architecture: Architecture, theme: str) -> tuple[str, dict[str, str]]:
-    from archspec.draw.emit import emit, tips
+def foreign(architecture: Architecture) -> str:
+    """The characters of the figure that the carried font lacks, each once.
+
+    Whoever looks at an SVG has fonts for them or not; PNG and PDF take those of this machine.
+    """
+    from archspec.draw.metrics import lacking
+
+    about = architecture.about
+    said = (about.organization, about.released, about.license, about.summary)
+    return lacking("".join((architecture.title, *(text for text in said if text))))
+
+
+def _compose(architecture: Architecture, theme: str) -> tuple[str, Scene]:
+    from archspec.draw.emit import emit
     from archspec.draw.page import page
     from archspec.draw.theme import THEMES
 
     if theme not in THEMES:
         raise ArchspecError(f"no theme {theme!r}; one of {', '.join(THEMES)}")
     laid = page(architecture)
-    return emit(laid.scene, laid.width, laid.height, THEMES[theme]), tips(laid.scene)
+    return emit(laid.scene, laid.width, laid.height, THEMES[theme]), laid.scene

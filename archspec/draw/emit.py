@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, cast
 
+from archspec.draw import metrics
 from archspec.draw.scene import Align, Box, Curve, Scene, Text
 from archspec.draw.theme import Theme
 
@@ -60,6 +61,18 @@ def tips(scene: Scene) -> dict[str, str]:
     """What hovering shows, by the names that nodes have in the DOT text."""
     named = ((f"n{number}", item) for number, item in enumerate(scene.items))
     return {name: item.tip for name, item in named if not isinstance(item, Curve) and item.tip}
+
+
+def at(scene: Scene) -> dict[str, float]:
+    """Where each text that the carried font lacks glyphs for is anchored, by its node's name.
+
+    Graphviz measures such a text by glyphs that stand for none.
+    """
+    return {
+        f"n{number}": item.x
+        for number, item in enumerate(scene.items)
+        if isinstance(item, Text) and metrics.lacking(item.text)
+    }
 
 
 def _box(graph: _Canvas, name: str, box: Box, theme: Theme) -> None:

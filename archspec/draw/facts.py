@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from archspec.architecture import Architecture
 from archspec.block import Block
-from archspec.graph import OperatorGraph
+from archspec.graph import OperatorGraph, counts
 from archspec.mechanisms.base import Mechanism, State
 
 BYTES = 2
@@ -55,11 +55,8 @@ def facts(architecture: Architecture) -> list[Fact]:
 
 def parameters(architecture: Architecture) -> tuple[int, int]:
     """All parameters, and those that one token uses."""
-    total, active = 0, 0.0
-    for parameter in architecture.parameters():
-        total += parameter.size
-        active += parameter.size * parameter.active
-    return total, round(active)
+    found = counts(architecture.parameters())
+    return found.learned, found.active
 
 
 def cache_per_token(architecture: Architecture) -> int:
@@ -74,10 +71,9 @@ def cache_per_source(architecture: Architecture) -> int:
 
 def weighs(graph: OperatorGraph, where: str = "in each layer") -> str:
     """The parameters of a graph and `where` they are, as a sentence."""
-    own = list(graph.parameters())
-    total, active = sum(p.size for p in own), sum(p.size * p.active for p in own)
-    text = f"{total:,} parameters {where}"
-    return f"{text}, {round(active):,} of them active." if active < total else f"{text}."
+    own = counts(graph.parameters())
+    text = f"{own.learned:,} parameters {where}"
+    return f"{text}, {own.active:,} of them active." if own.active < own.learned else f"{text}."
 
 
 def keeps(mechanism: Mechanism) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from functools import cache, lru_cache
 from pathlib import Path
 
 FONTS = Path(__file__).parent / "fonts"
 
-_EAST_ASIAN = 0x2E80
-_UNKNOWN, _UNKNOWN_WIDE = 650, 1000
+_UNKNOWN, _WIDE, _PICTURE = 650, 1000, 1300
+_PICTURES = 0x1F000
 
 
 @cache
@@ -21,13 +22,27 @@ def _advances(bold: bool) -> dict[int, int]:
 
 @lru_cache(maxsize=4096)
 def width(text: str, size: float, bold: bool = False) -> float:
-    """The width of one line of `text` in points; what the font lacks counts as wide."""
+    """The width of one line of `text` in points; what the font lacks is as wide as usual."""
     table = _advances(bold)
-    total = 0
-    for character in text:
-        code = ord(character)
-        total += table.get(code) or (_UNKNOWN_WIDE if code >= _EAST_ASIAN else _UNKNOWN)
+    total = sum(table.get(ord(c)) or _usual(c) for c in text)
     return total * size / 1000
+
+
+def lacking(text: str) -> str:
+    """The characters of `text` that the carried font has no glyph for, each once, in order."""
+    table = _advances(False)
+    return "".join(
+        c for c in dict.fromkeys(text) if c != "\n" and ord(c) not in table and _usual(c)
+    )
+
+
+def _usual(character: str) -> int:
+    """The advance of a character in most fonts that have it: ideographs fill a square."""
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    if unicodedata.east_asian_width(character) in "WF":
+        return _PICTURE if ord(character) >= _PICTURES else _WIDE
+    return _UNKNOWN
 
 
 def clip(text: str, room: float, size: float, bold: bool = False) -> str:

@@ -1,9 +1,15 @@
-"""DOT → SVG, PNG or PDF by the Graphviz library inside pygraphviz's wheel, in this process."""
+"""DOT → SVG, PNG or PDF by the Graphviz library inside pygraphviz's wheel, in this process.
+
+Fonts are configured once in a process, with the carried one alone, so that every machine draws
+alike. Text that it lacks glyphs for is drawn in a process of its own, `python -m
+archspec.draw.native FORMAT`, which knows the machine's fonts as well.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
@@ -13,21 +19,49 @@ from threading import Lock
 from xml.sax.saxutils import escape
 
 from archspec.draw.metrics import FONTS
+from archspec.errors import ArchspecError
+from archspec.output.place import naming
 
 _CONFIGURATION = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
-<fontconfig><dir>{}</dir><config><rescan><int>0</int></rescan></config>
+<fontconfig><dir>{}</dir>{}<config><rescan><int>0</int></rescan></config>
 <match target="pattern"><edit name="hinting" mode="assign"><bool>false</bool></edit></match>
 <match target="font"><edit name="hinting" mode="assign"><bool>false</bool></edit></match>
 </fontconfig>
 """
+_MACHINE = """<include ignore_missing="yes">/etc/fonts/fonts.conf</include>
+<dir>/usr/share/fonts</dir><dir>/usr/local/share/fonts</dir>
+<dir>/System/Library/Fonts</dir><dir>/Library/Fonts</dir><dir>WINDOWSFONTDIR</dir>
+"""
+_SECONDS = 60
 _lock = Lock()
 _folder: tempfile.TemporaryDirectory[str] | None = None
 
 
 def render(dot: str, format: str) -> bytes:
     """Draw `dot`, in which everything has a position, with the carried font."""
-    with _lock, _quiet(), _fonts():
+    return _render(dot, format, "")
+
+
+def render_foreign(dot: str, format: str) -> bytes:
+    """The same where the carried font lacks glyphs, which a font of the machine may have.
+
+    Raises `ArchspecError` where no process can be started.
+    """
+    command = [sys.executable, "-m", "archspec.draw.native", format]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    try:
+        done = subprocess.run(
+            command, input=dot.encode(), env=environment, capture_output=True, timeout=_SECONDS
+        )
+        done.check_returncode()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ArchspecError(f"cannot draw with the fonts of this machine: {error}") from None
+    return done.stdout
+
+
+def _render(dot: str, format: str, more: str) -> bytes:
+    with _lock, _quiet(), _fonts(more):
         return _draw(dot, format)
 
 
@@ -43,8 +77,8 @@ def _draw(dot: str, format: str) -> bytes:
 
 
 @contextmanager
-def _fonts() -> Generator[None]:
-    """Make fontconfig, which reads its configuration once, know the carried font alone."""
+def _fonts(more: str) -> Generator[None]:
+    """Make fontconfig, which reads its configuration once, know the carried font and `more`."""
     global _folder
     if _folder is not None:
         yield
@@ -52,10 +86,11 @@ def _fonts() -> Generator[None]:
     # A copy, since fontconfig leaves a file of its own where fonts are; it lives as long as
     # the process, which may open a font at any time.
     folder = tempfile.TemporaryDirectory(prefix="archspec-")
-    for font in FONTS.glob("*.otf"):
-        shutil.copyfile(font, Path(folder.name) / font.name)
     path = Path(folder.name) / "fonts.conf"
-    path.write_text(_CONFIGURATION.format(escape(folder.name)), "utf-8")
+    with naming(folder.name):
+        for font in FONTS.glob("*.otf"):
+            shutil.copyfile(font, Path(folder.name) / font.name)
+        path.write_text(_CONFIGURATION.format(escape(folder.name), more), "utf-8")
     before = os.environ.get("FONTCONFIG_FILE")
     os.environ["FONTCONFIG_FILE"] = str(path)
     try:
@@ -95,3 +130,7 @@ def _quiet() -> Generator[None]:
             for line in caught.read().splitlines():
                 if not line.startswith(b"Fontconfig warning"):
                     os.write(2, line + b"\n")
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(_render(sys.stdin.buffer.read().decode(), sys.argv[1], _MACHINE))

@@ -12,6 +12,8 @@ from archspec.errors import ArchspecError, printable
 
 MAX_INTEGER = 1 << 40
 MAX_LISTED = 20
+MAX_ITEMS = 8192
+"""In a list that says something of each layer, or of each pair of dimensions."""
 
 
 class ConfigError(ArchspecError):
@@ -96,8 +98,15 @@ class Config:
             return default
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             self.refuse(key, "expected a number")
-        if not math.isfinite(value) or abs(value) > MAX_INTEGER:
+        # In this order: a whole number of hundreds of digits is no float.
+        if abs(value) > MAX_INTEGER or not math.isfinite(value):
             self.refuse(key, "expected a number of a usual size")
+        return value
+
+    def positive(self, key: str) -> float:
+        """A finite number above 0; raises `ConfigError` for anything else."""
+        if (value := self.number(key)) <= 0:
+            self.refuse(key, "expected a positive number")
         return value
 
     def flag(self, key: str) -> bool:
@@ -116,28 +125,32 @@ class Config:
 
     def words(self, key: str) -> list[str]:
         """A list of texts; raises `ConfigError` for anything else."""
-        value: Any = self.value(key)
-        items = cast("list[Any]", value if isinstance(value, list) else [None])
+        items = self._items(key)
         if not all(isinstance(item, str) for item in items):
             self.refuse(key, "expected a list of words")
         return items
 
     def integers(self, key: str) -> list[int]:
         """A list of whole numbers; raises `ConfigError` for anything else."""
-        value: Any = self.value(key)
-        items = cast("list[Any]", value if isinstance(value, list) else [None])
+        items = self._items(key)
         if not all(isinstance(item, int) and abs(item) <= MAX_INTEGER for item in items):
             self.refuse(key, "expected a list of whole numbers")
         return items
 
     def numbers(self, key: str) -> list[float]:
         """A list of finite numbers; raises `ConfigError` for anything else."""
-        value: Any = self.value(key)
-        items = cast("list[Any]", value if isinstance(value, list) else [None])
+        items = self._items(key)
         for item in items:
             usual = isinstance(item, (int, float)) and not isinstance(item, bool)
-            if not usual or not math.isfinite(item) or abs(item) > MAX_INTEGER:
+            if not usual or abs(item) > MAX_INTEGER or not math.isfinite(item):
                 self.refuse(key, "expected a list of numbers")
+        return items
+
+    def _items(self, key: str) -> list[Any]:
+        value: Any = self.value(key)
+        items = cast("list[Any]", value if isinstance(value, list) else [None])
+        if len(items) > MAX_ITEMS:
+            self.refuse(key, f"a list of {len(items):,}; at most {MAX_ITEMS:,} are read")
         return items
 
     def only(self, key: str, *values: Any) -> None:

@@ -116,8 +116,8 @@ def dense_first(config: Config) -> list[str]:
 
 def without_further(config: Config, draft: Draft) -> Draft:
     """`draft` without the layers that predict further tokens, which files hold after the others."""
-    count, further = layers.count(config), int(config.number("num_mtp_layers", 0))
-    if further > 0:
+    count, further = layers.count(config), layers.further(config, "num_mtp_layers")
+    if further:
         draft.checkpoint["ignore"] = [f"layers.{count + index}" for index in range(further)]
         draft.notes.append("Its layers that predict further tokens are left out.")
     return draft

@@ -12,6 +12,8 @@ from archspec.schedule import MAX_LAYERS
 SLIDING = "sliding_attention"
 FULL = "full_attention"
 
+MAX_FURTHER = 64
+
 NAMES = {SLIDING: "sliding", FULL: "full"}
 LOCAL_GLOBAL = {SLIDING: "local", FULL: "global"}
 
@@ -24,6 +26,14 @@ def count(config: Config, key: str = "num_hidden_layers") -> int:
     if layers > MAX_LAYERS:
         config.refuse(key, f"a spec has at most {MAX_LAYERS:,} layers")
     return layers
+
+
+def further(config: Config, key: str) -> int:
+    """How many modules there are for further tokens; raises `ConfigError` beyond reason."""
+    modules = config.number(key, 0)
+    if modules != int(modules) or not 0 <= modules <= MAX_FURTHER:
+        config.refuse(key, f"expected a count of modules, at most {MAX_FURTHER}")
+    return int(modules)
 
 
 def kinds(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from math import isqrt
 from typing import Annotated, Any, NoReturn
 
 from pydantic import (
@@ -14,6 +15,8 @@ from pydantic import (
     GetJsonSchemaHandler,
 )
 from pydantic_core import PydanticCustomError, core_schema
+
+from archspec.printing import is_seen
 
 
 class Strict(BaseModel):
@@ -34,7 +37,8 @@ def reject(field: str | tuple[str, ...], message: str, hint: str = "") -> NoRetu
 
 def near_divisor(whole: int, part: int) -> int:
     """What divides `whole` and is nearest to `part`; the smaller of two."""
-    return min((n for n in range(1, whole + 1) if whole % n == 0), key=lambda n: abs(n - part))
+    small = [n for n in range(1, isqrt(whole) + 1) if whole % n == 0]
+    return min([*small, *(whole // n for n in small)], key=lambda n: (abs(n - part), n))
 
 
 def true_is_default(value: Any) -> Any:
@@ -43,12 +47,14 @@ def true_is_default(value: Any) -> Any:
 
 
 def _plain_text(value: str) -> str:
-    for character in value:
-        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") and character != "\n":
-            raise PydanticCustomError(
-                "text", "{message}", {"message": "expected text without control characters"}
-            )
-    return value
+    """Text in which a reader sees every character; `printing.is_seen` says what that is."""
+    unseen = next((c for c in value if c != "\n" and not is_seen(c)), None)
+    if unseen is None:
+        return value
+    name = unicodedata.name(unseen, "")
+    code = f"U+{ord(unseen):04X}" + (f" ({name.lower()})" if name else "")
+    message = f"expected text in which every character is seen, got one with {code}"
+    raise PydanticCustomError("text", "{message}", {"message": message})
 
 
 def _single_line(value: str) -> str:
@@ -97,6 +103,9 @@ class _OneOrMany:
 Size = Annotated[int, Field(ge=1, le=1 << 20)]
 """A width or a count of things inside one layer."""
 
+Modules = Annotated[int, Field(ge=1, le=64)]
+"""A count of modules that are each written out, not a size."""
+
 Tokens = Annotated[int, Field(ge=1, le=1 << 31)]
 """A count of tokens."""
 
@@ -104,6 +113,8 @@ Vocabulary = Annotated[int, Field(ge=1, le=1 << 24)]
 
 Factor = Annotated[float, Field(gt=0, le=1e9)]
 """A positive real number."""
+
+MAX_NAME = 40
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 """The name of a block kind: lower-case letters, digits and underscores."""

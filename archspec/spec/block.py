@@ -12,6 +12,8 @@ from archspec.spec.base import Factor, SideBySide, Strict, reject
 from archspec.spec.norm import Norm
 from archspec.spec.scale import LearnedScale
 
+MAX_BESIDE = 8
+
 NormPosition = Literal["pre", "post", "sandwich", "output", "none"]
 
 
@@ -25,7 +27,9 @@ class Block(Strict):
     """
 
     mixer: Annotated[tuple[Mixer, ...], SideBySide] = Field(
-        default=(), description="What mixes information across tokens; a list stands side by side."
+        default=(),
+        max_length=MAX_BESIDE,
+        description="What mixes information across tokens; a list stands side by side.",
     )
     cross_attention: Attention | None = Field(
         default=None,
@@ -33,6 +37,7 @@ class Block(Strict):
     )
     feedforward: Annotated[tuple[FeedForward, ...], SideBySide] = Field(
         default=(),
+        max_length=MAX_BESIDE,
         description="What works on each token by itself; a list stands side by side.",
     )
     per_layer: TokenVectors | None = Field(

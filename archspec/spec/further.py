@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from archspec.spec.base import Factor, Name, Size, Strict
+from archspec.spec.base import Factor, Modules, Name, Strict
 
 
 class FurtherTokens(Strict):
@@ -15,7 +15,7 @@ class FurtherTokens(Strict):
     through a layer, and gives logits through a norm of its own and the model's head.
     """
 
-    tokens: Size = Field(description="How many tokens after the next are predicted.")
+    tokens: Modules = Field(description="How many tokens after the next are predicted.")
     block: Name = Field(description="The kind of layer in each module.")
     loss_weight: Factor = Field(
         default=0.3, description="What their mean loss counts beside that of the next token."

@@ -16,7 +16,7 @@ from conftest import ROOT, SPECS, Builder, small_text
 
 import archspec
 from archspec.codegen import build, package_name
-from archspec.lock import LOCK
+from archspec.output.lock import LOCK
 
 TINY = (ROOT / "examples/tiny.yaml").read_text(encoding="utf-8")
 DIGEST = """

@@ -324,3 +324,18 @@ def test_branches_that_are_scaled_differently_are_refused(key: str) -> None:
 def test_a_branch_scaled_by_nothing_is_refused() -> None:
     message = refusal({"model_type": "minimax", "full_attn_alpha_factor": 0})
     assert "`full_attn_alpha_factor` is 0; expected a positive number" in message
+
+
+@pytest.mark.parametrize("value", [0, -1, 1e-300, float("inf")])
+def test_a_number_that_cannot_be_is_refused_in_words(value: float) -> None:
+    broken: list[str] = []
+    for model_type, family in FAMILIES.items():
+        for key, usual in getattr(family, "defaults", {}).items():
+            if isinstance(usual, (int, float)) and not isinstance(usual, bool):
+                try:
+                    import_config({"model_type": model_type, key: value})
+                except ConfigError:
+                    continue
+                except Exception as error:
+                    broken.append(f"{model_type}.{key}: {error!r}")
+    assert broken == []

@@ -91,6 +91,8 @@ def test_state_dict_has_the_parameters_of_the_graph(case: Case, model: nn.Module
     assert {name: tuple(t.shape) for name, t in model.state_dict().items()} == expected
     trained = {p.name for p in case.architecture.parameters() if p.trained}
     assert {name for name, _ in model.named_parameters()} == trained
+    counted = analyse(case.architecture).parameters
+    assert counted.total == sum(p.numel() for p in model.parameters())
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=["bf16", "fp32"])
@@ -146,7 +148,7 @@ def test_packed_texts_are_what_each_is_alone(case: Case, model: nn.Module) -> No
 def test_loss_is_the_mean_cross_entropy_with_its_gradients(case: Case, model: nn.Module) -> None:
     needs_loss(case)
     tokens = ids(case)
-    labels = tokens.clone()
+    labels = case.labels(tokens).clone()
     labels[0, :7] = -100
     loss = model(**case.inputs(tokens), labels=labels)
     loss.backward()
@@ -195,7 +197,7 @@ def test_compiled_training_has_no_graph_break(case: Case, model: nn.Module) -> N
     needs_loss(case)
     torch.compiler.reset()
     tokens = ids(case)
-    given = {**case.inputs(tokens), "labels": tokens}
+    given = {**case.inputs(tokens), "labels": case.labels(tokens)}
     loss = torch.compile(model, fullgraph=True, backend="aot_eager")(**given)
     loss.backward()
     torch.testing.assert_close(loss, model(**given))

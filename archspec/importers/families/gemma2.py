@@ -20,7 +20,7 @@ def _describe(config: Config) -> Draft:
             qkv_bias=bias,
             output_bias=bias,
             rope=rope(config),
-            scale=config.number("query_pre_attn_scalar") ** -0.5,
+            scale=config.positive("query_pre_attn_scalar") ** -0.5,
             softcap=cap(config, "attn_logit_softcapping"),
         )
         inner = feedforward(

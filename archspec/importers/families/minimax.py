@@ -50,14 +50,15 @@ def _describe(config: Config) -> Draft:
         checkpoint={
             "prefix": "model.",
             "tensors": {**norms, **layered(names)},
-            # Worked out from the layer's index.
-            "ignore": [f"layers.{{layer}}.self_attn.{name}" for name in _WORKED_OUT],
+            # Worked out from the layer's index; the others follow from the slopes.
+            "constants": {"layers.{layer}.self_attn.slope_rate": "slopes"},
+            "ignore": [f"layers.{{layer}}.self_attn.{name}" for name in _FOLLOWING],
         },
     )
 
 
 _QKV = [f"self_attn.{name}_proj" for name in "qkv"]
-_WORKED_OUT = ("slope_rate", "query_decay", "key_decay", "diagonal_decay")
+_FOLLOWING = ("query_decay", "key_decay", "diagonal_decay")
 
 
 def _block(config: Config, kind: str, count: int) -> Fields:
@@ -87,9 +88,9 @@ def _block(config: Config, kind: str, count: int) -> Fields:
 def _scaled(config: Config, kind: str) -> Fields:
     """The scale of a block's branches, and the eps of the norms after them."""
     keys = f"{kind}_attn_alpha_factor", f"{kind}_attn_beta_factor"
-    alpha, beta = (_positive(config, key) for key in keys)
+    alpha, beta = (config.positive(key) for key in keys)
     for key, other, own in zip(_INNER, keys, (alpha, beta), strict=True):
-        if _positive(config, key) != own:
+        if config.positive(key) != own:
             config.refuse(key, f"archspec scales both branches alike, so `{other}` must equal it")
     out: Fields = {"residual_scale": beta / alpha} if beta != alpha else {}
     if alpha != 1:
@@ -98,12 +99,6 @@ def _scaled(config: Config, kind: str) -> Fields:
 
 
 _INNER = "mlp_alpha_factor", "mlp_beta_factor"
-
-
-def _positive(config: Config, key: str) -> float:
-    if (value := config.number(key)) <= 0:
-        config.refuse(key, "expected a positive number")
-    return value
 
 
 MINIMAX = Family(

@@ -40,7 +40,7 @@ def _describe(config: Config) -> Draft:
     kinds = _kinds(config)
     names = {**NAMES, "moe": "experts", "mlp": "feedforward"}
     order, blocks = layers.blocks(kinds, described.__getitem__, names)
-    further = config.number("num_nextn_predict_layers", 0)
+    further = layers.further(config, "num_nextn_predict_layers")
     draft = decoder(
         config,
         order,

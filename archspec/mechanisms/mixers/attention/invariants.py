@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from archspec.mechanisms.mixers.attention.spec import Attention
 
 
+MAX_SHIFTED = 1024
+
 LOOKING_BACK = ("window", "chunk", "block_sparse", "sinks", "softcap", "alibi", "prefix", "select")
 """What has a meaning only where a token sees what came before it."""
 
@@ -51,6 +53,9 @@ def _check_view(a: Attention) -> None:
             reject(name, f"`{name}` is for attention that looks back: it needs `causal: true`")
     if a.window and a.chunk:
         reject("chunk", "a layer has a window or chunks, not both")
+    if a.block_sparse and a.block_sparse.shifted and a.key_heads > MAX_SHIFTED:
+        message = f"at most {MAX_SHIFTED:,} key-value heads have stripes of their own"
+        reject(("block_sparse", "shifted"), message)
     if a.block_sparse:
         _check_apart(a, "block_sparse", "window", "chunk", "prefix", "select", "relative_bias")
     for name in ("window", "chunk", "sinks", "softcap", "alibi", "prefix"):

@@ -16,6 +16,7 @@ from archspec.mechanisms.mixers.attention.module import AttentionView
 from archspec.mechanisms.mixers.attention.scores import relative, slopes
 from archspec.mechanisms.mixers.attention.spec import Attention
 from archspec.mechanisms.mixers.attention.stages import stages, temperature
+from archspec.mechanisms.mixers.attention.tiles import WIDEST
 from archspec.mechanisms.mixers.selection.parts import TokenSelection
 from archspec.mechanisms.mixers.selection.view import SELECT, selection_view
 
@@ -96,7 +97,9 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
     )
 
 
-def _kernel(a: Attention, function: Attend, site: Site) -> KernelView:
+def _kernel(a: Attention, function: Attend, site: Site) -> KernelView | None:
+    if max(a.head_dim, a.value_width) > WIDEST:
+        return None
     kind = function.name.removeprefix("attend_")
     if a.relative_bias:
         kind = f"{'causal' if a.causal else 'bidirectional'}_relative"

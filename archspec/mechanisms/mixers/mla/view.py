@@ -13,6 +13,7 @@ from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, Attend
 from archspec.mechanisms.mixers.attention.hopper import HopperView, hopper_view
 from archspec.mechanisms.mixers.attention.kernel_files import KERNEL_FILES
 from archspec.mechanisms.mixers.attention.kernels import KernelView
+from archspec.mechanisms.mixers.attention.tiles import WIDEST
 from archspec.mechanisms.mixers.mla.spec import LatentAttention
 from archspec.mechanisms.mixers.selection.parts import TokenSelection
 from archspec.mechanisms.mixers.selection.view import (
@@ -61,7 +62,7 @@ class LatentView:
     select: SelectionView | None
     cache: str | None
     function: Attend
-    kernel: KernelView
+    kernel: KernelView | None
     """The kernels for its expanded form."""
 
     places: tuple[str, ...]
@@ -177,8 +178,10 @@ def view(mechanism: LatentAttention, site: Site) -> LatentView:
     )
 
 
-def _kernel(a: LatentAttention) -> KernelView:
+def _kernel(a: LatentAttention) -> KernelView | None:
     """Every head has keys and values of its own, and they are made for whole texts alone."""
+    if max(a.head_dim, a.value_dim) > WIDEST:
+        return None
     return KernelView(
         kind="causal",
         heads=a.heads,

@@ -1,0 +1,1 @@
+"""What reaches the disk: single files, and packages that are changed in place."""
