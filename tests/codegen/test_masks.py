@@ -145,3 +145,41 @@ def test_an_export_with_a_mask_reads_texts_of_any_length(model: Any) -> None:
     ids, real = IDS.repeat(1, 3), REAL.long().flip(1).repeat(1, 3)
     found = exported.module()(ids, real)
     torch.testing.assert_close(found, model(ids, attention_mask=real), atol=1e-5, rtol=1e-5)
+
+
+BY_LENGTH = """archspec: 1
+name: by-length
+vocab_size: 64
+hidden_size: 16
+context_length: 64
+defaults:
+  mixer: &mixer
+    type: attention
+    heads: 2
+    head_dim: 8
+    rope: {theta: 100, scaling: {type: dynamic, factor: 2, original_context: 16}}
+blocks:
+  whole: {mixer: *mixer}
+  window: {mixer: {window: 7}}
+layers: whole, window
+head: {tied: true}
+"""
+
+
+@torch.no_grad()
+def test_a_rotation_by_length_goes_by_that_of_each_text(builder: Builder) -> None:
+    """Padding is in all calls, some texts are read anew as they grow, others not yet."""
+    torch.manual_seed(1)
+    model = builder.load(BY_LENGTH).Model().double().eval()
+    for parameter in model.parameters():
+        parameter.add_(torch.randn_like(parameter) * 0.3)
+    ids, mask = torch.randint(64, (3, 33)), torch.ones(3, 33, dtype=torch.long)
+    mask[0, 25], mask[1, 3:12], mask[1, 20:23], mask[2, :2], mask[2, 12:20] = 0, 0, 0, 0, 0
+    cache, end = model.new_cache(3, 33), 0
+    sizes = [20, 5, *[1] * 8]
+    for part, real in zip(ids.split(sizes, dim=1), mask.split(sizes, dim=1), strict=True):
+        out, end = model(part, attention_mask=real, cache=cache), end + part.shape[1]
+        for row, kept in enumerate(mask[:, :end].bool()):
+            if kept[-1]:
+                alone = model(ids[row, :end][kept][None])[0, -1]
+                torch.testing.assert_close(out[row, -1], alone, atol=1e-10, rtol=0)
