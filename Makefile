@@ -16,6 +16,7 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet "torch==2.13.0"
 	$(RUN) -m pip install --quiet --editable ".[dev]"
+	$(RUN) -m archspec.codegen.compiled
 	@touch $@
 
 demo: $(READY)  ## Build a published encoder, load its real weights, compare sentences
@@ -48,11 +49,11 @@ regen: $(READY)  ## Write golden packages, messages and the reference anew, to b
 	cd tests && ../$(RUN) -m codegen.test_golden
 	ARCHSPEC_REGEN=1 $(RUN) -m pytest -q tests/test_errors.py
 	$(RUN) -m tests.importers.rewrite
-	$(VENV)/bin/archspec schema --markdown -o docs/language.md
-	$(VENV)/bin/archspec draw examples/local-global.yaml -o docs/local-global.svg
+	$(VENV)/bin/archspec schema --markdown -o docs/language.md --force
+	$(VENV)/bin/archspec draw examples/local-global.yaml -o docs/local-global.svg --force
 
 gallery: $(READY)  ## Draw the gallery's figures anew
-	for spec in gallery/*.yaml; do $(VENV)/bin/archspec draw $$spec -o $${spec%.yaml}.svg; done
+	for spec in gallery/*.yaml; do $(VENV)/bin/archspec draw $$spec -o $${spec%.yaml}.svg --force; done
 
 bench: $(READY)  ## How long the commands take beside `import torch`
 	$(RUN) bench/startup.py

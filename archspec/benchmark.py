@@ -15,6 +15,7 @@ from archspec.architecture import Architecture
 from archspec.bench.jobs import Tell, say
 from archspec.errors import ArchspecError
 from archspec.kit import facts, put_package
+from archspec.output.file import need_room
 
 SIDES = 5
 """How often a CPU holds the weights: their own, gradients, and what is made beside them."""
@@ -26,13 +27,14 @@ def benchmark(
     name: str,
     seconds: int,
     record: str | None,
+    force: bool = False,
     tell: Tell | None = None,
 ) -> tuple[dict[str, Any], Path | None]:
     """What was measured within about `seconds`, and the file that it was written to.
 
     `record` is a file or a folder; `tell` is given lines on what is done now. Raises
     `ArchspecError` where torch is missing, where the model does not fit into memory, and where
-    the record cannot be written.
+    the record cannot be written or, unless `force`, is there already.
     """
     if find_spec("torch") is None:
         raise ArchspecError(
@@ -47,8 +49,8 @@ def benchmark(
 
     here = machine()
     if here["gpu"] is None:
-        _need_room(architecture)
-    path = _record(architecture, record, here["gpu"])
+        _need_memory(architecture)
+    path = _record(architecture, record, here["gpu"], force)
     about = {"archspec": __version__, "commit": commit(), "spec": architecture.name}
     (tell or say)(f"building {architecture.name}")
     with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +70,7 @@ def commit() -> str | None:
     return done.stdout.strip()
 
 
-def _need_room(architecture: Architecture) -> None:
+def _need_memory(architecture: Architecture) -> None:
     needed = SIDES * 4 * facts(architecture)["parameters"]
     info = Path("/proc/meminfo")
     found = re.search(r"MemAvailable:\s+(\d+) kB", info.read_text()) if info.exists() else None
@@ -80,7 +82,9 @@ def _need_room(architecture: Architecture) -> None:
         )
 
 
-def _record(architecture: Architecture, record: str | None, gpu: str | None) -> Path | None:
+def _record(
+    architecture: Architecture, record: str | None, gpu: str | None, force: bool
+) -> Path | None:
     if record is None:
         return None
     path = Path(record)
@@ -90,6 +94,7 @@ def _record(architecture: Architecture, record: str | None, gpu: str | None) -> 
         date = datetime.now(UTC).strftime("%Y-%m-%d")
         kind = re.sub(r"[^a-z0-9]+", "-", (gpu or "cpu").lower()).strip("-")
         path = path / f"{architecture.name}-{kind}-{date}.json"
+    need_room(path, force)
     try:
         path.touch()
     except OSError as error:

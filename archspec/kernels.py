@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +20,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from archspec import cubin
 from archspec.errors import ArchspecError
+from archspec.output.place import naming
+from archspec.tensor_work import tensor_work
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,20 @@ class Target:
     matrix: str
     """A pattern of its matrix instructions in the assembly."""
 
+    like: str | None = None
+    """Whose tiles it takes, where it has none of its own."""
 
+
+MMA = r"\bmma\.sync\b"
+WGMMA = r"\bwgmma\.mma_async\b"
 TARGETS = {
-    "sm_80": Target("cuda", 80, 32, 166_912, r"\bmma\.sync\b"),
-    "sm_90": Target("cuda", 90, 32, 232_448, r"\bwgmma\.mma_async\b"),
+    "sm_80": Target("cuda", 80, 32, 166_912, MMA),
+    "sm_89": Target("cuda", 89, 32, 101_376, MMA),
+    "sm_90": Target("cuda", 90, 32, 232_448, WGMMA),
     "sm_100": Target("cuda", 100, 32, 232_448, r"\btcgen05\.mma\b"),
+    "sm_120": Target("cuda", 120, 32, 101_376, MMA, like="sm_89"),
     "gfx942": Target("hip", "gfx942", 64, 65_536, r"\bv_s?mfmac?_"),
 }
-WGMMA = r"\bwgmma\.mma_async\b"
 PRODUCT = r"\btt\.dot\b.* : tensor<(\d+)x(\d+)x.* \* tensor<\d+x(\d+)x"
 """In Triton's own text, a product that one warp computes by itself: its rows, depth and columns."""
 
@@ -63,7 +71,9 @@ class Compiled:
 
     `registers` of a thread, `spills` and `shared_memory` in bytes, `matrix` and `async_copies`
     instructions in the text, `wgmma` those matrix instructions that a warpgroup issues together,
-    `plain_products` the products that one could have issued so and that are not.
+    `plain_products` the products that one could have issued so and that are not. `tensor_work`
+    is how many times the tensor cores do what the tiles need, where a kernel of NVIDIA's uses them,
+    and `spills_in_loops` how many instructions of its loops spill or read what was spilled.
     Where it did not compile, `error` says why and the numbers are None.
     """
 
@@ -78,6 +88,8 @@ class Compiled:
     seconds: float
     error: str | None = None
     plain_products: int | None = None
+    tensor_work: float | None = None
+    spills_in_loops: int | None = None
 
     @property
     def ok(self) -> bool:
@@ -137,14 +149,15 @@ def _imported(
     name = f"{package}_{Path(folder).name}"
     (Path(folder) / name).mkdir()
     for path, text in files.items():
-        (Path(folder) / name / path).write_text(text, encoding="utf-8")
+        with naming(Path(folder) / name / path):
+            (Path(folder) / name / path).write_text(text, encoding="utf-8")
     sys.path.insert(0, folder)
     try:
         invalidate_caches()
         found = [path.removesuffix(".py") for path in files if path.endswith("_kernels.py")]
         if found:
             launch: Any = import_module(f"{name}.launch")
-            launch.TARGET = target
+            launch.TARGET = TARGETS[target].like or target
         yield [import_module(f"{name}.{module}") for module in found]
     finally:
         sys.path.remove(folder)
@@ -183,8 +196,11 @@ def _compile(variant: Any, name: str, folder: str) -> Compiled:
         return Compiled(variant.name, name, *[None] * 6, seconds=seconds, error=reason)
     seconds = time.perf_counter() - start
     text: str = made.asm["ptx" if target.backend == "cuda" else "amdgcn"]
+    work = looped = None
     if target.backend == "cuda":
-        registers, spills = _cubin_usage(made.asm["cubin"], folder)
+        registers, spills = cubin.usage(made.asm["cubin"], folder)
+        looped = cubin.spills_in_loops(made.asm["cubin"], folder) if spills else 0
+        work = tensor_work(text, made.asm["ttgir"], variant.num_warps)
     else:
         registers, spills = _amd_usage(text)
     return Compiled(
@@ -198,6 +214,8 @@ def _compile(variant: Any, name: str, folder: str) -> Compiled:
         _count(ASYNC_COPIES, text),
         seconds,
         plain_products=_plain_products(made.asm["ttgir"]) if target.matrix == WGMMA else None,
+        tensor_work=work,
+        spills_in_loops=looped,
     )
 
 
@@ -226,22 +244,6 @@ def _plain_products(text: str) -> int:
 
 def _count(pattern: str, text: str) -> int:
     return len(re.findall(pattern, text))
-
-
-def _cubin_usage(cubin: bytes, folder: str) -> tuple[int, int]:
-    """Registers of a thread and bytes spilled, as Triton's own copy of cuobjdump reads them."""
-    nvidia: Any = import_module("triton.backends.nvidia")
-    program = Path(nvidia.__path__[0]) / "bin" / "cuobjdump"
-    with tempfile.NamedTemporaryFile(suffix=".cubin", dir=folder) as file:
-        file.write(cubin)
-        file.flush()
-        done = subprocess.run(
-            [str(program), "-res-usage", file.name], capture_output=True, text=True, check=True
-        )
-    found = re.search(r"REG:(\d+) STACK:(\d+)", done.stdout)
-    assert found, done.stdout
-    # The stack holds nothing else: these kernels call nothing and keep no arrays of their own.
-    return int(found[1]), int(found[2])
 
 
 def _amd_usage(text: str) -> tuple[int, int]:

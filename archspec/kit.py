@@ -52,7 +52,7 @@ def put_package(
     `text` is the spec as written and `name` its file's; `more` facts join those of the
     architecture.
     """
-    package = folder / codegen.package_name(architecture.name)
+    package = folder / codegen.default_folder(architecture.name)
     package.mkdir(parents=True)
     for path, content in codegen.build(architecture, text, name).items():
         with naming(package / path):

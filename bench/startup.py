@@ -1,11 +1,15 @@
 """How long whole commands take beside `import torch`, interleaved: medians and ratios.
 
+Compiled modules and templates are kept as Python keeps them by default, whatever
+PYTHONDONTWRITEBYTECODE says here: what is measured is a command that was run before.
+
 .venv/bin/python bench/startup.py [--rounds 7]
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -21,7 +25,8 @@ LIMITS = {"--help": 1 / 5, "check": None, "inspect": None, "draw": 1 / 3, "build
 def seconds(command: list[str], folder: str) -> float:
     """Wall time of one process, from start to exit."""
     start = time.perf_counter()
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    keeping = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, env=keeping)
     return time.perf_counter() - start
 
 

@@ -34,7 +34,7 @@ def main() -> None:
     package, figure = OUT / "all_minilm_l6_v2", OUT / "all-minilm-l6-v2.svg"
     archspec = [sys.executable, "-m", "archspec"]
     subprocess.run([*archspec, "build", SPEC, "-o", package], check=True)
-    subprocess.run([*archspec, "draw", SPEC, "-o", figure], check=True)
+    subprocess.run([*archspec, "draw", SPEC, "-o", figure, "--force"], check=True)
 
     sys.path.insert(0, str(OUT))
     built = importlib.import_module(package.name)

@@ -98,14 +98,20 @@ def case(request: pytest.FixtureRequest, builder: Builder) -> Case:
 
 
 COMPILED = {"encoder", "encoder-decoder", "looking-ahead"}
+COMPILED_LENGTHS = {"hybrid", "encoder-decoder"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Compiling takes long: every run compiles each mechanism's example, `make sweep` the rest."""
+    """Compiling takes long: every run compiles each mechanism's example, `make sweep` the rest.
+
+    For many lengths it takes longer still: every run does so with two specs.
+    """
     for item in items:
         call = getattr(item, "callspec", None)
         path = call.params.get("case") if call else None
         if not isinstance(path, Path) or "compile" not in item.name:
             continue
-        if path.name != "example.yaml" and path.stem not in COMPILED:
+        lengths = item.path.stem == "test_lengths"
+        kept = COMPILED_LENGTHS if lengths else COMPILED
+        if path.stem not in kept and (lengths or path.name != "example.yaml"):
             item.add_marker(pytest.mark.slow)

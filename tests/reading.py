@@ -67,9 +67,18 @@ class Reading:
         call = model if run is None else run
         return torch.cat([call(**one, cache=cache) for one in given], dim=1)
 
+    def labels(self, tokens: Tensor) -> Tensor:
+        """What asks for the next token: the tokens, or with an encoder those after each."""
+        if self.architecture.encoder is None:
+            return tokens
+        return nn.functional.pad(tokens[:, 1:], (0, 1), value=-100)
+
     def loss(self, model: nn.Module, tokens: Tensor, labels: Tensor) -> Tensor:
         """The loss as its definition says, from the logits."""
         further = self.architecture.further
+        if self.architecture.encoder:
+            logits = model(**self.inputs(tokens))
+            return nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
         loss = next_token_loss(model(**self.inputs(tokens)), labels)
         if further:
             ahead: list[Tensor] = model.further_logits(tokens)  # type: ignore[operator]

@@ -49,7 +49,7 @@ def copying_loss(example: Example, model: nn.Module, tokens: Tensor) -> Tensor:
     labels = tokens.clone()
     if example.small.is_causal:
         labels[:, :PERIOD] = -100
-        return model(**example.reading.inputs(tokens), labels=labels)
+        return model(**example.reading.inputs(tokens), labels=example.reading.labels(labels))
     hidden = tokens.clone()
     hidden[:, PERIOD : 2 * PERIOD] = WORDS  # a word of its own marks what is hidden
     logits = model(hidden) @ model.embed_tokens.weight.t()

@@ -103,6 +103,27 @@ def entry(package: Package, facts: Facts, given: Inputs) -> Callable[..., Tensor
     return lambda q, k, v: own(q, k, v, *more)
 
 
+def gluon(
+    package: Package, facts: Facts, own: Callable[..., Tensor], skipped: dict[str, str]
+) -> dict[str, Callable[..., Tensor]]:
+    """The same with the kernel for sm_90 alone, where there is one, or why it is skipped."""
+    operators = package.module("attention_operators")
+    if facts["entry"] not in getattr(operators, "GLUON", ()):
+        return {}
+    if not torch.cuda.is_available() or torch.cuda.get_device_capability() != (9, 0):
+        skipped["ours gluon"] = "this is no GPU of that kind"
+        return {}
+
+    def asked(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        before, operators.WANTED = operators.WANTED, "gluon"
+        try:
+            return own(q, k, v)
+        finally:
+            operators.WANTED = before
+
+    return {"ours gluon": asked}
+
+
 def run(package: Package, bench: Bench) -> None:
     """Whole texts, forward, and forward with backward."""
     cases: list[tuple[Row, Call]] = []
@@ -137,7 +158,8 @@ def _case(
     def work() -> None:
         given = inputs(facts, TOKENS // tokens, tokens, tokens, bench.dtype)
         calls, skipped = contenders(facts, given)
-        calls = {"ours": entry(package, facts, given)} | calls
+        own = entry(package, facts, given)
+        calls = {"ours": own} | gluon(package, facts, own, skipped) | calls
         eager = [name for name in calls if name.endswith("and mask")]
         bench.race(
             row,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from .definition import Facts
 from .device import device, first_line
 from .operators import calls, learn
 from .package import Package, close, distance, load
+from .paths import Check, paths
 from .race import Bench
 
 TOKENS = 333
@@ -26,9 +27,6 @@ TOKENS = 333
 
 FEW = 37
 """The same in the interpreter, which is slow."""
-
-Check = Callable[[], str]
-"""Raises where something is wrong; returns what was found in a few words."""
 
 
 def run(package: Package, bench: Bench) -> None:
@@ -67,6 +65,7 @@ def checks(package: Package) -> Iterator[tuple[str, Check]]:
             where = f"attention {facts['entry']} {name}"
             yield where, lambda f=facts, d=dtype: _attention(package, f, d)
         yield f"model {name}", lambda d=dtype: _model(package, d)
+    yield from paths(package, _small, _length())
     yield "operators are registered as torch wants them", lambda: _opcheck(package)
     yield "selftest", lambda: _selftest(package)
     yield "the graph is whole", lambda: _whole_graph(package)

@@ -94,7 +94,7 @@ def learn(package: Package, model: Any, tokens: Tensor) -> dict[str, Tensor]:
 def forward(package: Package, model: Any, tokens: Tensor) -> Tensor:
     """The loss, or what a model without a loss gives."""
     if package.facts["kind"] == "pair":
-        labels = {"labels": tokens} if package.facts["head"] else {}
+        labels = {"labels": tokens.roll(-1, 1)} if package.facts["head"] else {}
         return model(source(package, model, tokens), decoder_input_ids=tokens, **labels)
     return model(tokens, labels=tokens) if package.trains else model(tokens)
 

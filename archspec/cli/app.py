@@ -26,6 +26,8 @@ Spec = Annotated[str, typer.Argument(help="A spec in YAML; - reads standard inpu
 Output = Annotated[str | None, typer.Option("-o", "--output", help="The file; printed by default.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
+Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
+
 
 class Kind(StrEnum):
     """What `new` can start."""

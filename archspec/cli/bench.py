@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from archspec.cli.app import Json, Spec, put_json
+from archspec.cli.app import Force, Json, Spec, put_json
 from archspec.cli.files import load
 
 
@@ -17,6 +17,7 @@ def bench(
         str | None, typer.Option(help="A JSON file to write, or a folder to write it into.")
     ] = None,
     seconds: Annotated[int, typer.Option(help="The time that all of it may take.")] = 600,
+    force: Force = False,
 ) -> None:
     """Time a package's kernels and the whole model beside their peers.
 
@@ -35,7 +36,9 @@ def bench(
 
     architecture, text, name = load(spec)
     with progress() as tell:
-        found, written = benchmark(architecture, text, Path(name).name, seconds, record, tell=tell)
+        found, written = benchmark(
+            architecture, text, Path(name).name, seconds, record, force, tell
+        )
     if json:
         put_json(found)
     else:

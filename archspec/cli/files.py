@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archspec.cli.streams import say
 from archspec.errors import ArchspecError
+from archspec.output.file import write_file
 from archspec.output.place import shown
-from archspec.write import write_file
 
 if TYPE_CHECKING:
     from archspec.architecture import Architecture
@@ -46,7 +48,7 @@ def load(argument: str) -> tuple[Architecture, str, str]:
 
     architecture, warnings, document = examined(argument)
     if warnings:
-        print(warning(warnings, document, columns()), file=sys.stderr)
+        say(warning(warnings, document, columns()))
     return architecture, document.text, document.name
 
 
@@ -60,13 +62,19 @@ def examined(argument: str) -> tuple[Architecture, list[Diagnostic], Document]:
     return resolve(document), unused(document), document
 
 
-def put(output: str | None, content: str | bytes) -> None:
+def put(
+    output: str | None,
+    content: str | bytes,
+    force: bool = False,
+    known: Callable[[bytes], bool] | None = None,
+) -> None:
     """Write to the file `output`, or to standard output for None and `-`.
 
-    What is printed is a file as well, as for `> FILE`: in UTF-8, whatever the terminal's encoding.
+    `force` and `known` say what a file that is there may be replaced by, as in `write_file`. What
+    is printed is a file as well, as for `> FILE`: in UTF-8, whatever the terminal's encoding.
     """
     if output not in (None, "-"):
-        write_file(Path(output), content)
+        write_file(Path(output), content, force, known)
         return
     raw = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     sys.stdout.flush()

@@ -14,7 +14,8 @@ from archspec.cli.files import load
 class Gpu(StrEnum):
     """What kernels are compiled for."""
 
-    sm_80, sm_90, sm_100, gfx942 = "sm_80", "sm_90", "sm_100", "gfx942"
+    sm_80, sm_89, sm_90 = "sm_80", "sm_89", "sm_90"
+    sm_100, sm_120, gfx942 = "sm_100", "sm_120", "gfx942"
 
 
 def kernels(
@@ -36,7 +37,7 @@ def kernels(
     from archspec.kernels import compile_kernels
 
     architecture, text, name = load(spec)
-    package = codegen.package_name(architecture.name)
+    package = codegen.default_folder(architecture.name)
     files = codegen.build(architecture, text, Path(name).name)
     found = compile_kernels(files, package, target.value)
     if json:

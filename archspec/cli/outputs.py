@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from archspec.cli.app import Spec, Theme
+from archspec.cli.app import Force, Spec, Theme
 from archspec.cli.files import load, put
+from archspec.cli.streams import say
 from archspec.errors import ArchspecError
 from archspec.printing import clipped
 
@@ -29,7 +29,8 @@ def build(
     """Write a standalone PyTorch package for a spec.
 
     All files are written or none. A folder that archspec did not write is refused, and files
-    edited by hand are not overwritten without --force.
+    edited by hand are not overwritten without --force. A folder that Python would import in place
+    of another module, like torch or json, is refused.
 
     Example: archspec build gallery/gemma-3-270m.yaml -o gemma
     """
@@ -38,8 +39,9 @@ def build(
     from archspec.output.package import write_package
 
     architecture, text, name = load(spec)
-    directory = Path(output or codegen.package_name(architecture.name))
-    files = codegen.build(architecture, text, Path(name).name)
+    directory = Path(output or codegen.default_folder(architecture.name))
+    package = codegen.import_name(directory)
+    files = codegen.build(architecture, text, Path(name).name, package)
     if check:
         difference = compare(files, directory)
         put(None, difference)
@@ -52,13 +54,12 @@ def build(
         print(f"{directory}: up to date")
         return
     count = f"{len(files)} files" if len(written) >= len(files) else f"{len(written)} changed"
-    name = directory.name or directory.resolve().name
-    if name.isidentifier():
-        print(f"wrote {directory}: {count}; next: python -m {name}.selftest")
+    if package:
+        print(f"wrote {directory}: {count}; next: python -m {package}.selftest")
     else:
         print(f"wrote {directory}: {count}")
-        better = codegen.package_name(name.lower())
-        print(f"  note: Python imports it under a name like {better}", file=sys.stderr)
+        better = codegen.package_name(directory.resolve().name.lower())
+        say(f"  note: Python imports it under a name like {better}")
 
 
 def draw(
@@ -70,8 +71,12 @@ def draw(
         ),
     ] = None,
     theme: Annotated[Theme, typer.Option(help="The colours.")] = Theme.light,
+    force: Force = False,
 ) -> None:
     """Draw the architecture.
+
+    A figure that archspec drew is drawn anew; any other file that is there is kept without
+    --force.
 
     Example: archspec draw gallery/gemma-3-270m.yaml -o gemma.png --theme dark
     """
@@ -83,18 +88,18 @@ def draw(
         )
     architecture, _, _ = load(spec)
     from archspec import draw as figure
+    from archspec.output.signature import is_signed, signed
 
     if suffix == "dot":
-        content: str | bytes = figure.dot(architecture, theme=theme.value)
+        content = figure.dot(architecture, theme=theme.value).encode()
     else:
         content = figure.render(architecture, format=suffix, theme=theme.value)
     target = output or f"{architecture.name}.svg"
-    put(target, content)
+    put(target, signed(content, suffix), force, lambda old: is_signed(old, suffix))
     if suffix in ("png", "pdf") and (unknown := figure.foreign(architecture)):
-        print(
+        say(
             f"  note: the carried font lacks {len(unknown)} characters of this figure "
-            f"({clipped(unknown, 20)}); a font of this machine shows them, where it has one",
-            file=sys.stderr,
+            f"({clipped(unknown, 20)}); a font of this machine shows them, where it has one"
         )
     if target != "-":
         print(f"wrote {target}")

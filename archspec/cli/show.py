@@ -62,7 +62,10 @@ def show_difference(found: Difference) -> None:
 
 
 def show_kernels(model: str, target: str, kernels: list[Compiled]) -> None:
-    """Print a row for each kernel, then the errors of those that did not compile."""
+    """Print a row for each kernel, then the errors of those that did not compile.
+
+    Their work is what tensor cores do, times what their tiles need.
+    """
     console = Console(highlight=False, soft_wrap=True)
     if not kernels:
         console.print(f"{model} has no kernels")
@@ -70,11 +73,12 @@ def show_kernels(model: str, target: str, kernels: list[Compiled]) -> None:
     console.print(Text(f"{model} for {target}", style="bold"))
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("kernel", min_width=max(len(kernel.name) for kernel in kernels))
-    for name in ("registers", "spills", "shared", "matrix", "copies", "seconds"):
+    for name in ("registers", "spills", "shared", "matrix", "work", "copies", "seconds"):
         table.add_column(name, justify="right")
     for kernel in kernels:
         numbers = (kernel.registers, kernel.spills, kernel.shared_memory, kernel.matrix)
         cells = ["–" if n is None else f"{n:,}" for n in (*numbers, kernel.async_copies)]
+        cells.insert(4, "–" if kernel.tensor_work is None else f"{kernel.tensor_work:g} x")
         table.add_row(kernel.name, *cells, f"{kernel.seconds:.2f}")
     console.print(table)
     for kernel in kernels:

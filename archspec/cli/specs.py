@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from archspec.cli.app import Json, Kind, Output, Spec, as_json, put_json
+from archspec.cli.app import Force, Json, Kind, Output, Spec, as_json, put_json
 from archspec.cli.files import put, read
-from archspec.errors import ArchspecError
+from archspec.cli.streams import say
+from archspec.output.file import need_room
 
 
 def new(
@@ -19,6 +19,7 @@ def new(
     output: Annotated[
         str | None, typer.Option("-o", "--output", help="The file; NAME.yaml by default, - prints.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Write a small, commented spec to start from.
 
@@ -28,9 +29,10 @@ def new(
 
     text = starter(name, kind.value)
     target = output or f"{name}.yaml"
-    if target != "-" and Path(target).exists():
-        raise ArchspecError(f"{target}: exists already\n  help: name another file with -o")
-    put(target, text)
+    if target != "-":
+        # Even the same text is an answer to another question: there is such a model already.
+        need_room(Path(target), force)
+    put(target, text, force)
     if target != "-":
         print(f"wrote {target}; next: archspec draw {target}")
 
@@ -53,9 +55,10 @@ def check(
         put_json([result.to_dict() for result in results])
     else:
         for result in results:
-            print(result.text, file=sys.stdout if result.ok else sys.stderr)
+            tell = print if result.ok else say
+            tell(result.text)
             if result.warned:
-                print(result.warned, file=sys.stderr)
+                say(result.warned)
     if not all(result.ok for result in results):
         raise typer.Exit(2)
 
@@ -63,6 +66,7 @@ def check(
 def shrink(
     spec: Spec,
     output: Output = None,
+    force: Force = False,
 ) -> None:
     """Write the same structure at toy size.
 
@@ -74,13 +78,14 @@ def shrink(
     from archspec.source import parse
 
     text, name = read(spec)
-    put(output, small(parse(text, name)))
+    put(output, small(parse(text, name)), force)
 
 
 def import_(
     config: Annotated[str, typer.Argument(metavar="CONFIG.json", help="A published config.json.")],
     output: Output = None,
     name: Annotated[str | None, typer.Option(help="The model's name.")] = None,
+    force: Force = False,
 ) -> None:
     """Turn a published config.json into a spec.
 
@@ -89,7 +94,7 @@ def import_(
     from archspec import importers
 
     text, where = read(config)
-    put(output, importers.import_config(importers.read_config(text, where), name))
+    put(output, importers.import_config(importers.read_config(text, where), name), force)
 
 
 def schema(
@@ -97,6 +102,7 @@ def schema(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="The reference for people instead.")
     ] = False,
+    force: Force = False,
 ) -> None:
     """Print the JSON Schema of the language.
 
@@ -109,8 +115,8 @@ def schema(
     if markdown:
         from archspec.reference import reference
 
-        put(output, reference())
+        put(output, reference(), force)
         return
     from archspec.schema import json_schema
 
-    put(output, as_json(json_schema()))
+    put(output, as_json(json_schema()), force)

@@ -35,6 +35,14 @@ class Closed(io.TextIOBase):
         raise OSError(errno.EBADF, "it is closed")
 
 
+class Nowhere(io.TextIOBase):
+    """Stands for a standard error that was closed: that nobody is told is no reason to fail."""
+
+    def write(self, text: str, /) -> int:
+        """Forget `text`."""
+        return len(text)
+
+
 class Named:
     """A stream, of text or of bytes, whose errors say which one it is."""
 
@@ -79,7 +87,8 @@ def settled() -> Generator[None]:
         if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "backslashreplace"):
             stream.reconfigure(errors="archspec")
     for name, stream in before.items():
-        setattr(sys, name, Named(Closed() if stream is None else stream, STREAMS[name]))
+        instead = Nowhere() if name == "stderr" else Closed()
+        setattr(sys, name, Named(instead if stream is None else stream, STREAMS[name]))
     try:
         yield
     finally:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from archspec.codegen.modules import default_folder, import_name
 from archspec.codegen.names import package_name
 from archspec.codegen.package import build
 
-__all__ = ["build", "package_name"]
+__all__ = ["build", "default_folder", "import_name", "package_name"]

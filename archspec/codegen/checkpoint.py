@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from archspec.codegen.rotary import RotaryView
+from archspec.errors import ArchspecError
+from archspec.mechanisms.base import Slopes
 from archspec.spec.checkpoint import Checkpoint, TensorRule
 
+HEADS = (("lm_head",), ("lm_head.weight",))
 FOLDER = "templates/package/checkpoint/{}.py.jinja"
 
 
@@ -27,6 +31,12 @@ class CheckpointView:
     tied: bool
     """The head has the token embedding's weight, which is published a second time."""
 
+    rotaries: tuple[RotaryView, ...] = ()
+    """The functions of positions that the model turns by."""
+
+    fades: tuple[Slopes, ...] = ()
+    """The slopes by which its states fade, each once."""
+
     @property
     def prefix(self) -> str | None:
         """What stands before most published names."""
@@ -43,7 +53,66 @@ class CheckpointView:
         return [
             RuleView(published, rule.to, _options(rule))
             for published, rule in self.checkpoint.tensors.items()
+            if not self._is_head(rule)
         ]
+
+    @cached_property
+    def copies(self) -> list[tuple[str, str]]:
+        """Published names of what is published twice, and ours."""
+        tensors = self.checkpoint.tensors
+        heads = {
+            name: rule.to[0].replace("lm_head", "embed_tokens")
+            for name, rule in tensors.items()
+            if self._is_head(rule)
+        }
+        if self.tied:
+            heads = {"lm_head.weight": "embed_tokens.weight"} | heads
+        return [*(heads | self.checkpoint.copies).items()]
+
+    @property
+    def constants(self) -> list[tuple[str, str]]:
+        """Published names of what the model works out, and what they must hold."""
+        return [*self.checkpoint.constants.items()]
+
+    @property
+    def kinds(self) -> list[str]:
+        """What any of these must hold."""
+        return sorted({*self.checkpoint.constants.values()})
+
+    @property
+    def theta(self) -> float:
+        """Of the frequencies that published ones are compared with."""
+        return self._rotary.theta
+
+    @property
+    def width(self) -> int:
+        """The dimensions that turn by them."""
+        return self._rotary.width
+
+    @property
+    def slopes(self) -> Slopes | None:
+        """The slopes that published ones are compared with; None where none are published."""
+        if "slopes" not in self.kinds:
+            return None
+        if len(self.fades) != 1 or any("{layer}" not in name for name, _ in self._held("slopes")):
+            raise ArchspecError(
+                "checkpoint.constants: `slopes` are compared layer by layer, in a model whose"
+                " layers have one rule for them\n  help: name the tensor under `ignore`"
+            )
+        return self.fades[0]
+
+    def _held(self, kind: str) -> list[tuple[str, str]]:
+        return [(name, held) for name, held in self.constants if held == kind]
+
+    @property
+    def _rotary(self) -> RotaryView:
+        plain = [r for r in self.rotaries if r.scaling is None and r.turning == r.width]
+        if len(plain) != 1 or len(self.rotaries) != 1:
+            raise ArchspecError(
+                "checkpoint.constants: `frequencies` are compared in a model with one `rope`, "
+                "without `scaling`\n  help: name the tensor under `ignore`"
+            )
+        return plain[0]
 
     @property
     def name(self) -> str:
@@ -108,40 +177,40 @@ class CheckpointView:
         return f", in the order {' → '.join(done)}" if len(done) > 1 else ""
 
     @property
-    def arranges(self) -> bool:
-        """Some tensors are published in another layout."""
-        return self.shared or self.reshaped or self.transposed or self.interleaved
-
-    @property
     def pieces(self) -> bool:
         """Some tensors are published in pieces."""
         return self.items or self.halves
 
     @property
-    def target(self) -> str:
-        """The name of the tensor whose shape a published one is given."""
-        return "wanted[0]" if self.shared else "wanted"
-
-    @property
     def stored(self) -> str:
         """The expression for a tensor of the shape that the same numbers are published in."""
-        if not self.transposed:
-            return self.target
-        return f"({self.target}.mT if rule.transpose else {self.target})"
-
-    def arranged(self, tensor: str, target: str) -> str:
-        """The expression for a published tensor in the layout of `target`."""
-        return f"arrange(published, {tensor}, {target})" if self.arranges else tensor
+        return "(wanted[0].mT if rule.transpose else wanted[0])" if self.transposed else "wanted[0]"
 
     @property
-    def entry(self) -> str:
-        """What a pattern is kept with."""
-        return "rule" if self._options else "ours"
+    def item(self) -> str:
+        """What follows a rule where a function needs to know which item of ours is meant."""
+        return ", item" if self.items else ""
 
     @property
-    def ours(self) -> str:
-        """The expression for our name in it."""
-        return "rule.ours" if self._options else "ours"
+    def piece(self) -> str:
+        """The expression for what a copy holds where a part fills the tensor that it copies."""
+        item = ", part.item" if self.items else ""
+        return f"region(copy.tensor, part.rule{item})" if self.pieces else "copy.tensor"
+
+    @property
+    def cuts(self) -> str:
+        """The condition that a rule works along an axis; empty where none does."""
+        ways = {
+            "len(wanted) > 1": self.shared,
+            "rule.interleaved": self.interleaved,
+        }
+        found = [way for way, there in ways.items() if there]
+        return f"({' or '.join(found)})" if len(found) > 1 else "".join(found)
+
+    @property
+    def axis_shown(self) -> str:
+        """That axis inside of a message."""
+        return "{rule.axis}" if self.axis == "rule.axis" else "0"
 
     @property
     def split(self) -> str:
@@ -152,39 +221,67 @@ class CheckpointView:
     def tables(self) -> list[str]:
         """The templates of what stands before the functions."""
         names = ["prefix"] if self.prefix else []
-        if self.rules or self.ignore:
+        if self.rules or self.ignore or self.copies or self.constants:
             names.append("pattern_item" if self.items else "pattern")
         if self.rules:
-            names.append("rules" if self._options else "names")
+            names.append("rules" if self.ruled else "names")
         names += ["ignored"] if self.ignore else []
+        names += ["copies"] if self.copies else []
+        names += ["constants"] if self.constants else []
         return [FOLDER.format(name) for name in names]
 
     @property
-    def load(self) -> str:
-        """The template of what `load_checkpoint` does."""
-        return FOLDER.format(f"load{self._variant}")
+    def placer(self) -> str:
+        """The function that says which published tensor goes where."""
+        return "place" if self._renames else "as_they_are"
+
+    @property
+    def part(self) -> str:
+        """The template of what a published tensor gives to one of ours."""
+        return FOLDER.format("part_ruled" if self.ruled else "part")
+
+    @property
+    def value(self) -> str:
+        """The expression for the numbers of a part in our layout."""
+        return "part.value(own)" if self.ruled else "part.tensor"
+
+    @property
+    def one(self) -> str:
+        """The template of where one tensor goes."""
+        return FOLDER.format("one_ruled" if self.ruled else "one_named")
 
     @property
     def functions(self) -> list[str]:
-        """The templates of the functions that it calls."""
-        names = [f"check{self._variant}"]
-        if self._variant != "_as_is":
-            several = "_many" if self.shared else ""
-            names.append(f"place{several}")
-            names += [f"arrange{several}"] if self.arranges else []
-            names += ["region"] if self.pieces else []
+        """The templates of the functions that are called."""
+        names = ["place"] if self._renames else []
+        if self.rules or not self._renames:
+            names.append("as_they_are")
+        names += ["is_own"] if self.rules else []
+        if self.ruled:
+            names += ["find", "arrange"] + (["region"] if self.pieces else [])
+        if self.copies or (self.rules and not self.ruled):
+            names.append("first")
+        names += ["compare"] if self.copies else []
+        names += ["held", "holds"] if self.constants else []
+        names += ["near"] if {"frequencies", "slopes"} & {*self.kinds} else []
+        if self._renames:
+            names.append("uneven_pieces" if self.pieces else "uneven")
         return [FOLDER.format(name) for name in names]
 
     @property
-    def _variant(self) -> str:
-        """Names as they are, or a published tensor for one of ours, or for several."""
-        if self.shared:
-            return "_many_pieces" if self.pieces else "_many"
-        return "" if self.rules or self.prefix or self.ignore else "_as_is"
+    def _renames(self) -> bool:
+        """Whether a published name may be another than ours."""
+        kept = (self.rules, self.prefix, self.ignore, self.copies, self.constants)
+        return any(kept)
 
     @property
-    def _options(self) -> bool:
-        return self.shared or any(rule.options for rule in self.rules)
+    def ruled(self) -> bool:
+        """Whether a rule may do more than rename."""
+        return self.shared or any(rule.options for rule in self.rules) or self.items
+
+    def _is_head(self, rule: TensorRule) -> bool:
+        """Whether it names what is the token embedding again in this model."""
+        return self.tied and not _options(rule) and rule.to in HEADS
 
     @property
     def _rules(self) -> list[TensorRule]:

@@ -13,7 +13,6 @@ from archspec.codegen.head import head_view
 from archspec.codegen.layers import LayerView
 from archspec.codegen.loss import loss_context
 from archspec.codegen.model import kept_names
-from archspec.codegen.names import package_name
 from archspec.codegen.rotary import apart
 from archspec.codegen.selftest import Compared, compared, length
 from archspec.codegen.site import view_module
@@ -23,15 +22,15 @@ from archspec.codegen.view import PackageView
 RESULT = "templates/package/{}.py.jinja"
 
 
-def context(view: PackageView) -> dict[str, Any]:
-    """Names and their values, for every template of one package."""
+def context(view: PackageView, package: str) -> dict[str, Any]:
+    """Names and their values, for every template of one package that is imported as `package`."""
     a, embedding, encoder = view.architecture, view.embedding, view.encoder
     sinusoids = {e.sinusoids for e in _embeddings(view) if e.sinusoids}
     made: dict[str, Any] = {
         "header": f"# Built by archspec {view.version} from {view.spec_name}; "
         "edit the spec and build again.",
         "model": a.name,
-        "package": package_name(a.name),
+        "package": package,
         "title": a.title,
         "summary": a.about.summary or "",
         "caption": layers_caption(a),
@@ -40,6 +39,7 @@ def context(view: PackageView) -> dict[str, Any]:
         "trains": a.is_causal and a.head is not None,
         "hidden_size": a.hidden_size,
         "vocab_size": a.vocab_size,
+        "context_length": a.context_length,
         "init_std": a.init_std,
         "kept": kept_names(a),
         "e": embedding,
@@ -57,11 +57,12 @@ def context(view: PackageView) -> dict[str, Any]:
         "rotaries": list(view.rotaries.values()),
         "pairings": {rotary.pairing for rotary in view.rotaries.values()},
         "apart": apart(view.rotaries.values()),
+        "growth": view.growth,
         **_step(view),
         **_forward(view),
         **_selftest(view),
         **cache_context(a, view.caches, view.layers),
-        **loss_context(a.vocab_size),
+        **loss_context(a.vocab_size, view.encoder is not None),
     }
     # Complete only now that everything with a norm or a rotation has been made.
     made |= view.own_norms.context | view.turned.context
@@ -105,12 +106,13 @@ def _step(view: PackageView) -> dict[str, Any]:
             *([step.SPANS if a.packs else step.PREFIX_SPANS] if spanned else []),
             *([step.BOUNDS] if "step.bounds" in bounds else []),
             *([step.POSITIONS] if positions else []),
+            *([step.LENGTH] if lengths else []),
             *([step.PREFIX] if view.prefixes else []),
             *(read if a.encoder else []),
             *([step.SOURCE_BOUNDS] if "step.source_bounds" in bounds else []),
             *([step.SHARED] if a.taken else []),
             *([step.TABLES] if common else []),
-            *(step.rotation(rotary, a.packs) for rotary in rotaries),
+            *(step.rotation(rotary) for rotary in rotaries),
         ],
     }
 
@@ -120,7 +122,7 @@ def _forward(view: PackageView) -> dict[str, Any]:
     a, prefixes = view.architecture, view.prefixes
     head, types, ids = a.head is not None, a.embedding.token_types, "input_ids"
     tables = step.tables_passed(a.stack.common)
-    start, more, result = "start", ", prefix_length" if prefixes else "", "result_states"
+    start, more, result = "start", ", prefix=prefix_length" if prefixes else "", "result_states"
     mask = "attention_mask"
     if view.encoder:
         kind, ids, mask = "pair", "decoder_input_ids", "decoder_attention_mask"
@@ -135,25 +137,38 @@ def _forward(view: PackageView) -> dict[str, Any]:
         arguments = forward.encoder_arguments(types)
     if head:
         result = "result_losses" if a.further else "result_loss" if a.is_causal else "result_logits"
-    cached = a.is_causal and bool(view.caches)
-    way = forward.way(view.embedding, ids, a.final_norm is not None, head, cached)
-    starts = ", cache.lengths if cache is not None else None" if a.is_causal else ""
-    given = f"{start}, tokens, real, self.embed_tokens.weight{starts}{more}{tables}"
+    cached, grows = a.is_causal and bool(view.caches), view.growth is not None
+    way = forward.way(view.embedding, ids, a.final_norm is not None, head, cached, grows)
+    starts = "cache.lengths if cache is not None else None"
+    starts = f", {'starts' if grows else starts}" if a.is_causal else ""
+    count = f"{ids}.shape[1]" if grows else "tokens"
+    given = f"{start}, {count}, real, self.embed_tokens.weight{starts}{more}{tables}"
     trains = head and a.is_causal
     return {
         "kind": kind,
         "arguments": arguments,
+        "beside": forward.beside(arguments),
         "returned": forward.returned(a.vocab_size if head else None, a.is_causal),
         "reads": view.reads,
         "prefixes": prefixes,
         "tables": tables,
-        "trunk": {"ids": ids, "step": given, "lines": way},
+        "trunk": {
+            "ids": ids,
+            "named": f', "{ids}"' if ids != "input_ids" else "",
+            "step": given,
+            "lines": way,
+            "reread": forward.reread(ids, bool(types), prefixes) if grows else [],
+        },
         "measures": not a.further or bool(view.embedding.length) or prefixes,
         "fronting": forward.fronting(ids, mask, bool(types), a.packs, trains),
         "back": "\n".join(forward.BACK),
         "counted": "\n".join(forward.counted(view.encoder is not None) if a.is_causal else []),
         "result": RESULT.format(result),
     }
+
+
+MANY = 250_000_000
+"""Numbers of stacked experts from which on a check of their layer does not hold each."""
 
 
 def _selftest(view: PackageView) -> dict[str, Any]:
@@ -167,6 +182,7 @@ def _selftest(view: PackageView) -> dict[str, Any]:
         source=a.hidden_size if a.encoder else None,
         common=common,
         cached=bool(view.caches),
+        grows=view.growth is not None,
     )
     reading = _compared(
         view,
@@ -184,7 +200,8 @@ def _selftest(view: PackageView) -> dict[str, Any]:
         "reading": reading,
         "comparisons": [words for words, kinds in said if kinds.classes],
         "length": length(windows, patterns),
-        "untyped": any(kinds.annotation == "Any" for kinds in (decoding, reading)),
+        "many": MANY,
+        "heavy": any(len(p.shape) == 3 and p.size > MANY for p in a.parameters()),
     }
 
 
@@ -195,7 +212,8 @@ def _compared(view: PackageView, layers: list[LayerView], **given: Any) -> Compa
 
 def _imports(view: PackageView, made: dict[str, Any]) -> list[dict[str, Any]]:
     """What model.py takes from its neighbours."""
-    found: dict[str, list[str]] = {"step": ["Step", "make_step", "text_spans"]}
+    found: dict[str, list[str]] = {"checks": ["check_ids", "check_labels", "unknown_id"]}
+    found |= {"step": ["Step", "make_step", "text_spans"]}
     for mechanism, module in view.modules.items():
         file = view_module(type(mechanism)).FILE.removesuffix(".py")
         found.setdefault(file, []).append(module.class_name)

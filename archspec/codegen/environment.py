@@ -9,6 +9,8 @@ from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from archspec.codegen.compiled import TemplateCache
+
 _ACTIVATIONS = {
     "gelu": "F.gelu({x})",
     "gelu_tanh": 'F.gelu({x}, approximate="tanh")',
@@ -25,16 +27,22 @@ _ACTIVATIONS = {
 }
 
 
+_READING: dict[str, Any] = {
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+}
+
+
 @cache
 def environment() -> Environment:
     """Templates of the package and of every mechanism, found from the root of archspec."""
     made = Environment(
         loader=PackageLoader("archspec", package_path=""),
         undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
         autoescape=False,  # the output is Python; what enters it is checked, or a filter escapes it
+        bytecode_cache=TemplateCache(repr(_READING)),
+        **_READING,
     )
     filters: dict[str, Callable[..., str]] = {
         "activation": _activation,

@@ -28,6 +28,9 @@ class File:
     kernels: bool = False
     """It holds Triton kernels: a package with such a file has launch.py, which it imports."""
 
+    operators: bool = False
+    """It registers operators, as kernels do: a package with such a file has operators.py."""
+
     def there(self, context: Mapping[str, Any]) -> bool:
         """Whether a package whose templates see `context` has it."""
         return self.needed is None or bool(context[self.needed])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from archspec.codegen.stacks import EmbeddingView
@@ -34,6 +35,14 @@ PACKED = Argument(
 )
 
 
+LAST = Argument(
+    "last_only",
+    "bool = False",
+    "Whether to give the logits of the last place alone, (B, 1, V): what",
+    ("`generate` reads, and all that it computes.",),
+)
+
+
 def decoder_arguments(
     types: int | None, head: bool, further: Further | None, prefixes: bool, packs: bool
 ) -> list[Argument]:
@@ -46,7 +55,7 @@ def decoder_arguments(
         found.append(
             Argument("prefix_length", "int = 0", doc, ("the first call reads all of them.",))
         )
-    return found + [PACKED] * packs
+    return found + [PACKED] * packs + [LAST] * head
 
 
 def encoder_arguments(types: int | None) -> list[Argument]:
@@ -77,9 +86,21 @@ def pair_arguments(reads: str, width: int, head: bool) -> list[Argument]:
             "Tensor | None = None",
             "(B, T), the same for the tokens written.",
         ),
-        *([_labels(None)] if head else []),
+        *([_AFTER] if head else []),
         Argument("cache", "Cache | None = None", CACHE),
+        *([LAST] if head else []),
     ]
+
+
+_AFTER = Argument(
+    "labels",
+    "Tensor | None = None",
+    "(B, T), of each of `decoder_input_ids` the token after it, −100 where there is",
+    (
+        "none; the loss is their mean cross-entropy. As for T5 and BART in transformers,",
+        "`decoder_input_ids` are the labels moved one place to the right.",
+    ),
+)
 
 
 def _labels(further: Further | None) -> Argument:
@@ -92,6 +113,12 @@ def _labels(further: Further | None) -> Argument:
     )
 
 
+def beside(arguments: Iterable[Argument]) -> str:
+    """What is checked to stand beside the tokens of a call, as further arguments."""
+    names = [a.name for a in arguments if a.name in ("labels", "text_ids", "token_type_ids")]
+    return "".join(f", {name}={name}" for name in names)
+
+
 def returned(vocabulary: int | None, trains: bool) -> str:
     """What the forward pass gives, in words."""
     if vocabulary is None:
@@ -101,14 +128,39 @@ def returned(vocabulary: int | None, trains: bool) -> str:
     )
 
 
-def way(e: EmbeddingView, ids: str, norm: bool, head: bool, cached: bool) -> list[str]:
+def reread(ids: str, types: bool, prefixes: bool) -> list[str]:
+    """The statements that go back to the start of a text whose length turns it anew."""
+    given, found = ids, ids
+    lines: list[str] = []
+    if types:
+        lines += ["if token_type_ids is None:"]
+        lines += [f"    token_type_ids = torch.zeros_like({ids})"]
+        given, found = f"torch.stack(({ids}, token_type_ids))", f"({ids}, token_type_ids)"
+    lines += ["starts = cache.lengths if cache is not None else None"]
+    lines += [f"anew = cache.read_anew({given}, real) if cache is not None else None"]
+    lines += ["if anew is not None:  # the whole text, for its length turns all of it"]
+    lines += [f"    {found}, real = anew", "    start, starts = 0, None"]
+    if prefixes:
+        lines += ["if cache is not None:"]
+        lines += ["    cache.prefix = prefix_length if cache.length == 0 else cache.prefix"]
+        lines += ["    prefix_length = cache.prefix"]
+    return lines
+
+
+def way(
+    e: EmbeddingView, ids: str, norm: bool, head: bool, cached: bool, grows: bool = False
+) -> list[str]:
     """The statements from token vectors to what the head reads.
 
-    `cached` where layers keep something for what continues the text.
+    `cached` where layers keep something for what continues the text, `grows` where that may be read
+    anew for it.
     """
     lines = [*e.lines]
     lines += [f"vectors = self.layer_vectors({ids}, x)"] if e.vectors else []
     lines += loop(e.vectors is not None, cached)
+    if grows:
+        lines += ["if anew is not None and cache is not None:"]
+        lines += ["    x = cache.latest(x, tokens)"]
     lines += ["x = self.norm(x)"] if norm else []
     return lines + (["x = self.embed_out(x)"] if head and e.widens else [])
 

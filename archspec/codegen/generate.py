@@ -49,13 +49,18 @@ class GenerateView:
     """What the first call passes on beside its mask and its cache."""
 
 
-MOST = Argument("max_new_tokens", "int", "How many tokens to add at the most.")
+MOST = Argument(
+    "max_new_tokens",
+    "int",
+    "How many tokens to add at the most, 0 or more. That a text gets longer",
+    ("than the model is made for is warned of.",),
+)
 TEMPERATURE = Argument(
     "temperature", "float = 0.0", "0 takes the likeliest token, larger values sample."
 )
 STOPS = Argument(
     "stop_tokens",
-    "tuple[int, ...] = ()",
+    "int | Iterable[int] | Tensor = ()",
     "Stop when every text has one of these; a text that has one repeats it.",
 )
 PREFIX = Argument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from archspec.codegen.files import File
 from archspec.codegen.format import SETTINGS, format_python
 from archspec.codegen.generate import GENERATE
 from archspec.codegen.loss import LOSS_FILES
+from archspec.codegen.modules import default_folder
 from archspec.codegen.norms import NORM_FILES
 from archspec.codegen.rotary import ROTARY_FILES
 from archspec.codegen.sharing import Sharing, sharing
@@ -33,6 +35,7 @@ FILES = (
     File(
         "step.py", PLACE.format("step"), "what every layer needs to know about the tokens at hand"
     ),
+    File("checks.py", PLACE.format("checks"), "what a call is given, checked"),
     File("padding.py", PLACE.format("padding"), "padding taken out, and put back"),
     *NORM_FILES,
     *ROTARY_FILES,
@@ -42,6 +45,7 @@ FILES = (
     *LOSS_FILES,
     GENERATE,
     File("checkpoint.py", PLACE.format("checkpoint"), "published tensors to parameters"),
+    File("tensors.py", PLACE.format("tensors"), "tensors from files, or refused"),
     File("selftest.py", PLACE.format("selftest"), "check the package on this machine"),
 )
 LAUNCH = File(
@@ -51,20 +55,39 @@ LAUNCH = File(
 )
 """What every file of kernels imports."""
 
+OPERATORS = File(
+    "operators.py", PLACE.format("operators"), "what the package's own operators have in common"
+)
+"""What every file that registers operators imports, and launch.py."""
 
-def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[str, str]:
+
+def build(
+    architecture: Architecture, spec_text: str, spec_name: str, package: str | None = None
+) -> dict[str, str]:
     """The package of `architecture`: relative path → text.
 
     `spec_text` is the spec as written, kept as spec.yaml; `spec_name` is its file name, for the
-    line at the top of each file. The same arguments give the same bytes.
+    line at the top of each file, and `package` what it is imported as, where that is not
+    `default_folder`: it stands where the files say how they are used. The same arguments give the
+    same bytes.
     """
     from archspec.draw import render
 
     view = PackageView(architecture, _file_name(spec_name), __version__)
     tied = bool(architecture.head and architecture.head.tied)
-    context = package_context(view) | {"checkpoint": CheckpointView(architecture.checkpoint, tied)}
+    rotaries = tuple(view.rotaries.values())
+    bodies = [branch.body for block in architecture.blocks for branch in block.branches]
+    fades = tuple({slopes: None for body in bodies if (slopes := body.slopes())})
+    loading = CheckpointView(architecture.checkpoint, tied, rotaries, fades)
+    context = package_context(view, package or default_folder(architecture.name)) | {
+        "checkpoint": loading
+    }
     python, purposes = _python(view, context)
-    files = format_python(python)
+    # The figure is drawn while ruff, in processes of its own, formats the code.
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        formatting = beside.submit(format_python, python)
+        figure = render(architecture, "svg").decode("utf-8")
+        files = formatting.result()
     blocks = {block.name: block for block in architecture.blocks}
     context |= {
         "facts": facts(architecture),
@@ -87,7 +110,7 @@ def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[st
     files["README.md"] = _render("templates/package/README.md.jinja", context)
     files["spec.yaml"] = spec_text
     files["ruff.toml"] = SETTINGS
-    files["figure.svg"] = render(architecture, "svg").decode("utf-8")
+    files["figure.svg"] = figure
     files[LOCK] = manifest(files, archspec=__version__, model=architecture.name)
     return dict(sorted(files.items()))
 
@@ -95,10 +118,14 @@ def build(architecture: Architecture, spec_text: str, spec_name: str) -> dict[st
 def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """Every Python file rendered, and what each is for."""
     wanted = list(_files(view, context))
-    if any(file.kernels for file, _ in wanted):
+    in_kernels = any(file.kernels for file, _ in wanted)
+    if in_kernels:
         wanted.append((LAUNCH, context))
+    if any(file.operators or file.kernels for file, _ in wanted):
+        wanted.append((OPERATORS, context))
+    given = {"in_kernels": in_kernels}
     return (
-        {file.path: _render(file.template, seen) for file, seen in wanted},
+        {file.path: _render(file.template, given | seen) for file, seen in wanted},
         {file.path: file.purpose for file, _ in wanted},
     )
 

@@ -59,7 +59,13 @@ class RotaryView:
     shortest: str = ""
     short_factors: tuple[float, ...] = ()
     long_factors: tuple[float, ...] = ()
-    reads_length: bool = False
+    grows: str | None = None
+    """When tokens turn otherwise in a text of `{after}` tokens than in one of `{before}`."""
+
+    @property
+    def reads_length(self) -> bool:
+        """Whether all tokens turn by the length of their text, and not by their place alone."""
+        return self.grows is not None
 
     @property
     def paired(self) -> str:
@@ -136,6 +142,39 @@ def apart(rotaries: Iterable[RotaryView]) -> str:
     return str(widths.pop() // 2) if len(widths) == 1 else "x.shape[-1] // 2"
 
 
+@dataclass(frozen=True)
+class Growth:
+    """What makes a text be read anew: the rotations that turn by its length, taken together."""
+
+    shortest: int
+    """No text up to this many tokens turns otherwise than it did."""
+
+    conditions: tuple[str, ...]
+    """When tokens do, of each such rotation."""
+
+    when: str
+    """At which tokens they do, in words."""
+
+    def turns_anew(self, before: str, after: str) -> str:
+        """The expression for whether tokens do in a text that has become longer."""
+        found = [condition.format(before=before, after=after) for condition in self.conditions]
+        return " | ".join(f"({one})" for one in found) if len(found) > 1 else found[0]
+
+
+def growth(rotaries: Iterable[RotaryView]) -> Growth | None:
+    """That of a package's rotations; None where none of them turns by the length of a text."""
+    found = [rotary for rotary in rotaries if rotary.grows]
+    if not found:
+        return None
+    conditions = tuple(dict.fromkeys(rotary.grows for rotary in found if rotary.grows))
+    shortest = min(rotary.original_context for rotary in found)
+    when = (
+        f"{'once' if r.long_factors else 'at every token'} beyond {r.original_context:,}"
+        for r in found
+    )
+    return Growth(shortest, conditions, " and ".join(dict.fromkeys(when)))
+
+
 def rotary_views(architecture: Architecture) -> dict[tuple[Rope, int], RotaryView]:
     """A view for each distinct rope and head width, named after the first block that has it."""
     owners: dict[tuple[Rope, int], tuple[str, str]] = {}
@@ -184,14 +223,16 @@ def _numbers(scaling: _Rendered, theta: float, width: int) -> dict[str, Any]:
         return {"factor": scaling.factor}
     if isinstance(scaling, DynamicScaling):
         context = scaling.original_context
-        return {"factor": scaling.factor, "original_context": context, "reads_length": True}
+        grows = f"({{before}} < {{after}}) & ({{after}} > {context})"
+        return {"factor": scaling.factor, "original_context": context, "grows": grows}
     if isinstance(scaling, LongRopeScaling):
+        context = scaling.original_context
         return {
             "temperature": scaling.attention_factor,
-            "original_context": scaling.original_context,
+            "original_context": context,
             "short_factors": scaling.short_factors,
             "long_factors": scaling.long_factors,
-            "reads_length": True,
+            "grows": f"({{before}} <= {context}) & ({{after}} > {context})",
         }
     if isinstance(scaling, Llama3Scaling):
         low, high = scaling.low_frequency_factor, scaling.high_frequency_factor

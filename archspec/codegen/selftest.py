@@ -53,6 +53,8 @@ class Compared:
 
     cached: bool
     vector: bool
+    whole: str = ""
+    """What it is called with to turn tokens as in the whole text, where its length counts."""
 
     @property
     def annotation(self) -> str:
@@ -72,8 +74,12 @@ def compared(
     vector: tuple[str, int] | None = None,
     source: int | None = None,
     cached: bool = False,
+    grows: bool = False,
 ) -> Compared:
-    """`vector` is how many tokens have one and its width, `source` the width of its states."""
+    """`vector` is how many tokens have one and its width, `source` the width of its states.
+
+    `grows` where the length of a text turns all of its tokens.
+    """
     common = list(common)
     inputs = [("source", f"2, {SOURCE}, {source}")] if source else []
     inputs += [(table_name(p), ", ".join(map(str, p.shape))) for p in common]
@@ -86,4 +92,5 @@ def compared(
         ", source=source" if source else "",
         cached,
         vector is not None,
+        ", length=torch.tensor(TOKENS)" if grows else "",
     )

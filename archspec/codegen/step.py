@@ -67,6 +67,13 @@ OPENS = StepField(
     "texts",
 )
 POSITIONS = StepField("positions", "Tensor", "(1 or B, T)", "positions")
+LENGTH = StepField(
+    "length",
+    "Tensor",
+    "tokens of each text that are known, (1 or B, 1, 1 or T, 1)",
+    "length",
+    "Tensor | None = None",
+)
 PREFIX = StepField(
     "prefix",
     "int",
@@ -116,9 +123,9 @@ def source(width: int) -> StepField:
     return StepField("source", "Tensor | None", note, "source", "Tensor | None = None")
 
 
-def rotation(rotary: RotaryView, packs: bool) -> StepField:
+def rotation(rotary: RotaryView) -> StepField:
     """The cosines and sines of a rotation."""
-    length = (", length" if packs else ", start + tokens") if rotary.reads_length else ""
+    length = ", length" if rotary.reads_length else ""
     note = f"(1 or B, 1, T, {rotary.width}) twice"
     return StepField(rotary.name, "Rotary", note, f"{rotary.name}(positions, like.dtype{length})")
 
@@ -151,6 +158,10 @@ def counting(packs: bool, decodes: bool, positions: bool, lengths: bool) -> list
     found = ends if decodes else []
     starts = "starts" if decodes else "None"
     counted = [f"positions = places(start, {starts}, tokens, like.device)"] if positions else []
+    if lengths:
+        known = "ends is None" if decodes else "real is None"
+        last = f"positions[:, -1] + 1 if {known} else {'ends' if decodes else 'real.sum(dim=1)'}"
+        counted += ["if length is None:", f"    length = ({last})[:, None, None, None]"]
     if not packs:
         return found + counted
     length = "length = (spans[:, 1] - spans[:, 0])[:, None, :, None]"
@@ -161,7 +172,7 @@ def counting(packs: bool, decodes: bool, positions: bool, lengths: bool) -> list
         "if texts is not None and tokens > 1:  # packed, and each is counted from its first token",
         *_within([*packed, *[length] * lengths]),
         "else:",
-        *_within(["opens = spans = None", *counted, *["length = start + tokens"] * lengths]),
+        *_within(["opens = spans = None", *counted]),
     ]
 
 

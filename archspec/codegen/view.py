@@ -16,7 +16,7 @@ from archspec.codegen.layers import Layers, LayerView
 from archspec.codegen.members import Member
 from archspec.codegen.model import head_members, stack_members, vectors_members
 from archspec.codegen.names import layer_names, mechanism_names
-from archspec.codegen.rotary import RotaryView, rotary_views
+from archspec.codegen.rotary import Growth, RotaryView, growth, rotary_views
 from archspec.codegen.site import ModuleView, Site, view_module
 from archspec.codegen.stacks import (
     EmbeddingView,
@@ -44,6 +44,14 @@ class PackageView:
     def rotaries(self) -> dict[Any, RotaryView]:
         """The rotary functions by rope and head width."""
         return rotary_views(self.architecture)
+
+    @cached_property
+    def growth(self) -> Growth | None:
+        """What makes it read a text anew that it continues."""
+        bodies = {b.body for block in self.architecture.stack.blocks for b in block.branches}
+        own = {found for body in bodies for found in body.rotaries().values()}
+        decodes = self.architecture.is_causal
+        return growth(v for found, v in self.rotaries.items() if found in own) if decodes else None
 
     @cached_property
     def modules(self) -> dict[Mechanism, ModuleView]:

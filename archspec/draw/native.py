@@ -20,6 +20,7 @@ from xml.sax.saxutils import escape
 
 from archspec.draw.metrics import FONTS
 from archspec.errors import ArchspecError
+from archspec.output.place import naming
 
 _CONFIGURATION = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
@@ -85,10 +86,11 @@ def _fonts(more: str) -> Generator[None]:
     # A copy, since fontconfig leaves a file of its own where fonts are; it lives as long as
     # the process, which may open a font at any time.
     folder = tempfile.TemporaryDirectory(prefix="archspec-")
-    for font in FONTS.glob("*.otf"):
-        shutil.copyfile(font, Path(folder.name) / font.name)
     path = Path(folder.name) / "fonts.conf"
-    path.write_text(_CONFIGURATION.format(escape(folder.name), more), "utf-8")
+    with naming(folder.name):
+        for font in FONTS.glob("*.otf"):
+            shutil.copyfile(font, Path(folder.name) / font.name)
+        path.write_text(_CONFIGURATION.format(escape(folder.name), more), "utf-8")
     before = os.environ.get("FONTCONFIG_FILE")
     os.environ["FONTCONFIG_FILE"] = str(path)
     try:

@@ -9,6 +9,7 @@ from typing import Any
 from archspec.importers import layers
 from archspec.importers.config import Config
 from archspec.importers.family import Draft, Fields
+from archspec.importers.rope import reach
 
 ACTIVATIONS = {
     "gelu": "gelu",
@@ -138,8 +139,9 @@ def decoder(
     """A causal language model, or its body when that is what was published.
 
     `head` holds the head's fields besides `tied`, and that one where the file says it otherwise;
-    `context_length` is for families whose files have no `max_position_embeddings`; `encoder` is
-    the stack that its layers attend to.
+    `context_length` is for families whose files have no `max_position_embeddings`, or state there
+    what a rotation was stretched to where others state what was before; `encoder` is the stack that
+    its layers attend to.
     """
     checkpoint = {"prefix": "model."} if checkpoint is None else checkpoint
     head = {"tied": config.flag("tie_word_embeddings"), **(head or {})}
@@ -157,7 +159,7 @@ def decoder(
     return Draft(
         vocab_size=config.size("vocab_size"),
         hidden_size=config.size("hidden_size"),
-        context_length=context_length or config.size("max_position_embeddings"),
+        context_length=context_length or reach(config),
         norm=norm,
         embedding=embedding or {},
         blocks=blocks,

@@ -66,6 +66,39 @@ def ropes(
     return out
 
 
+def reach(config: Config) -> int:
+    """The longest text, in tokens, that the rotations were stretched to.
+
+    Files with `linear` or `dynamic` scaling keep the length before it in `max_position_embeddings`,
+    as transformers asks. Those with another may state either length there: the longer one counts,
+    and with `yarn` what its factor gives, if that is longer still (Qwen3's files have 40,960 beside
+    32,768 × 4). vLLM derives the same lengths.
+
+    Raises:
+        ConfigError: a length or a factor that is no number of a usual size.
+    """
+    stated = config.size("max_position_embeddings")
+    if config.seen.isdisjoint(("rope_parameters", "rope_scaling")):
+        return stated  # the family has none
+    key, given = parameters(config)
+    each = [config.inner(f"{key}.{k}", v) for k, v in given.items() if isinstance(v, dict)]
+    return max(_reach(config, one, stated) for one in each or [config.inner(key, given)])
+
+
+def _reach(config: Config, given: Config, stated: int) -> int:
+    kind = given.value("rope_type") or given.value("type")
+    factor = given.number("factor", 1.0)
+    if kind in ("linear", "dynamic"):
+        original = given.size_or("original_max_position_embeddings", stated)
+    elif kind in ("yarn", "llama3", "longrope", "su"):
+        original = _original_context(config, given)
+    else:
+        return stated
+    if stated > original and kind != "yarn":
+        return stated
+    return max(stated, round(original * factor))
+
+
 def parameters(config: Config) -> tuple[str, dict[str, Any]]:
     """The key that the rotation is described under, and the description; empty without one."""
     new, old = config.mapping("rope_parameters"), config.mapping("rope_scaling")
@@ -108,6 +141,7 @@ def _none(config: Config, given: Config) -> Fields:
 
 
 def _linear(config: Config, given: Config) -> Fields:
+    given.value("original_max_position_embeddings")  # which says only how far it reaches
     return {"type": "linear", "factor": given.number("factor")}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -47,6 +47,18 @@ class State:
         """Bytes kept for a sequence of `tokens` tokens, beside a source of `source`."""
         kept = self.per_token * self.retained(tokens) + self.per_source * source
         return width * kept + self.fixed_bytes(width)
+
+
+class Slopes(NamedTuple):
+    """Head h of `heads`, from 1, keeps exp(−f · 2^(−exponent · h / heads)) of its state.
+
+    In layer l of its stack, counted from 0, f is factor − fall · l.
+    """
+
+    heads: int
+    exponent: float
+    factor: float
+    fall: float
 
 
 class Mechanism(Strict):
@@ -105,6 +117,10 @@ class Mechanism(Strict):
     def reads_depth(self) -> bool:
         """Whether its numbers follow from its layer's index, counted from 0 in its stack."""
         return False
+
+    def slopes(self) -> Slopes | None:
+        """What each head of its state forgets, where the same of every token."""
+        return None
 
     def too_deep(self, index: int) -> tuple[str, str] | None:
         """The field by which it cannot stand in layer `index`, and why; None where it can."""

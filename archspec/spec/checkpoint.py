@@ -59,6 +59,9 @@ Rule = Annotated[
 ]
 
 
+Constant = Literal["causal", "frequencies", "masked", "positions", "slopes", "zeros"]
+
+
 class Checkpoint(Strict):
     """A published checkpoint's layout, where its names differ from ours.
 
@@ -75,21 +78,43 @@ class Checkpoint(Strict):
         default_factory=dict[str, TensorRule], description="Published name → our name."
     )
     ignore: Annotated[tuple[TensorName, ...], OneOrMany] = Field(
-        default=(), description="Published tensors that the model does not use."
+        default=(),
+        description="Published tensors that the model does not use, whatever they hold.",
+    )
+
+    copies: dict[TensorName, TensorName] = Field(
+        default_factory=dict[str, str],
+        description="What is published once more: published name → our tensor, which it must "
+        "equal. A tied head's `lm_head.weight` is one by itself.",
+    )
+    constants: dict[TensorName, Constant] = Field(
+        default_factory=dict[str, Constant],
+        description="What is published although the model works it out: published name → what it "
+        "must hold: `zeros`; `positions` 0, 1, 2, …; a `causal` mask of ones and zeros; numbers "
+        "so low that what they are added to is `masked`; the `frequencies` of the one "
+        "`rope`; the `slopes` by which the heads of a layer forget.",
     )
 
     @model_validator(mode="after")
     def _layers_on_both_sides(self) -> Checkpoint:
         for source, rule in self.tensors.items():
+            if source.count("{item}") > (len(rule.to) == 1):
+                reject(
+                    ("tensors", source),
+                    "`{item}` stands once, in the name of an item of one of ours",
+                )
             for target in rule.to:
-                here = ("tensors", source)
-                leftover = (source.replace("{item}", "") + target).replace("{layer}", "")
-                if "{" in leftover or "}" in leftover:
-                    reject(here, "the placeholders are `{layer}` and, in a key, `{item}`")
-                if source.count("{item}") > (len(rule.to) == 1):
-                    reject(here, "`{item}` stands once, in the name of an item of one of ours")
-                counts = source.count("{layer}"), target.count("{layer}")
-                if counts not in ((0, 0), (1, 1)):
-                    message = "`{layer}` stands once on both sides, or on neither"
-                    reject(here, message, "a rule reads like `h.{layer}.attn.: layers.{layer}.x.`")
+                _check_placeholders(("tensors", source), source.replace("{item}", ""), target)
+        for source, target in self.copies.items():
+            _check_placeholders(("copies", source), source, target)
         return self
+
+
+def _check_placeholders(here: tuple[str, str], source: str, target: str) -> None:
+    """`{layer}` is the only placeholder of both names, in each of them or in neither."""
+    leftover = (source + target).replace("{layer}", "")
+    if "{" in leftover or "}" in leftover:
+        reject(here, "the placeholders are `{layer}` and, in a key of `tensors`, `{item}`")
+    if (source.count("{layer}"), target.count("{layer}")) not in ((0, 0), (1, 1)):
+        message = "`{layer}` stands once on both sides, or on neither"
+        reject(here, message, "a rule reads like `h.{layer}.attn.: layers.{layer}.x.`")

@@ -61,8 +61,8 @@ class YarnScaling(Stretched):
 
     @model_validator(mode="after")
     def _ordered(self) -> YarnScaling:
-        if self.beta_fast <= self.beta_slow:
-            reject("beta_fast", "must be above beta_slow")
+        if self.beta_fast < self.beta_slow:
+            reject("beta_fast", "must not be below beta_slow")
         return self
 
     def temperature(self) -> float:
@@ -79,14 +79,20 @@ class NtkScaling(Stretched):
 
 
 class DynamicScaling(Stretched):
-    """The base of `ntk`, grown with the text once it is longer than `original_context`."""
+    """The base of `ntk`, grown with the text once it is longer than `original_context`.
+
+    Then every token turns all others anew: to write on from there is to read the text once a token.
+    """
 
     type: Literal["dynamic"]
     original_context: Tokens = Field(description="The context length before stretching.")
 
 
 class LongRopeScaling(Strict):
-    """A divisor for each pair of dimensions, one set for short texts, one for long (2402.13753)."""
+    """A divisor for each pair of dimensions, one set for short texts, one for long (2402.13753).
+
+    A text that grows from short to long as it is written is read anew at that token.
+    """
 
     type: Literal["longrope"]
     original_context: Tokens = Field(description="Texts longer than this are long.")

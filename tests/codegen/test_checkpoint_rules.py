@@ -150,7 +150,7 @@ def test_an_expert_too_many_is_noticed(builder: Builder) -> None:
     loaded = Loaded(APART, builder)
     published = apart(loaded)
     published["layers.0.e.3.w2"] = published["layers.0.e.2.w2"]
-    assert "layers.0.mlp.experts.down_proj is (8, 5), not (0, 5)" in refusal(loaded, published)
+    assert "layers.0.e.3.w2 is beyond the last item of (3, 8, 5)" in refusal(loaded, published)
 
 
 def test_stacked_and_apart_at_once_is_noticed(builder: Builder) -> None:
@@ -162,7 +162,8 @@ def test_stacked_and_apart_at_once_is_noticed(builder: Builder) -> None:
 
 def test_groups_that_do_not_come_out_even_are_noticed(builder: Builder) -> None:
     loaded = Loaded(FUSED.replace("groups: 2", "groups: 3"), builder)
-    assert "self_attn.q_proj.weight is (16, 8), not (8, 8)" in refusal(loaded, fused(loaded))
+    message = refusal(loaded, fused(loaded))
+    assert "layers.0.qkv.weight is (16, 8), not 3 groups that hold [8, 4, 4]" in message
 
 
 RULES = {

@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from archspec.lock import LOCK
 from conftest import ROOT, SPECS, Builder, small_text
 
 import archspec
 from archspec.codegen import build, package_name
+from archspec.output.lock import LOCK
 
 TINY = (ROOT / "examples/tiny.yaml").read_text(encoding="utf-8")
 DIGEST = """

@@ -75,6 +75,31 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "attention_factor": 1.25,
         },
     ),
+    # Kimi K2's: from one pair to the next, as trained and then all stretched.
+    "yarn-step": (
+        "{theta: 50_000, scaling: {type: yarn, factor: 32, original_context: 4096, beta_fast: 1, "
+        "beta_slow: 1}}",
+        {
+            "rope_type": "yarn",
+            "rope_theta": 50_000.0,
+            "factor": 32.0,
+            "original_max_position_embeddings": 4096,
+            "beta_fast": 1.0,
+            "beta_slow": 1.0,
+        },
+    ),
+    "yarn-step-untruncated": (
+        "{theta: 10_000, scaling: {type: yarn, factor: 8, original_context: 64, beta_fast: 2, "
+        "beta_slow: 2, truncate: false}}",
+        {
+            "rope_type": "yarn",
+            "factor": 8.0,
+            "original_max_position_embeddings": 64,
+            "beta_fast": 2.0,
+            "beta_slow": 2.0,
+            "truncate": False,
+        },
+    ),
     "longrope": (
         "{theta: 10_000, scaling: {type: longrope, original_context: 128, "
         f"short_factors: {SHORT}, long_factors: {LONG}, attention_factor: 1.19}}}}",

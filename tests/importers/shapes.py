@@ -18,14 +18,19 @@ def mapped(architecture: Architecture, published: dict[str, Shape]) -> dict[str,
     """Our name → shape for every published tensor that the model uses."""
     checkpoint = architecture.checkpoint
     ours = {parameter.name: parameter.shape for parameter in architecture.parameters()}
+    tied = bool(architecture.head and architecture.head.tied)
+    rules = checkpoint.tensors
     out: dict[str, Shape] = {}
     for full, shape in published.items():
         name = full.removeprefix(checkpoint.prefix or "")
-        if architecture.head and architecture.head.tied and name == "lm_head.weight":
+        if tied and name == "lm_head.weight":
             continue
-        if any(match(pattern, name) for pattern in checkpoint.ignore):
+        beside = (*checkpoint.ignore, *checkpoint.copies, *checkpoint.constants)
+        if any(match(pattern, name) for pattern in beside):
             continue
-        for target, part in _placed(checkpoint.tensors, name, shape, ours):
+        if tied and any(match(head, name) and r.to == ("lm_head",) for head, r in rules.items()):
+            continue
+        for target, part in _placed(rules, name, shape, ours):
             assert target not in out, f"{target} is filled twice"
             out[target] = part
     return out

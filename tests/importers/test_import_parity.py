@@ -94,7 +94,9 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {**GROUPED, **EXPERTS, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4}},
     ),
 }
-TYPES = [name for name, family in FAMILIES.items() if isinstance(family, Family)]
+# transformers has no class of these names: `test_import_context` says which they are as.
+RENAMED = ("kimi_k2",)
+TYPES = [n for n, f in FAMILIES.items() if isinstance(f, Family) and n not in RENAMED]
 # Of these the configuration classes' own defaults make no model that runs.
 PARTIAL = ("dbrx", "deepseek_v2", "glm4_moe", "hunyuan_v1_moe", "lfm2_moe")
 WHOLE = [name for name in TYPES if name not in PARTIAL]

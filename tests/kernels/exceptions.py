@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-KINDS = ("no binary", "shared memory", "spills", "no wgmma", "no copies")
+KINDS = (
+    *("no binary", "shared memory", "tensor work"),
+    *("spills in a loop", "spills", "no wgmma", "no copies"),
+)
+"""`tensor work`: warps repeat what others compute. `spills`: once for a program, in front of its
+loops or behind them."""
 
 
 @dataclass(frozen=True)

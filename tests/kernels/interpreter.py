@@ -87,7 +87,8 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     kernels = module(folder, view)
     files = [importlib.import_module(f"{kernels.__package__}.{name}") for name in with_tiles(view)]
     for file in files if "tiles" in case else ():
-        file.TILES |= dict.fromkeys(file.TILES, files[0].Tiles(*case["tiles"]))
+        for own in file.TILES.values():
+            own |= dict.fromkeys(own, files[0].Tiles(*case["tiles"]))
     tokens, keys, dtype = case["tokens"], case.get("keys", case["tokens"]), case["dtype"]
     torch.manual_seed(0)
 

@@ -8,17 +8,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from conftest import ROOT
+from torch import Tensor
 
 import archspec
 from archspec import benchmark
-from archspec.bench import bars, device, whole
+from archspec.bench import attention, bars, device, whole
 from archspec.bench.jobs import Job, together
-from archspec.bench.package import load
+from archspec.bench.package import WIDE, load
 from archspec.bench.race import Bench
 from archspec.bench.run import WEIGHTS, Options, run, wrong
 from archspec.bench.timing import Times, in_turns, take_turns
@@ -90,8 +92,44 @@ def test_bars() -> None:
     assert found[dense, "flex"]["met"] is False
     assert found[dense, "sdpa cudnn"]["reason"] == "not there"
     assert found["decode, caches of 64 MB and more", "copy"]["met"] is None
+    uneven = row | {"ratios": {"sdpa": [1.7, 1.5, 1.8]}}
+    assert bars.reached([fast, uneven])[0]["met"] is False  # a quarter of its rounds did not
+    copied = {"section": "decode", "operation": "decode", "share": 0.86, "moved": 1 << 27}
+    times = {"milliseconds": {"ours": 1.0}, "quartiles": {"ours": [0.9, 1.1]}}
+    assert bars.Bar("", "copy", 0.85, lambda _: True).surely(copied | times) == pytest.approx(
+        0.7818, abs=1e-4
+    )
     wrong = bars.reached([fast, row | {"failed": "Wrong: the result is off by 1"}])
     assert wrong[0]["met"] is False
+
+
+@pytest.mark.parametrize(("capability", "there"), [((9, 0), True), ((8, 0), False)])
+def test_kernels_for_hopper_compete(
+    capability: tuple[int, int], there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operators = SimpleNamespace(GLUON=("causal",), WANTED="")
+    asked: list[str] = []
+
+    def own(q: Tensor, *_: Tensor) -> Tensor:
+        asked.append(operators.WANTED)
+        return q
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    package: Any = SimpleNamespace(module=lambda name: operators)
+    skipped: dict[str, str] = {}
+    calls = attention.gluon(package, {"entry": "causal"}, own, skipped)
+    assert set(calls) | set(skipped) == {"ours gluon"} and bool(calls) == there
+    for call in (*calls.values(), own):
+        call(torch.zeros(1), torch.zeros(1), torch.zeros(1))
+    assert asked == ["gluon", ""][1 - there :]
+    assert attention.gluon(package, {"entry": "windowed"}, own, {}) == {}
+
+
+@pytest.mark.parametrize(("sparse", "limit"), [(False, 0.125), (True, 0.19)])
+def test_a_wrong_whole_model_is_found(sparse: bool, limit: float) -> None:
+    package: Any = SimpleNamespace(facts={"sparse": sparse})
+    assert 4 * whole._slack(package) * WIDE[torch.bfloat16] <= limit
 
 
 def test_whole_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,9 +40,11 @@ def test_the_table_has_a_row_for_each(capsys: Captured) -> None:
     assert main(["kernels", SPEC]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "local-global for sm_90"
-    heads = "kernel registers spills shared matrix copies seconds"
+    heads = "kernel registers spills shared matrix work copies seconds"
     assert " ".join(lines[1].split()) == heads
     assert any(line.startswith("rows_loss_gradients ") for line in lines)
+    (forward,) = (line.split() for line in lines if line.startswith("causal_forward "))
+    assert forward[5:7] == ["1", "x"], "no warp repeats what another computes"
 
 
 def test_no_two_threads_read_python_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

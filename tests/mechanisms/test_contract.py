@@ -148,7 +148,7 @@ def test_packed_texts_are_what_each_is_alone(case: Case, model: nn.Module) -> No
 def test_loss_is_the_mean_cross_entropy_with_its_gradients(case: Case, model: nn.Module) -> None:
     needs_loss(case)
     tokens = ids(case)
-    labels = tokens.clone()
+    labels = case.labels(tokens).clone()
     labels[0, :7] = -100
     loss = model(**case.inputs(tokens), labels=labels)
     loss.backward()
@@ -197,7 +197,7 @@ def test_compiled_training_has_no_graph_break(case: Case, model: nn.Module) -> N
     needs_loss(case)
     torch.compiler.reset()
     tokens = ids(case)
-    given = {**case.inputs(tokens), "labels": tokens}
+    given = {**case.inputs(tokens), "labels": case.labels(tokens)}
     loss = torch.compile(model, fullgraph=True, backend="aot_eager")(**given)
     loss.backward()
     torch.testing.assert_close(loss, model(**given))

@@ -10,9 +10,9 @@ import pytest
 
 from archspec.errors import ArchspecError
 from archspec.output.difference import compare
+from archspec.output.file import write_file
 from archspec.output.lock import LOCK, digest, manifest
 from archspec.output.package import write_package
-from archspec.write import write_file
 
 FILES = {"__init__.py": "a = 1\n", "kernels/one.py": "b = 2\n", "figure.png": b"\x89PNG"}
 
@@ -243,7 +243,7 @@ def test_the_manifest_carries_facts_and_sorted_hashes() -> None:
 def test_a_file_replaces_the_old_one_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     write_file(path, "one")
-    write_file(path, b"two")
+    write_file(path, b"two", force=True)
     assert path.read_text() == "two"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -87,7 +87,7 @@ def test_prefill_and_single_tokens(pair: Pair) -> None:
 @torch.no_grad()
 def test_loss(pair: Pair) -> None:
     ahead = nn.functional.pad(pair.ids[:, 1:], (0, 1), value=-100)
-    found = pair.ours(pair.states, pair.ids, labels=pair.ids)
+    found = pair.ours(pair.states, pair.ids, labels=ahead)
     torch.testing.assert_close(found, pair.expected(labels=ahead).loss, atol=1e-4, rtol=0)
 
 

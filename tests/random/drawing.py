@@ -82,7 +82,7 @@ BY_NAME: dict[str, tuple[Any, ...]] = {
     "experts": (1, 2, 4, 6),
     "theta": (100.0, 10_000.0),
     "fraction": (0.5, 1.0, 0.25, 0.75),
-    "original_context": (4, LONG),  # below the first part that is read, or above the whole
+    "original_context": (13, LONG),  # within what is read piece by piece, or above the whole
     "fall": (0.0625, 0.125),
     "eps": (1e-6, 1e-5, 1e-3),
 }
@@ -298,8 +298,6 @@ def fit_rope(owner: Data, width: int) -> None:
     for name, value in scaling.items():
         if isinstance(value, list):
             scaling[name] = [1.0 + 0.25 * i * len(value) for i in range(max(1, pairs))]
-    if scaling.get("type") == "dynamic":  # its frequencies change as a text grows
-        scaling["original_context"] = LONG
 
 
 def fit_selection(mixer: Data, chooser: Data | None) -> Data | None:

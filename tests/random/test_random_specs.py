@@ -137,8 +137,9 @@ def trains(architecture: Architecture, model: nn.Module, tokens: Tensor) -> None
         return
     assert out.isfinite().all()
     if architecture.is_causal and architecture.head:
-        loss = model(**reading.inputs(tokens), labels=tokens)
-        expected = reading.loss(model, tokens, tokens)
+        labels = reading.labels(tokens)
+        loss = model(**reading.inputs(tokens), labels=labels)
+        expected = reading.loss(model, tokens, labels)
         torch.testing.assert_close(loss, expected, atol=1e-4, rtol=1e-4, check_dtype=False)
     else:
         loss = out.square().mean()

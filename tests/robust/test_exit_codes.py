@@ -66,6 +66,15 @@ def test_a_stream_that_is_closed_is_not_where_files_go() -> None:
     assert Path("figure.svg").read_bytes().startswith(b"<")
 
 
+def test_a_warning_that_nobody_hears_is_no_error() -> None:
+    text = new("mine").replace("blocks:\n", "blocks:\n  spare: {extends: local}\n")
+    Path("spare.yaml").write_text(text, encoding="utf-8")
+    for command in ("check", "inspect", "build"):
+        assert "spare" in shell(f"archspec {command} spare.yaml > out")[1]
+        for stream in ("&-", "/dev/full"):
+            assert shell(f"archspec {command} spare.yaml 2>{stream}") == (0, "")
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
 def test_encodings_that_lack_characters(encoding: str) -> None:
     """A table is shown as well as can be; a file that is printed is in UTF-8 all the same."""

@@ -76,6 +76,7 @@ _ALL: tuple[Family | Wrapper, ...] = (
     dbrx.DBRX,
     deepseek_v2.DEEPSEEK_V2,
     deepseek_v3.DEEPSEEK_V3,
+    deepseek_v3.KIMI_K2,
     deepseek_v32.DEEPSEEK_V32,
     deepseek_v32.GLM_MOE_DSA,
     ernie4_5_moe.ERNIE4_5_MOE,

@@ -89,11 +89,12 @@ def _checkpoint() -> Fields:
             f"{theirs}fc2": f"{to}mlp.down_proj",
             f"{theirs}final_layer_norm": f"{to}post_feedforward_layernorm",
         }
-    again = ["encoder.embed_tokens", "decoder.embed_tokens", "encoder.version", "decoder.version"]
+    again = dict.fromkeys(("encoder.embed_tokens", "decoder.embed_tokens"), "embed_tokens")
     return {
         "prefix": "model.",
         "tensors": {old: new for old, new in names.items() if old != new},
-        "ignore": [*again, "classification_head", "qa_outputs"],
+        "copies": again,
+        "ignore": ["encoder.version", "decoder.version", "classification_head", "qa_outputs"],
     }
 
 

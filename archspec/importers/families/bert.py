@@ -65,7 +65,8 @@ def _checkpoint() -> Fields:
             f"{theirs}intermediate.dense": f"{ours}mlp.up_proj",
             f"{theirs}output.dense": f"{ours}mlp.down_proj",
         },
-        "ignore": ["embeddings.position_ids", "pooler", "cls", "classifier", "qa_outputs"],
+        "constants": {"embeddings.position_ids": "positions"},
+        "ignore": ["pooler", "cls", "classifier", "qa_outputs"],
     }
 
 

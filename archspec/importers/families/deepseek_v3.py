@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from archspec.importers import layers
 from archspec.importers.checkpoint import layered
 from archspec.importers.config import Config
@@ -72,3 +74,5 @@ DEEPSEEK_V3 = Family(
     ignored=TRAINING | DERIVED | {"aux_loss_alpha", "ep_size", "pretraining_tp", "seq_aux"},
     only={"moe_layer_freq": 1, "scoring_func": "sigmoid", "topk_method": "noaux_tc"},
 )
+# Kimi K2 (arXiv 2507.20534) is DeepSeek-V3's class under a name of its own.
+KIMI_K2 = replace(DEEPSEEK_V3, model_type="kimi_k2")

@@ -46,6 +46,8 @@ def _describe(config: Config) -> Draft:
         blocks,
         norm=rmsnorm(config, zero_centered=True),
         embedding={"scale": "sqrt(hidden_size)"},
+        # What its linear scaling was trained to, 131,072 = 8 × 16,384 (arXiv 2503.19786, 2.1).
+        context_length=config.size("max_position_embeddings"),
     )
 
 
@@ -83,7 +85,8 @@ MULTIMODAL = Wrapper(
     left_out={"vision_config": "the vision tower and its projector"},
     checkpoint={
         "prefix": "language_model.model.",
-        "ignore": ["language_model.lm_head", "multi_modal_projector", "vision_tower"],
+        "tensors": {"language_model.lm_head": "lm_head"},
+        "ignore": ["multi_modal_projector", "vision_tower"],
     },
     tied=True,
     ignored=frozenset(

@@ -48,7 +48,7 @@ def _checkpoint() -> Fields:
             "ln_f": "norm",
         },
         # The causal mask, which old checkpoints stored.
-        "ignore": [f"{theirs}attn.bias", f"{theirs}attn.masked_bias"],
+        "constants": {f"{theirs}attn.bias": "causal", f"{theirs}attn.masked_bias": "masked"},
     }
 
 

@@ -11,7 +11,8 @@ from archspec.importers.rope import rope
 
 def _describe(config: Config) -> Draft:
     bias, heads = config.flag("attention_bias"), config.size("num_attention_heads")
-    mixer = attention(config, qkv_bias=bias, output_bias=bias, rope=rope(config, fraction=0.25))
+    turns = rope(config, fraction=0.25)
+    mixer = attention(config, qkv_bias=bias, output_bias=bias, rope=turns)
     block: Fields = {"mixer": mixer, "feedforward": plain_feedforward(config, bias=True)}
     if config.flag("use_parallel_residual"):
         block = {"parallel": True, **block}
@@ -23,11 +24,15 @@ def _describe(config: Config) -> Draft:
     }
     ends = {"embed_in": "embed_tokens", "final_layer_norm": "norm", "embed_out": "lm_head"}
     # The causal mask and the frequencies, which old checkpoints stored.
-    stored = ["bias", "masked_bias", "rotary_emb.inv_freq"]
+    stored, frequencies = {"bias": "causal", "masked_bias": "masked"}, "rotary_emb.inv_freq"
+    unread: Fields = {"ignore": [f"layers.{{layer}}.attention.{frequencies}"]}
+    if "scaling" not in turns:
+        stored, unread = {**stored, frequencies: "frequencies"}, {}
     checkpoint = {
         "prefix": "gpt_neox.",
         "tensors": {**layered(names), **ends},
-        "ignore": [f"layers.{{layer}}.attention.{name}" for name in stored],
+        "constants": {f"layers.{{layer}}.attention.{n}": held for n, held in stored.items()},
+        **unread,
     }
     return uniform(config, block, norm=layernorm(config), checkpoint=checkpoint)
 

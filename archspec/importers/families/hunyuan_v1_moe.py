@@ -43,7 +43,10 @@ def _describe(config: Config) -> Draft:
     }
     checkpoint = {"prefix": "model.", "tensors": layered(names)}
     block = {"mixer": mixer, "feedforward": mixture}
-    return uniform(config, block, norm=rmsnorm(config), checkpoint=checkpoint)
+    # Its `alpha` fixes a base, and is not how many times longer a text may get.
+    context = config.size("max_position_embeddings") if _alpha(config) else None
+    options = {"norm": rmsnorm(config), "context_length": context, "checkpoint": checkpoint}
+    return uniform(config, block, **options)
 
 
 def _same(config: Config, key: str) -> Any:
@@ -57,9 +60,15 @@ def _same(config: Config, key: str) -> Any:
     return found.pop()
 
 
-def _rope(config: Config) -> Fields:
+def _alpha(config: Config) -> Fields:
+    """The scaling that has one; empty where none has."""
     older = config.mapping("rope_scaling") or config.mapping("rope_parameters")
-    if not older.get("alpha"):
+    return older if older.get("alpha") else {}
+
+
+def _rope(config: Config) -> Fields:
+    older = _alpha(config)
+    if not older:
         return rope(config)
     # `alpha` fixes the base that a dynamic scaling would grow; the rest is not read.
     key = "rope_scaling" if config.given("rope_scaling") else "rope_parameters"

@@ -50,14 +50,15 @@ def _describe(config: Config) -> Draft:
         checkpoint={
             "prefix": "model.",
             "tensors": {**norms, **layered(names)},
-            # Worked out from the layer's index.
-            "ignore": [f"layers.{{layer}}.self_attn.{name}" for name in _WORKED_OUT],
+            # Worked out from the layer's index; the others follow from the slopes.
+            "constants": {"layers.{layer}.self_attn.slope_rate": "slopes"},
+            "ignore": [f"layers.{{layer}}.self_attn.{name}" for name in _FOLLOWING],
         },
     )
 
 
 _QKV = [f"self_attn.{name}_proj" for name in "qkv"]
-_WORKED_OUT = ("slope_rate", "query_decay", "key_decay", "diagonal_decay")
+_FOLLOWING = ("query_decay", "key_decay", "diagonal_decay")
 
 
 def _block(config: Config, kind: str, count: int) -> Fields:

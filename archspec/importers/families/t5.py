@@ -99,9 +99,9 @@ def _checkpoint(gated: bool) -> Fields:
         names |= {f"{theirs}{last}.layer_norm": f"{to}post_attention_layernorm"}
         names |= {f"{stack}.final_layer_norm": f"{ours}norm"}
     # The shared vectors again, and a table that the first files have and no class reads.
-    again = ["encoder.embed_tokens", "decoder.embed_tokens"]
+    again = dict.fromkeys(("encoder.embed_tokens", "decoder.embed_tokens"), "embed_tokens")
     unread = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias"
-    return {"tensors": names, "ignore": [*again, unread]}
+    return {"tensors": names, "copies": again, "ignore": [unread]}
 
 
 T5 = Family(

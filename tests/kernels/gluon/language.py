@@ -188,14 +188,14 @@ class Kernel:
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         return self.function(*arguments, **named)
 
-    def __getitem__(self, grid: tuple[int, int]) -> Callable[..., None]:
+    def __getitem__(self, grid: tuple[int]) -> Callable[..., None]:
         def run(*arguments: Any, num_warps: int, **constants: int) -> None:
             assert num_warps == 4
             passed = [_argument(x) for x in arguments]
             for name, x in zip(signature(self.function).parameters, passed, strict=False):
                 if isinstance(x, TensorDescriptor):
                     x.name = name
-            for program in ((x, y) for y in range(grid[1]) for x in range(grid[0])):
+            for program in ((x,) for x in range(grid[0])):
                 machines.append(Machine(f"{chance['seed']} {program}", program, grid))
                 self.function(*passed, **constants)
 

@@ -135,7 +135,7 @@ class Warps(threading.Thread):
 class Machine:
     """One program of a grid."""
 
-    def __init__(self, seed: str, program: tuple[int, int], grid: tuple[int, int]) -> None:
+    def __init__(self, seed: str, program: tuple[int], grid: tuple[int]) -> None:
         self.random, self.program, self.grid = Random(seed), program, grid
         self.turn = threading.Semaphore(0)
         self.copies: list[Callable[[], None]] = []

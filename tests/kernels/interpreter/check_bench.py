@@ -174,6 +174,53 @@ def test_the_kits_own_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         found[name]()
 
 
+WAYS = """
+archspec: 1
+name: ways
+vocab_size: 64
+hidden_size: 32
+context_length: 64
+blocks:
+  block:
+    mixer: {type: attention, heads: 4, kv_heads: 2, head_dim: 16, sinks: true, rope: {theta: 100}}
+    feedforward: {type: dense, hidden_size: 24, activation: silu, gated: true}
+layers: block
+head: {tied: true}
+"""
+EVERY_WAY = (
+    *("padding on the left", "padding on the right", "texts packed into rows"),
+    *("gradients are the same each time", "a step under autocast"),
+    "generate gives what single steps give",
+    *("keys in pages, causal_sink", "kernels for sm_90 alone"),
+)
+
+
+def test_every_way_to_use_a_model_is_tested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "FEW", 12)
+    built = put(tmp_path, WAYS.replace("head_dim: 16", "head_dim: 64"))
+    found = dict(checks.checks(built))
+    assert set(EVERY_WAY) <= set(found)
+    for name in EVERY_WAY:
+        found[name]()
+
+
+def test_a_kernel_that_reads_padding_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "FEW", 12)
+    built = put(tmp_path, WAYS)
+    operators = built.module("attention_operators")
+    (name,) = operators.KERNELS
+    right = getattr(operators, name)
+    monkeypatch.setattr(operators, name, lambda q, k, v, sinks, *_: right(q, k, v, sinks, None))
+    found = dict(checks.checks(built))
+    for name in EVERY_WAY[:3]:
+        with pytest.raises(ArithmeticError, match="from PyTorch's operators"):
+            found[name]()
+
+
 def test_rows(bench: Bench, small: Package) -> None:
     found = measured(bench, rows, small)
     names = {row["operator"] for row in found}

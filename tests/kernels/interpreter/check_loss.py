@@ -99,3 +99,19 @@ def test_twenty_shapes_share_their_binaries(
             loss.next_token_loss(x, weight, None, target).backward()
     assert len(seen) == 20
     assert len(set(seen)) == 1
+
+
+@pytest.mark.parametrize("wrong", [-1, -37, 37, 1 << 40])
+def test_a_label_that_is_no_token_is_never_read(builder: Builder, wrong: int) -> None:
+    """PyTorch's operators refuse it; the kernel says so by a loss that is no number."""
+    loss, kernels = loaded(builder, 37, PLAIN)
+    logits, target = drawn(9, 37).float(), labels(9, 37)
+    _, expected = loss.rows_loss(logits, target, True)
+    target[3] = wrong
+    with pytest.raises(IndexError, match=f"Target {wrong} is out of bounds"):
+        loss.rows_loss(logits.clone(), target, True)
+    assert kernels.rows_loss(logits.clone(), target, False).isnan()
+    assert kernels.rows_loss(logits, target, True).isnan()
+    assert logits[3].isnan().all()
+    others = torch.arange(9) != 3
+    torch.testing.assert_close(logits[others], expected[others])

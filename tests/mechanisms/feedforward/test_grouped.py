@@ -39,7 +39,7 @@ def test_gradients(grouped, sizes: list[int]) -> None:
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_is_a_well_behaved_operator(grouped, sizes: list[int]) -> None:
     x, weight, ends = arguments(sizes)
-    torch.library.opcheck(grouped.grouped_linear, (x, weight, ends))
+    torch.library.opcheck(grouped._grouped_linear, (x, weight, ends))
     grad = torch.randn(x.shape[0], 4, dtype=torch.float64)
     torch.library.opcheck(grouped.grouped_outer, (grad, x.detach(), ends))
 

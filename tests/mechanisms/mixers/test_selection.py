@@ -237,6 +237,25 @@ def test_the_gradient_of_gathered_attention_is_that_of_its_formula(selection: An
         assert torch.autograd.gradcheck(function, (q, entries, positions, seen, value))
 
 
+def test_on_a_gpu_the_gradient_is_added_in_one_order(
+    selection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is chosen twice is summed by `index_put_`, which sorts there; not by `index_add_`."""
+    torch.manual_seed(9)
+    q, entries = torch.randn(1, 2, 5, 3), torch.randn(1, 1, 4, 7, requires_grad=True)
+    positions, seen = torch.randint(4, (1, 5, 6)), torch.ones(1, 5, 6, dtype=torch.bool)
+
+    def gradient() -> Tensor:
+        out = selection.GatheredAttention.apply(q, entries, positions, seen, (2, 6))
+        return torch.autograd.grad(out.square().sum(), entries)[0]
+
+    want = gradient()
+    monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda _: True), raising=False)
+    monkeypatch.setattr(selection, "room", lambda _: 64)
+    monkeypatch.setattr(torch.Tensor, "index_add_", None, raising=False)
+    torch.testing.assert_close(gradient(), want)
+
+
 @torch.no_grad()
 def test_in_blocks_nothing_changes(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = torch.randint(16, (2, LONG), generator=torch.Generator().manual_seed(5))

@@ -28,7 +28,9 @@ __all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 FILE = "experts.py"
 PURPOSE = "the router and the experts"
 SHARED = (
-    SharedFile("grouped.py", "grouped.py.jinja", "one linear map for each group of rows"),
+    SharedFile(
+        "grouped.py", "grouped.py.jinja", "one linear map for each group of rows", operators=True
+    ),
     GATE_KERNELS,
     EXPERT_KERNELS,
     COMBINE_KERNELS,

@@ -29,7 +29,7 @@ def stripe(blocks: BlockPattern, heads: int) -> list[str]:
     if blocks.stride is None or not blocks.shift:
         return []
     where = (-1 - blocks.first) % blocks.stride
-    turn = f"tl.program_id(1) % {heads} * {blocks.stride - blocks.shift}"
+    turn = f"pair % {heads} * {blocks.stride - blocks.shift}"
     first = f"{blocks.first} + " if blocks.first else ""
     return [f"stripe = {first}({where} + {turn}) % {blocks.stride}  # this head's first"]
 

@@ -15,6 +15,9 @@ from archspec.mechanisms.mixers.attention.tiles import Tiles, decode_tiles
 SLAB = 256
 """Columns of an output that a program has room for."""
 
+PIECE = 64
+"""Columns of a row that are read at once where all are too many."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -87,7 +90,7 @@ class Heads:
 
     def _own(self, width: int) -> tuple[Part, ...]:
         there = SLAB if width == self.slabs * SLAB else 0
-        return (Part(f"tl.program_id(2) * {SLAB}", there, SLAB, "_own"),)
+        return (Part(f"tl.program_id(1) * {SLAB}", there, SLAB, "_own"),)
 
     def columns(self, *names: str) -> list[tuple[str, Part]]:
         """The columns of what is cut so, each once: the start of a name, and the part."""
@@ -151,6 +154,16 @@ class Heads:
         """How many a token has."""
         each = self.value_dim if self.gate and self.gate.per == "element" else 1
         return self.heads * each if self.gate else 0
+
+    @property
+    def gate_in_pieces(self) -> bool:
+        """Whether a row of its gradients is too wide to be had at once beside those of two more."""
+        return self.gate is not None and self.value_dim > 128
+
+    @property
+    def piece(self) -> int:
+        """Columns of such a piece."""
+        return PIECE
 
     @property
     def decode_bounds(self) -> list[str]:

@@ -46,7 +46,7 @@ def kernel_context(views: Sequence[Computing]) -> dict[str, Any]:
         "one": OneToken.of(beside, list(decodes)),
         "activations": {k.gate.activation for k in names if k.gate},
         "gating": any(kernel.gate for kernel in paged),
-        "slabs": ", KERNELS[kind].slabs" if any(kernel.slabs > 1 for kernel in names) else "",
+        "slabs": " KERNELS[kind].slabs" if any(kernel.slabs > 1 for kernel in names) else "",
         "wide": any(len(kernel.by_key) > 1 for kernel in names),
         "capping": any(kernel.softcap for kernel in names),
         "legend": legend(list(names)),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 
 from archspec.mechanisms.mixers.attention.block_ranges import block_key_ranges, block_row_ranges
-from archspec.mechanisms.mixers.attention.heads import Heads
+from archspec.mechanisms.mixers.attention.heads import SLAB, Heads
 from archspec.mechanisms.mixers.attention.joins import Join
 from archspec.mechanisms.mixers.attention.key_ranges import key_ranges
 from archspec.mechanisms.mixers.attention.ranges import Ranges, View
 from archspec.mechanisms.mixers.attention.relative import Related, related_keys, related_rows
 from archspec.mechanisms.mixers.attention.row_ranges import row_ranges
-from archspec.mechanisms.mixers.attention.tiles import Tiles, tiles
+from archspec.mechanisms.mixers.attention.tiles import Tiles, filled, tiles
 
 NARROW = 128
 """Up to this window or chunk hardly a tile is seen whole: one loop with a mask reads them all."""
@@ -219,7 +219,13 @@ class KernelView(Heads):
         if self.blocks and max(self.head_dim, self.value_dim) > 128:
             warps = found.warps if target == "gfx942" else 8
             found = replace(found, keys=min(found.keys, 32), warps=warps)
-        return self.cut(found)
+        found = self.cut(found)
+        return filled(found, target, found.rows, found.keys, self._sum)
+
+    @property
+    def _sum(self) -> int:
+        """How wide the narrowest sum of a program is."""
+        return min(self.head_dim, self.value_dim, SLAB)
 
     def backward_biases(self, target: str) -> Tiles:
         """The tiles of the gradients of biases: as many rows as keys."""
@@ -237,4 +243,5 @@ class KernelView(Heads):
     def backward(self, target: str, gradients: Gradients) -> Tiles:
         """The tiles of the gradients of keys, of values, or of both."""
         name = f"backward_{gradients.name}"
-        return self.cut(tiles(name, target, self.head_dim, self.value_dim))
+        found = self.cut(tiles(name, target, self.head_dim, self.value_dim))
+        return filled(found, target, found.keys, found.rows, self._sum)

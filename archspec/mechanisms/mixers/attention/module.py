@@ -79,7 +79,7 @@ class AttentionView(Scores):
     def _cut(self, made: str, width: int) -> str:
         if self.kv_heads == 1:
             return f"{made}[:, None]"
-        return f"{made}.view(batch, tokens, {self.kv_heads}, {width}).transpose(1, 2)"
+        return f"{made}.view(batch, tokens, -1, {width}).transpose(1, 2)"
 
     @property
     def clipped(self) -> list[str]:

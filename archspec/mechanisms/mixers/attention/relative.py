@@ -124,7 +124,7 @@ class Related(Join):
     def end_sums(self, rows: str) -> Lines:
         """Where they go: those behind first, then, as far from there as all rows, those ahead."""
         found = ("tl.store(far_ptr + at + row, sum_behind, mask=real)",)
-        place = f"tl.num_programs(1).to(tl.int64) * {rows}"
+        place = f"(tl.num_programs(0) // tiles).to(tl.int64) * {rows}"
         ahead = f"tl.store(far_ptr + {place} + at + row, sum_ahead, mask=real)"
         return (*found, ahead) if self.both else found
 

@@ -8,6 +8,7 @@ from archspec.codegen.files import SharedFile
 from archspec.codegen.members import Member
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers import delta_view
+from archspec.mechanisms.mixers.chunks import WALK
 from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.delta_view import DeltaView
 from archspec.mechanisms.mixers.gated_deltanet.spec import GatedDeltaNet
@@ -16,6 +17,7 @@ FILE = "deltanet.py"
 PURPOSE = "the layers that keep a matrix for each head"
 SHARED = (
     CONV,
+    WALK,
     SharedFile("delta_rule.py", "delta_rule.py.jinja", "the delta rule, by tokens and by chunks"),
 )
 CACHES = delta_view.CACHES

@@ -8,6 +8,7 @@ from archspec.codegen.files import SharedFile
 from archspec.codegen.members import Member, product
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers import delta_view
+from archspec.mechanisms.mixers.chunks import WALK
 from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.delta_view import DeltaView
 from archspec.mechanisms.mixers.kimi_delta.spec import KimiDelta
@@ -16,6 +17,7 @@ FILE = "delta_attention.py"
 PURPOSE = "the layers that keep a matrix for each head, its rows decaying one by one"
 SHARED = (
     CONV,
+    WALK,
     SharedFile(
         "channel_delta_rule.py",
         "channel_delta_rule.py.jinja",
@@ -43,7 +45,7 @@ def view(mechanism: KimiDelta, site: Site) -> DeltaView:
     lines = [
         "rate = widened(self.A_log).exp()[:, None]  # (H, 1)",
         f"dt = widened({delta_view.projected('f', rank)}) + self.dt_bias",
-        f"dt = dt.unflatten(-1, ({heads}, {width}))  # (B, T, H, K)",
+        f"dt = dt.unflatten(-1, (-1, {width}))  # (B, T, H, K)",
         f"log_decay = {bound!r} * torch.sigmoid(rate * dt)"
         if bound
         # Not softplus, whose gradient torch.compile takes for contiguous when it is not.

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from archspec.graph import OperatorGraph
-from archspec.mechanisms.base import Mechanism, State
+from archspec.mechanisms.base import Mechanism, Slopes, State
 from archspec.mechanisms.mixers.gate import OutputGate
 from archspec.mechanisms.mixers.linear_attention.graph import linear_attention_graph
 from archspec.mechanisms.mixers.linear_attention.parts import (
@@ -95,6 +95,13 @@ class LinearAttention(Mechanism):
     def reads_depth(self) -> bool:
         """Where its slopes fall from layer to layer."""
         return isinstance(self.decay, SlopesDecay) and self.decay.fall > 0
+
+    def slopes(self) -> Slopes | None:
+        """Where its decay is made of slopes."""
+        decay = self.decay
+        if not isinstance(decay, SlopesDecay):
+            return None
+        return Slopes(self.heads, decay.max_exponent, decay.factor, decay.fall)
 
     def too_deep(self, index: int) -> tuple[str, str] | None:
         """Where a slope would no longer be positive."""

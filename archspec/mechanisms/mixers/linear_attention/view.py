@@ -9,6 +9,7 @@ from archspec.codegen.files import SharedFile
 from archspec.codegen.members import Member, product
 from archspec.codegen.rotary import Turn, turn
 from archspec.codegen.site import Check, Site
+from archspec.mechanisms.mixers.chunks import CARRY
 from archspec.mechanisms.mixers.gate import FUNCTIONS, OutputGate
 from archspec.mechanisms.mixers.linear_attention.functions import Recurrence, recurrence
 from archspec.mechanisms.mixers.linear_attention.parts import (
@@ -21,6 +22,7 @@ from archspec.mechanisms.mixers.linear_attention.spec import LinearAttention
 FILE = "linear_attention.py"
 PURPOSE = "the linear attention of each kind of layer"
 SHARED = (
+    CARRY,
     SharedFile("linear_recurrence.py", "recurrence.py.jinja", "states that fade as they grow"),
 )
 CACHES = {"StateCache": "cache.py.jinja"}
@@ -65,6 +67,11 @@ class LinearAttentionView:
     cache: str | None
     function: Recurrence
     turned: tuple[str, ...] = ("q", "k")
+
+    @property
+    def carries(self) -> bool:
+        """Whether its state goes from chunk to chunk step by step."""
+        return self.function.fades
 
     @property
     def k_width(self) -> str:

@@ -7,14 +7,21 @@ from typing import Any
 
 from archspec.codegen.files import SharedFile
 from archspec.codegen.site import Check, Site
+from archspec.mechanisms.mixers.chunks import CARRY
 from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.mamba.spec import Mamba
 
 FILE = "mamba.py"
 PURPOSE = "the selective state-space mixers"
 SHARED = (
-    SharedFile("scan.py", "scan.py.jinja", "the selective scan, token by token and chunked"),
+    SharedFile(
+        "scan.py",
+        "scan.py.jinja",
+        "the selective scan, token by token and chunked",
+        operators=True,
+    ),
     CONV,
+    CARRY,
 )
 CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
 CHECK = Check(
@@ -44,6 +51,8 @@ class MambaView:
 
     skip: bool
     cache: str | None
+    carries: bool = True
+    """Its state goes from chunk to chunk step by step."""
 
     @property
     def arguments(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from archspec.codegen.files import SharedFile
 from archspec.codegen.site import Check, Site
+from archspec.mechanisms.mixers.chunks import CARRY
 from archspec.mechanisms.mixers.conv import CONV
 from archspec.mechanisms.mixers.mamba2.norm import grouped_norm
 from archspec.mechanisms.mixers.mamba2.parts import GatedNorm, PartScales
@@ -17,6 +18,7 @@ PURPOSE = "the state-space mixers"
 SHARED = (
     SharedFile("ssd.py", "ssd.py.jinja", "the state-space recurrence, token by token and chunked"),
     CONV,
+    CARRY,
 )
 CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
 CHECK = Check(
@@ -71,6 +73,8 @@ class Mamba2View:
     """The expression for y with its gate and norm."""
 
     cache: str | None
+    carries: bool = True
+    """Its state goes from chunk to chunk step by step."""
 
     @property
     def inner(self) -> int:
