@@ -12,7 +12,6 @@ from archspec.codegen.captions import layers_caption, model_caption
 from archspec.codegen.head import head_view
 from archspec.codegen.layers import LayerView
 from archspec.codegen.loss import loss_context
-from archspec.codegen.model import kept_names
 from archspec.codegen.rotary import apart
 from archspec.codegen.selftest import Compared, compared, length
 from archspec.codegen.site import view_module
@@ -41,14 +40,14 @@ def context(view: PackageView, package: str) -> dict[str, Any]:
         "vocab_size": a.vocab_size,
         "context_length": a.context_length,
         "init_std": a.init_std,
-        "kept": kept_names(a),
+        "drawn": " | ".join(["nn.Linear", "nn.Embedding", *_drawn(view)]),
         "e": embedding,
         "vectors": embedding.vectors,
         "positions": embedding.length,
         "sinusoids": sorted(sinusoids, key=lambda s: s.name),
         "encoder": encoder,
         "further": view.further,
-        "head": head_view(a.head) if a.head else None,
+        "head": head_view(a.head, a.vocab_size) if a.head else None,
         "generate": view.generate,
         "layer_classes": view.layers,
         "layers_cache": bool(view.caches),
@@ -66,7 +65,20 @@ def context(view: PackageView, package: str) -> dict[str, Any]:
     }
     # Complete only now that everything with a norm or a rotation has been made.
     made |= view.own_norms.context | view.turned.context
+    made["reads_weights"] = _reads_weights(view, made)
     return made | {"imports": _imports(view, made)}
+
+
+def _drawn(view: PackageView) -> list[str]:
+    """The classes of mechanisms whose matrices the model draws."""
+    return sorted({name for m in view.modules.values() for name in getattr(m, "drawn", ())})
+
+
+def _reads_weights(view: PackageView, made: dict[str, Any]) -> bool:
+    """Whether something reads the weight of a module where that is as good as a call."""
+    absorbs = any(getattr(module, "absorbs", False) for module in view.modules.values())
+    tied = view.architecture.head is not None and view.architecture.head.tied
+    return bool(made["trains"] or tied or absorbs or made["norm_adding"] or made["norm_turns"])
 
 
 def _embeddings(view: PackageView) -> list[EmbeddingView]:
@@ -142,7 +154,7 @@ def _forward(view: PackageView) -> dict[str, Any]:
     starts = "cache.lengths if cache is not None else None"
     starts = f", {'starts' if grows else starts}" if a.is_causal else ""
     count = f"{ids}.shape[1]" if grows else "tokens"
-    given = f"{start}, {count}, real, self.embed_tokens.weight{starts}{more}{tables}"
+    given = f"{start}, {count}, real, x{starts}{more}{tables}"
     trains = head and a.is_causal
     return {
         "kind": kind,
@@ -216,14 +228,15 @@ def _imports(view: PackageView, made: dict[str, Any]) -> list[dict[str, Any]]:
     found |= {"step": ["Step", "make_step", "text_spans"]}
     for mechanism, module in view.modules.items():
         file = view_module(type(mechanism)).FILE.removesuffix(".py")
-        found.setdefault(file, []).append(module.class_name)
+        found.setdefault(file, []).extend((module.class_name, *getattr(module, "drawn", ())))
     if made["norms"]:
-        found["norm"] = [norms.OWN[kind] for kind in made["norms"]]
+        found["norm"] = ["add_norm", *(norms.OWN[kind] for kind in made["norms"])]
+    found["plain"] = ["table"]
     if made["sinusoids"]:
         found["positions"] = [sinusoids.name for sinusoids in made["sinusoids"]]
     found["padding"] = ["front"]
     if made["causal"]:
         found["cache"] = ["Cache", *view.caches]
     if made["trains"]:
-        found["loss"] = ["next_token_loss"]
+        found["loss"] = ["head_loss", "next_token_loss"]
     return [{"module": module, "names": names} for module, names in found.items()]

@@ -1,4 +1,4 @@
-"""What the templates see of a head: the expressions for its logits, its weight and its bias."""
+"""What the templates see of a head: the expressions for its logits and for its loss."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ from archspec.architecture import Head
 class HeadView:
     """Expressions in the model's forward pass."""
 
-    weight: str
-    bias: str
+    tied: bool
+    bias: str | None
+    """The bias of a tied head, which is a parameter of the model."""
+
+    loss: str
+    """The mean loss of states {0} and the next tokens' labels {1}."""
+
     logits: str
     """The logits of x, before any soft cap."""
 
@@ -21,6 +26,10 @@ class HeadView:
     """The same as a factor, to be appended."""
 
     softcap: str | None
+
+    def loss_of(self, states: str, labels: str) -> str:
+        """The expression for the mean loss of `states`, where `labels` name the tokens."""
+        return self.loss.format(states, labels)
 
     @property
     def lines(self) -> list[str]:
@@ -31,20 +40,22 @@ class HeadView:
         return [f"logits = {self.logits}", capped]
 
 
-def head_view(head: Head) -> HeadView:
-    """A linear layer of its own, or the token embedding's weight."""
+def head_view(head: Head, vocab_size: int) -> HeadView:
+    """A linear layer of its own, or the vectors of all tokens."""
     scale = repr(head.scale) if head.scale is not None else None
     times = f" * {scale}" if scale else ""
-    weight = "self.embed_tokens.weight" if head.tied else "self.lm_head.weight"
-    bias = "self.lm_head_bias" if head.tied else "self.lm_head.bias"
-    logits = "self.lm_head(x)"
+    own = "self.lm_head_bias" if head.tied and head.bias else None
+    loss, logits = "head_loss({0}, self.lm_head, {1})", "self.lm_head(x)"
     if head.tied:
-        logits = f"F.linear(x, {weight}{f', {bias}' if head.bias else ''})"
+        table = f"table(self.embed_tokens, {vocab_size}, {{}}.device)"
+        logits = f"F.linear(x, {table.format('x')}{f', {own}' if own else ''})"
+        loss = f"next_token_loss({{0}}, {table.format('{0}')}, {own}, {{1}})"
     return HeadView(
-        weight,
-        bias if head.bias else "None",
-        logits + times,
-        scale,
-        times,
-        repr(head.softcap) if head.softcap else None,
+        tied=head.tied,
+        bias=own,
+        loss=loss,
+        logits=logits + times,
+        scale=scale,
+        times=times,
+        softcap=repr(head.softcap) if head.softcap else None,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from archspec.block import Block, Branch, NamedNorm, Scale, Update
-from archspec.codegen.members import Member
+from archspec.codegen.members import Member, start
 from archspec.codegen.site import ModuleView
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.norm import Norm
@@ -64,7 +64,7 @@ class UpdateView:
         terms = " + ".join(b.term(x, arguments(b), normed) for b in self.branches)
         terms = f"self.{self.inside.name}({terms})" if self.inside else terms
         if self.adder:
-            return [*before, f"y = {terms}", f"x, y = self.{self.adder}.add(x, y)"]
+            return [*before, f"y = {terms}", f"x, y = add_norm(x, y, self.{self.adder})"]
         total = f"self.{self.after.name}(x + {terms})" if self.after else f"x + {terms}"
         return [*before, f"x = {total}"]
 
@@ -80,6 +80,9 @@ class LayerView:
     updates: tuple[UpdateView, ...]
     stored: tuple[Member, ...]
     """Parameters and buffers of its own."""
+
+    starts: tuple[str, ...]
+    """The statements that write what these start as."""
 
     scale: str | None
     alone: bool
@@ -184,13 +187,15 @@ class Layers:
             for update, after in zip_longest(block.updates, block.updates[1:])
         )
         scales = [*(branch.scale for branch in block.branches), block.scale]
+        stored = [scale for scale in scales if scale and scale.name]
         return LayerView(
             class_name,
             _caption(block, count, total),
             block.name,
             count,
             updates,
-            tuple(_stored(scale) for scale in scales if scale and scale.name),
+            tuple(_stored(scale) for scale in stored),
+            tuple(start(scale.name or "", scale.value) for scale in stored),
             _factor(block.scale),
             not any(branch.body.takes() for branch in block.branches),
             all(branch.body.is_causal() for branch in block.branches),
@@ -231,9 +236,7 @@ def _factor(scale: Scale | None) -> str | None:
 
 def _stored(scale: Scale) -> Member:
     kind = "nn.Parameter" if scale.trained else "nn.Buffer"
-    count, start = scale.channels, scale.value
-    made = f"torch.ones({count})" if start == 1 else f"torch.full(({count},), {start!r})"
-    return Member(scale.name or "", f"{kind}({made})")
+    return Member(scale.name or "", f"{kind}(torch.empty({scale.channels}))")
 
 
 def _caption(block: Block, count: int, total: int) -> str:

@@ -45,16 +45,5 @@ def head_members(a: Architecture, width: int) -> list[Member]:
         made = f"nn.Linear({width}, {a.vocab_size}, bias={a.head.bias})"
         found.append(Member("lm_head", made))
     elif a.head.bias:
-        found.append(Member("lm_head_bias", f"nn.Parameter(torch.zeros({a.vocab_size}))"))
+        found.append(Member("lm_head_bias", f"nn.Parameter(torch.empty({a.vocab_size}))"))
     return found
-
-
-def kept_names(a: Architecture) -> list[str]:
-    """How the names of parameters end that a fresh model would draw, were they not kept."""
-    found: set[str] = set()
-    for parameter in a.parameters():
-        drawn = len(parameter.shape) > 1 or parameter.name.endswith("bias")
-        if parameter.keeps and parameter.trained and drawn:
-            module, _, last = parameter.name.rpartition(".")
-            found.add(f"{module.rpartition('.')[2]}.{last}" if last == "weight" else last)
-    return sorted(found)

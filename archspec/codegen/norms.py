@@ -68,14 +68,15 @@ class Written:
             "norms": [kind for kind in OWN if kind in self.widths],
             "norm_tiles": self.tiles,
             "norm_adding": self.adding,
-            "norm_kinds": self.in_kernels,
+            "norm_kinds": " | ".join(self.in_kernels),
+            "norm_classes": ", ".join(self.in_kernels),
             "own_norms": ", ".join(OWN.values()),
         }
 
     @property
-    def in_kernels(self) -> str:
-        """The classes that have kernels, as a type: `RMSNorm | CenteredRMSNorm`."""
-        return " | ".join(OWN[kind] for kind in IN_KERNELS if kind in self.widths)
+    def in_kernels(self) -> list[str]:
+        """The classes that have kernels."""
+        return [OWN[kind] for kind in IN_KERNELS if kind in self.widths]
 
     @property
     def tiles(self) -> list[RowTiles]:

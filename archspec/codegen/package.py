@@ -19,6 +19,7 @@ from archspec.codegen.generate import GENERATE
 from archspec.codegen.loss import LOSS_FILES
 from archspec.codegen.modules import default_folder
 from archspec.codegen.norms import NORM_FILES
+from archspec.codegen.own import PLAIN
 from archspec.codegen.rotary import ROTARY_FILES
 from archspec.codegen.sharing import Sharing, sharing
 from archspec.codegen.site import template, view_module
@@ -40,6 +41,7 @@ FILES = (
     *NORM_FILES,
     *ROTARY_FILES,
     TURNED,
+    PLAIN,
     POSITIONS,
     File("cache.py", PLACE.format("cache"), "what is kept between calls", "causal"),
     *LOSS_FILES,

@@ -135,9 +135,14 @@ def tables_passed(common: Iterable[Parameter], owned: bool = True) -> str:
 
     They are `owned` by the caller, or variables of it.
     """
-    values = {table_name(t): f"self.{t.name}" if owned else table_name(t) for t in common}
+    values = {table_name(t): _rows(t) if owned else table_name(t) for t in common}
     inner = ", ".join(f'"{name}": {value}' for name, value in values.items())
     return f", tables={{{inner}}}" if inner else ""
+
+
+def _rows(table: Parameter) -> str:
+    """The expression for all rows of an embedding, which is called as modules are."""
+    return f"self.{table_name(table)}(torch.arange({table.shape[0]}, device=x.device))"
 
 
 def table_name(table: Parameter) -> str:
@@ -152,9 +157,9 @@ def counting(packs: bool, decodes: bool, positions: bool, lengths: bool) -> list
     rotation reads it, the `length` of their text.
     """
     ends = ["ends = None"]
-    ends += ["if starts is not None or real is not None:"]
-    ends += ["    new = tokens if real is None else real.sum(dim=1)"]
-    ends += ["    ends = new + (start if starts is None else starts)"]
+    ends += ["if starts is not None:"]
+    ends += ["    ends = starts + (tokens if real is None else real.sum(dim=1))"]
+    ends += ["elif real is not None:", "    ends = real.sum(dim=1) + start"]
     found = ends if decodes else []
     starts = "starts" if decodes else "None"
     counted = [f"positions = places(start, {starts}, tokens, like.device)"] if positions else []

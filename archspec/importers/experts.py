@@ -75,9 +75,12 @@ def sparse_block() -> dict[str, str | list[str] | Fields]:
 
 
 def corrected_experts(config: Config, count: str = "n_routed_experts") -> Fields:
-    """Sigmoid scores with a correction, in groups as good as their two best experts."""
+    """Sigmoid scores with a correction, in groups as good as their two best experts.
+
+    These families make the router's product in float32.
+    """
     groups, keep = config.size("n_group"), config.size("topk_group")
-    router: Fields = {"score": "sigmoid", "correction": True}
+    router: Fields = {"score": "sigmoid", "correction": True, "float32": True}
     if groups > 1:
         router["groups"] = {"count": groups, "keep": keep, "by": "top2"}
     renormalize = config.flag("norm_topk_prob")

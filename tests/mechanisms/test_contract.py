@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -224,6 +225,60 @@ def test_default_dtype_is_honoured(case: Case) -> None:
         torch.set_default_dtype(torch.float32)
     assert {p.dtype for p in made.parameters()} == {torch.bfloat16}
     assert made(**given).isfinite().all()
+
+
+def test_initialise_writes_all_that_a_new_model_has(case: Case) -> None:
+    """As large models are started: made without memory, given some, and then drawn."""
+    torch.manual_seed(0)
+    want = case.package.Model()
+    with torch.device("meta"):
+        model = case.package.Model()
+    model.to_empty(device="cpu")
+    with torch.no_grad():
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.fill_(float("nan"))
+    torch.manual_seed(0)
+    model.initialise()
+    found = dict([*model.named_parameters(), *model.named_buffers()])
+    for name, tensor in (*want.named_parameters(), *want.named_buffers()):
+        torch.testing.assert_close(found[name], tensor, atol=0, rtol=0, msg=name)
+
+
+def test_every_module_is_called(case: Case, model: nn.Module) -> None:
+    """So that hooks, adapters and quantised layers work on every path, and change nothing else."""
+    tokens, called = ids(case), set[str]()
+    with torch.no_grad():
+        plain = model(**case.inputs(tokens))
+    for name, module in model.named_modules():
+        module.register_forward_hook(lambda *_, name=name: called.add(name))
+    every = {n for n, m in model.named_modules() if not isinstance(m, nn.ModuleList)}
+    unread = {name for name in every if name.startswith("further.")}
+    with torch.no_grad():
+        found = model(**case.inputs(tokens))
+    assert called == every - unread
+    torch.testing.assert_close(found, plain, atol=2e-4, rtol=1e-4)
+    if case.architecture.is_causal:
+        cache = case.new_cache(model, 2, TOKENS)
+        with torch.no_grad():
+            parts = [model(**case.inputs(tokens[:, :20]), cache=cache)]
+            parts += [model(**case.inputs(tokens[:, 20:36], first=False), cache=cache)]
+            called.clear()
+            parts += [model(**case.inputs(tokens[:, 36:], first=False), cache=cache)]
+        assert called == every - unread - reads_the_source(case, every)
+        torch.testing.assert_close(torch.cat(parts, 1), plain, atol=2e-4, rtol=1e-4)
+    if case.architecture.is_causal and case.architecture.head:
+        called.clear()
+        labels = case.labels(tokens)
+        loss = model(**case.inputs(tokens), labels=labels)
+        assert called == every
+        torch.testing.assert_close(loss, case.loss(model, tokens, labels))
+
+
+def reads_the_source(case: Case, names: set[str]) -> set[str]:
+    """The modules that work on an encoder's text, and are not called once it was read."""
+    if case.architecture.encoder is None:
+        return set()
+    return {n for n in names if re.search(r"^encoder\b|(encoder|cross)_attn\.[kv]_", n)}
 
 
 def test_runs_without_archspec(case: Case) -> None:

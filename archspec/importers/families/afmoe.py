@@ -52,7 +52,7 @@ def _experts(config: Config) -> Fields:
     several, width = config.size("num_shared_experts"), config.size("moe_intermediate_size")
     return experts(
         config,
-        router={"score": "sigmoid", "correction": True},
+        router={"score": "sigmoid", "correction": True, "float32": False},
         renormalize=True,
         renormalize_epsilon=1e-20,
         scale=config.number("route_scale"),

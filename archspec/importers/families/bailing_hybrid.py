@@ -28,6 +28,7 @@ def _describe(config: Config) -> Draft:
         "key_dim": config.size(key),
         "value_dim": config.size(key),
         "conv": config.size("short_conv_kernel_size"),
+        "float32": True,
         "gate": {"activation": "sigmoid"},
     }
     bound = config.number("kda_lower_bound")

@@ -33,7 +33,7 @@ def _describe(config: Config) -> Draft:
 
 
 def _experts(config: Config) -> Fields:
-    method, router = config.word("topk_method"), Fields()
+    method, router = config.word("topk_method"), Fields(float32=True)
     if method == "group_limited_greedy":
         groups, keep = config.size("n_group"), config.size("topk_group")
         router["groups"] = {"count": groups, "keep": keep, "by": "max"}

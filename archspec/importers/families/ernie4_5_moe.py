@@ -58,7 +58,7 @@ def _experts(config: Config, bias: bool) -> Fields:
         shared |= {"bias": True} if bias else {}
     return experts(
         config,
-        router={"correction": True},
+        router={"correction": True, "float32": True, "float32_weights": True},
         renormalize=True,
         renormalize_floor=config.number("moe_norm_min"),
         shared=shared,

@@ -31,6 +31,7 @@ def _describe(config: Config) -> Draft:
         config,
         top_k="moe_topk",
         width="intermediate_size",
+        router={"float32": True, "float32_weights": True},
         renormalize=True,
         shared={"hidden_size": gated_feedforward(config)["hidden_size"]},
     )

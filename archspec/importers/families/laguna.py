@@ -50,7 +50,7 @@ def _describe(config: Config) -> Draft:
 
 
 def _experts(config: Config) -> Fields:
-    router: Fields = {"score": "sigmoid", "correction": True}
+    router: Fields = {"score": "sigmoid", "correction": True, "float32": False}
     if (cap := config.number("moe_router_logit_softcapping")) > 0:
         router["softcap"] = cap
     return experts(

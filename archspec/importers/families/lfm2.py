@@ -32,7 +32,10 @@ def _sparse(config: Config) -> Draft:
         mixture = experts(
             config,
             fixed="silu",
-            router={"score": "sigmoid", **({"correction": True} if corrected else {})},
+            router={
+                "score": "sigmoid",
+                **({"correction": True, "float32": False} if corrected else {}),
+            },
             renormalize=renormalize,
             renormalize_epsilon=1e-6 if renormalize else None,
             scale=config.number("routed_scaling_factor"),

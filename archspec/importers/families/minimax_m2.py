@@ -21,7 +21,7 @@ def _describe(config: Config) -> Draft:
             config,
             count="num_local_experts",
             width="intermediate_size",
-            router={"score": "sigmoid", "correction": True},
+            router={"score": "sigmoid", "correction": True, "float32": False},
             renormalize=True,
         ),
     }

@@ -74,7 +74,7 @@ def _kinds(config: Config) -> list[str]:
 def _experts(config: Config) -> Fields:
     groups, keep = config.size("n_group"), config.size("topk_group")
     bias = config.flag("mlp_bias")
-    router: Fields = {"score": "sigmoid", "correction": True}
+    router: Fields = {"score": "sigmoid", "correction": True, "float32": True}
     if groups > 1:
         router["groups"] = {"count": groups, "keep": keep, "by": "top2"}
     renormalize = config.flag("norm_topk_prob")

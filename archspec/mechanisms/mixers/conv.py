@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from archspec.codegen.files import SharedFile, nothing
+from typing import Any
+
+from archspec.codegen.files import SharedFile
+
+
+def _exact(views: list[Any]) -> dict[str, Any]:
+    return {"exact_convs": any(getattr(view, "exact", False) for view in views)}
+
 
 CONV = SharedFile(
     "conv.py",
     "templates/package/conv.py.jinja",
     "short convolutions over time",
-    context=nothing,
+    context=_exact,
 )

@@ -46,6 +46,11 @@ class DeltaMixer(Mechanism):
     )
 
     @property
+    def exact(self) -> bool:
+        """Whether what shapes the decay, and the convolutions, stay in float32."""
+        return False
+
+    @property
     @abstractmethod
     def query_heads(self) -> int:
         """How many query and key heads there are."""

@@ -55,7 +55,15 @@ class DeltaView:
     key_dim: int
     value_dim: int
     conv: int | None
+    exact: bool
+    """What the decay and the convolutions have stays in float32."""
+
     cache: str | None
+
+    @property
+    def computed(self) -> bool:
+        """Whether a tensor of it starts as numbers in a row: the rates of its decay."""
+        return bool(self.decay)
 
     @property
     def parameter(self) -> str:
@@ -144,6 +152,7 @@ def delta_view(
         key_dim=mixer.key_dim,
         value_dim=mixer.value_dim,
         conv=mixer.conv,
+        exact=mixer.exact,
         cache=cache if site.decodes else None,
     )
 
@@ -153,10 +162,19 @@ def linear(name: str, inputs: int, heads: int, width: int, bias: bool = False) -
     return Member(name, f"nn.Linear({inputs}, {product(heads, width)}, bias={bias})")
 
 
-def fresh_rates(heads: int) -> Member:
-    """The rates of the decay, over the range that the papers draw e^A · softplus(dt) from."""
-    made = f"nn.Parameter(torch.linspace(1.5e-3, 2.3, {heads}).log())"
-    return Member("A_log", f"{made}  # decay 0.001 to 1.6")
+def fresh_rates(mixer: DeltaMixer, heads: int) -> Member:
+    """The logarithms of the rates of the decay."""
+    return Member("A_log", _parameter(mixer, heads))
+
+
+def fresh_steps(mixer: DeltaMixer, heads: int, width: int = 1) -> Member:
+    """What is added to each head's steps, or to those of its channels."""
+    return Member("dt_bias", _parameter(mixer, product(heads, width)))
+
+
+def _parameter(mixer: DeltaMixer, size: int | str) -> str:
+    kept = ", dtype=exact_type()" if mixer.exact else ""
+    return f"nn.Parameter(torch.empty({size}{kept}))"
 
 
 def projection(
@@ -178,7 +196,8 @@ def _streams_modules(mixer: DeltaMixer, size: int) -> list[Member]:
     found = [linear(f"{name}_proj", size, *shape) for name, shape in mixer.widths.items()]
     if mixer.conv:
         for name, shape in mixer.widths.items():
-            made = f"ShortConv({product(*shape)}, {mixer.conv}, bias=False)"
+            kind = "ExactConv" if mixer.exact else "ShortConv"
+            made = f"{kind}({product(*shape)}, {mixer.conv}, bias=False)"
             found.append(Member(f"{name}_conv1d", made))
     return found
 

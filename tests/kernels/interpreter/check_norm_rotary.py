@@ -102,3 +102,18 @@ def test_the_model_calls_them(package: ModuleType, monkeypatch: pytest.MonkeyPat
     assert len(seen) == 4
     known = [variant.constants for variant in kernels.variants()]
     assert all({k: v for k, v in call[-9:] if k != "num_warps"} in known for call in seen)
+
+
+def test_norms_that_hooks_watch_are_called(
+    package: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernels = importlib.import_module(f"{package.__name__}.norm_rotary_kernels")
+    model, tokens, called = package.Model(), torch.zeros(2, 3, dtype=torch.long), list[str]()
+    want, seen = model(tokens), launches(kernels, monkeypatch)
+    norms = [n for n, _ in model.named_modules() if n.endswith(("q_norm", "k_norm"))]
+    for name in norms:
+        hook = model.get_submodule(name).register_forward_hook
+        hook(lambda *_, name=name: called.append(name))
+    torch.testing.assert_close(model(tokens), want)
+    assert not seen
+    assert called == norms

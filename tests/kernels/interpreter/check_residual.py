@@ -90,8 +90,23 @@ def test_a_layer_calls_them(builder: Builder, spec: str, monkeypatch: pytest.Mon
     torch.testing.assert_close(found, model(tokens))
 
 
+def test_a_norm_that_a_hook_watches_is_called(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, called = builder.load(SPEC), list[tuple[int, ...]]()
+    seen = launches(importlib.import_module(f"{package.__name__}.norm_kernels"), monkeypatch)
+    model, tokens = package.Model(), torch.arange(6).view(2, 3)
+    want = model(tokens)
+    norm = model.layers[0].post_attention_layernorm
+    norm.register_forward_hook(lambda *call: called.append(call[2].shape))
+    seen.clear()
+    torch.testing.assert_close(model(tokens), want)
+    assert "_add_norm_forward" not in [name for name, *_ in seen]
+    assert called == [want.shape]
+
+
 def test_branches_beside_each_other_have_no_norm_between_them(builder: Builder) -> None:
     package = builder.load(PARALLEL)
     kernels = importlib.import_module(f"{package.__name__}.norm_kernels")
     assert not hasattr(kernels, "add_norm")
-    assert not hasattr(importlib.import_module(f"{package.__name__}.norm").RMSNorm, "add")
+    assert not hasattr(importlib.import_module(f"{package.__name__}.norm"), "add_norm")

@@ -46,6 +46,14 @@ class Router(Strict):
     )
     score: Score = Field(default="softmax", description="How logits become scores.")
     bias: bool = Field(default=False, description="The router's linear layer has a bias.")
+    float32: bool | None = Field(
+        default=None,
+        description="The linear layer is computed in float32 in a model of any type; left out, it "
+        "is where there is a `correction`.",
+    )
+    float32_weights: bool = Field(
+        default=False, description="Its weights are float32 too in a model of any type."
+    )
     softcap: Factor | None = Field(
         default=None, description="Logits become softcap · tanh(logit / softcap)."
     )
@@ -73,6 +81,11 @@ class Router(Strict):
         return self.correction or self.limit is not None
 
     @property
+    def exact(self) -> bool:
+        """Whether its product is made in float32: small differences decide among many experts."""
+        return self.correction if self.float32 is None else self.float32
+
+    @property
     def limit(self) -> Groups | None:
         """The groups, unless all of them are kept."""
         return self.groups if self.groups and self.groups.keep < self.groups.count else None
@@ -81,6 +94,8 @@ class Router(Strict):
         """Reject what cannot be chosen, or does nothing."""
         if self.groups:
             _check_groups(self.groups, experts, top_k)
+        if self.float32_weights and not self.exact:
+            reject(("router", "float32_weights"), "its product is not float32", "float32: true")
         if self.score != "sparsemixer":
             if self.jitter is not None:
                 reject(("router", "jitter"), f"`{self.score}` scores have no jitter")
@@ -132,6 +147,7 @@ def _operator(moe: MixtureOfExperts, hidden_size: int) -> Operator:
     if not (router.reorders or router.softcap or moe.scale != 1 or router.expert_scale):
         named = [Parameter(f"router.{p.name}", p.shape) for p in own]
         detail = choice if router.score == "softmax" else f"{SCORES[router.score]}, {choice}"
+        detail += ", float32" if router.exact else ""
         return Operator(
             "router", "router", "Router", (experts,), tuple(named), flops, detail=detail
         )
@@ -144,7 +160,8 @@ def _inside(
 ) -> OperatorGraph:
     router, every, chosen = moe.router, (moe.experts,), (moe.top_k,)
     build = GraphBuilder(hidden_size)
-    linear = Operator("linear", "linear", "Linear", every, own, flops)
+    exact = "float32" if router.exact else ""
+    linear = Operator("linear", "linear", "Linear", every, own, flops, detail=exact)
     last = build.add(linear, INPUT)
     if router.softcap is not None:
         cap = Operator("softcap", "scale", "Soft cap", every, detail=f"{router.softcap:g}")

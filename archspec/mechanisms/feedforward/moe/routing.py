@@ -44,8 +44,11 @@ class RouterKernel:
     experts: int
     top_k: int
     correction: bool
+    exact: bool
+    """Its logits are float32 in any model."""
+
     stays_float: bool
-    """Something multiplies the weights afterwards, so that they stay in float32."""
+    """So are its weights, until they meet tokens: the logits are, or something multiplies them."""
 
     groups: Grouping | None
     softcap: float | None
@@ -138,7 +141,8 @@ def router_kernel(mechanism: MixtureOfExperts, stages: list[str], name: str) -> 
         experts=experts,
         top_k=mechanism.top_k,
         correction=router.correction,
-        stays_float=router.expert_scale,
+        exact=router.exact,
+        stays_float=router.exact or router.expert_scale,
         groups=_grouping(router.limit, experts),
         softcap=router.softcap,
         scores=() if of_logits else _score(score, "z", "s"),

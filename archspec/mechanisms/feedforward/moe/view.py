@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from archspec.codegen.files import SharedFile
+from archspec.codegen.members import start
+from archspec.codegen.own import EXACT
 from archspec.codegen.site import Site
 from archspec.mechanisms.feedforward.dense import view as dense
 from archspec.mechanisms.feedforward.gates import GATE_KERNELS, Gate, gate, gate_name, shared
@@ -28,6 +30,7 @@ __all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 FILE = "experts.py"
 PURPOSE = "the router and the experts"
 SHARED = (
+    EXACT,
     SharedFile(
         "grouped.py", "grouped.py.jinja", "one linear map for each group of rows", operators=True
     ),
@@ -71,6 +74,12 @@ class RouterView:
     """What the weights are divided by."""
 
     scale: float
+    exact: bool
+    """Its logits are float32 as they are made."""
+
+    after_kernel: str
+    """The expression for the weights that a kernel made, with what multiplies them then."""
+
     reach: float
     """The share of the best expert's logit within which others compete with it."""
 
@@ -114,6 +123,13 @@ class ExpertsView:
     gate: tuple[Gate, ...]
     """Where the experts' gate meets `up`, if a kernel computes it."""
 
+    corrected: bool
+    """The router has a correction, which stays in float32 in a model of any type."""
+
+    router_class: str
+    starts: tuple[str, ...]
+    """The statements that write what its own tensors start as."""
+
     routing: RouterKernel | None
     """The router as a kernel, where it is one."""
 
@@ -128,6 +144,16 @@ class ExpertsView:
 
     cache: None = None
     arguments: str = ""
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """The classes whose matrices the model draws, as those of linear layers."""
+        return (self.experts_class,)
+
+    @property
+    def exact(self) -> bool:
+        """Whether a tensor of it stays in float32."""
+        return self.corrected or self.router_class == "ExactRouter"
 
     @property
     def gates(self) -> tuple[Gate, ...]:
@@ -188,10 +214,20 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
         weigh=mechanism.weigh,
         shared=beside,
         routed=_routed(mechanism),
+        corrected=mechanism.router.correction,
+        router_class=router_class(mechanism.router),
+        starts=_starts(mechanism.router),
         result=_result(mechanism),
         routing=router_kernel(mechanism, _stages(mechanism), route_name(name)),
         **in_kernels(mechanism),
     )
+
+
+def router_class(router: Router) -> str:
+    """The class of its linear layer: PyTorch's where it is computed in the model's type."""
+    if router.float32_weights:
+        return "ExactRouter"
+    return "Router" if router.exact else "nn.Linear"
 
 
 def _routed(mechanism: MixtureOfExperts) -> str:
@@ -209,11 +245,14 @@ def _members(
         out["norm"] = site.norm(mechanism.norm, width)
     if router.norm:
         out["router_norm"] = site.norm(router.norm, width)
-    out["router"] = f"nn.Linear({width}, {count}, bias={router.bias})"
+    kind = router_class(router)
+    exact = ", dtype=exact_type()" if router.correction else ""
+    kept = ", dtype=exact_type()" if router.float32_weights else ""
+    out["router"] = f"{kind}({width}, {count}, bias={router.bias}{kept})"
     if router.correction:
-        out["router_correction"] = f"nn.Buffer(torch.zeros({count}, dtype=torch.float32))"
+        out["router_correction"] = f"nn.Buffer(torch.empty({count}{exact}))"
     if router.expert_scale:
-        out["expert_scale"] = f"nn.Parameter(torch.ones({count}))"
+        out["expert_scale"] = f"nn.Parameter(torch.empty({count}{exact}))"
     if mechanism.latent:
         inner, bias = mechanism.latent.width, mechanism.latent.bias
         out["latent_in"] = f"nn.Linear({width}, {inner}, bias={bias})"
@@ -224,6 +263,11 @@ def _members(
     if mechanism.shared and mechanism.shared.gate:
         out["shared_gate"] = f"nn.Linear({width}, 1, bias=False)"
     return out
+
+
+def _starts(router: Router) -> tuple[str, ...]:
+    correction = [start("router_correction", 0)] if router.correction else []
+    return (*correction, *([start("expert_scale", 1)] if router.expert_scale else []))
 
 
 def _result(mechanism: MixtureOfExperts) -> str:
@@ -253,6 +297,8 @@ def _router(mechanism: MixtureOfExperts) -> RouterView:
         candidates="choice" if router.correction else "scores",
         total=_total(mechanism),
         scale=mechanism.scale,
+        exact=router.exact,
+        after_kernel="(weights * self.expert_scale[chosen])" if router.expert_scale else "weights",
         reach=2 * (router.jitter or 0),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.codegen.members import Member, product
+from archspec.codegen.members import Member, product, start
 from archspec.codegen.site import Site
 from archspec.mechanisms.mixers.attention.parts import LearnedTemperature
 from archspec.mechanisms.mixers.attention.spec import Attention
@@ -23,12 +23,19 @@ def members(a: Attention, site: Site) -> list[Member]:
     if isinstance(a.select, TokenSelection):
         found.append(Member("indexer", f"{indexer_name(site.class_name)}()"))
     if isinstance(a.temperature, LearnedTemperature):
-        for name, made in (("scale", "zeros"), ("bias", "ones")):
-            constructor = f"nn.Parameter(torch.{made}({a.heads}))"
-            found.append(Member(f"temperature_{name}", constructor))
-    if a.sinks:
-        found.append(Member("sinks", f"nn.Parameter(torch.zeros({a.heads}))"))
-    return found
+        found += [_own("temperature_scale", a), _own("temperature_bias", a)]
+    return found + ([_own("sinks", a)] if a.sinks else [])
+
+
+def starts(a: Attention) -> tuple[str, ...]:
+    """The statements that write what its own tensors start as."""
+    learned = isinstance(a.temperature, LearnedTemperature)
+    found = [start("temperature_scale", 0), start("temperature_bias", 1)] if learned else []
+    return (*found, *([start("sinks", 0)] if a.sinks else []))
+
+
+def _own(name: str, a: Attention) -> Member:
+    return Member(name, f"nn.Parameter(torch.empty({a.heads}))")
 
 
 def _norms(a: Attention, site: Site) -> list[Member]:

@@ -39,6 +39,9 @@ class AttentionView(Scores):
     clip: float | None
     width_norm: bool
     modules: tuple[Member, ...]
+    starts: tuple[str, ...]
+    """The statements that write what its own tensors start as."""
+
     stages: tuple[str, ...]
     turn: Turn | None
     temperature: TemperatureView | None

@@ -93,7 +93,8 @@ def relative(a: Attention) -> RelativeView | None:
     own = a.relative_bias
     if own is None:
         return None
-    table = 'step.tables["relative_bias"]' if own.shared else "self.relative_bias.weight"
+    rows = f"torch.arange({own.rows(a.causal)}, device=x.device)"
+    table = 'step.tables["relative_bias"]' if own.shared else f"self.relative_bias({rows})"
     count = "step.start + tokens" if a.causal else "tokens"
     arguments = f"{table}, min({count}, {own.distances})"
     if own.buckets:

@@ -11,7 +11,7 @@ from archspec.mechanisms.mixers.attention.gating import Gating
 from archspec.mechanisms.mixers.attention.heads import SLAB
 from archspec.mechanisms.mixers.attention.kernel_files import KERNEL_FILES
 from archspec.mechanisms.mixers.attention.kernels import KernelView
-from archspec.mechanisms.mixers.attention.members import members
+from archspec.mechanisms.mixers.attention.members import members, starts
 from archspec.mechanisms.mixers.attention.module import AttentionView
 from archspec.mechanisms.mixers.attention.scores import relative, slopes
 from archspec.mechanisms.mixers.attention.spec import Attention
@@ -74,6 +74,7 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         clip=a.clip,
         width_norm=bool(a.qk_norm and a.qk_norm.scope == "width"),
         modules=tuple(members(a, site)),
+        starts=starts(a),
         stages=steps,
         turn=turned,
         temperature=temperature(a),

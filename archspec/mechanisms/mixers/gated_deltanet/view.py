@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.codegen.files import SharedFile
-from archspec.codegen.members import Member
+from archspec.codegen.own import EXACT, START
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers import delta_view
 from archspec.mechanisms.mixers.chunks import WALK
@@ -17,6 +17,8 @@ FILE = "deltanet.py"
 PURPOSE = "the layers that keep a matrix for each head"
 SHARED = (
     CONV,
+    EXACT,
+    START,
     WALK,
     SharedFile("delta_rule.py", "delta_rule.py.jinja", "the delta rule, by tokens and by chunks"),
 )
@@ -36,8 +38,8 @@ def view(mechanism: GatedDeltaNet, site: Site) -> DeltaView:
     heads = mechanism.value_heads
     modules = [
         delta_view.linear("a_proj", site.hidden_size, heads, 1),
-        delta_view.fresh_rates(heads),
-        Member("dt_bias", f"nn.Parameter(torch.zeros({heads}))"),
+        delta_view.fresh_rates(mechanism, heads),
+        delta_view.fresh_steps(mechanism, heads),
     ]
     lines = [
         "rate = widened(self.A_log).exp()[:, None]  # (H, 1)",

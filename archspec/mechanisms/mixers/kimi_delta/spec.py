@@ -34,9 +34,19 @@ class KimiDelta(DeltaMixer):
         ge=-1000,
         description="The least logarithm of a decay for one token (the safe gate).",
     )
+    float32: bool = Field(
+        default=False,
+        description="What shapes the decay, and the convolutions, are float32 in a model of any "
+        "type.",
+    )
     gate: OutputGate | None = Field(
         default=OutputGate(activation="sigmoid"), description="A gate on what the heads give."
     )
+
+    @property
+    def exact(self) -> bool:
+        """As it says."""
+        return self.float32
 
     @property
     def query_heads(self) -> int:
@@ -58,6 +68,7 @@ class KimiDelta(DeltaMixer):
         shape = (self.heads, self.key_dim)
         raw = add_projection(build, "f", "Linear decay", hidden_size, shape, self.decay_rank)
         bounded = f"{self.lower_bound:g} σ(e^A ·)" if self.lower_bound else "−e^A softplus"
+        bounded += ", float32" if self.float32 else ""
         decay = Operator(
             "decay",
             "activation",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.codegen.files import SharedFile
-from archspec.codegen.members import Member, product
+from archspec.codegen.own import EXACT, START
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers import delta_view
 from archspec.mechanisms.mixers.chunks import WALK
@@ -17,6 +17,8 @@ FILE = "delta_attention.py"
 PURPOSE = "the layers that keep a matrix for each head, its rows decaying one by one"
 SHARED = (
     CONV,
+    EXACT,
+    START,
     WALK,
     SharedFile(
         "channel_delta_rule.py",
@@ -38,8 +40,8 @@ def view(mechanism: KimiDelta, site: Site) -> DeltaView:
     heads, width, rank = mechanism.heads, mechanism.key_dim, mechanism.decay_rank
     modules = [
         *delta_view.projection("f", site.hidden_size, heads, width, rank),
-        delta_view.fresh_rates(heads),
-        Member("dt_bias", f"nn.Parameter(torch.zeros({product(heads, width)}))"),
+        delta_view.fresh_rates(mechanism, heads),
+        delta_view.fresh_steps(mechanism, heads, width),
     ]
     bound = mechanism.lower_bound
     lines = [

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.codegen.files import SharedFile
+from archspec.codegen.own import START
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers.chunks import CARRY
 from archspec.mechanisms.mixers.conv import CONV
@@ -21,6 +22,7 @@ SHARED = (
         operators=True,
     ),
     CONV,
+    START,
     CARRY,
 )
 CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
@@ -51,6 +53,7 @@ class MambaView:
 
     skip: bool
     cache: str | None
+    computed: bool = True
     carries: bool = True
     """Its state goes from chunk to chunk step by step."""
 

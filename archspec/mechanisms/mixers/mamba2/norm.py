@@ -17,11 +17,14 @@ class GroupedNorm:
     """What it takes beside its sizes and eps."""
 
     center: bool
-    fresh: str | None
-    """The expression for a fresh weight."""
+    weight: str | None
+    """The expression that makes its parameter."""
 
-    weight: str
-    """The expression that makes the parameter of it."""
+    optional: bool
+    """Some of its users have no such parameter."""
+
+    start: str
+    """The statement that writes what it starts as."""
 
     result: str
 
@@ -30,8 +33,8 @@ def grouped_norm(kinds: Set[str | None]) -> GroupedNorm:
     """`kinds` are the ways in which its users scale: `weight`, `1.0 + weight`, or not at all."""
     plain, center, weights = None in kinds, "1.0 + weight" in kinds, bool(kinds - {None})
     if not weights:
-        return GroupedNorm("", ", weight: bool = False", False, None, "", "y")
-    made, result = "nn.Parameter(fresh)", "y * self.weight"
+        return GroupedNorm("", ", weight: bool = False", False, None, False, "", "y")
+    made, result = "nn.Parameter(torch.empty(groups * width))", "y * self.weight"
     if center:
         result = "y * (self.center + self.weight)"
     return GroupedNorm(
@@ -39,9 +42,10 @@ def grouped_norm(kinds: Set[str | None]) -> GroupedNorm:
         parameters=(", weight: bool = True" if plain else "")
         + (", center: float = 0.0" if center else ""),
         center=center,
-        fresh="torch.full((groups * width,), 1.0 - center)"
-        if center
-        else "torch.ones(groups * width)",
         weight=f"{made} if weight else None" if plain else made,
+        optional=plain,
+        start="nn.init.constant_(self.weight, 1.0 - self.center)"
+        if center
+        else "nn.init.ones_(self.weight)",
         result=f"y if self.weight is None else {result}" if plain else result,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.codegen.files import SharedFile
+from archspec.codegen.own import START
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.mixers.chunks import CARRY
 from archspec.mechanisms.mixers.conv import CONV
@@ -18,6 +19,7 @@ PURPOSE = "the state-space mixers"
 SHARED = (
     SharedFile("ssd.py", "ssd.py.jinja", "the state-space recurrence, token by token and chunked"),
     CONV,
+    START,
     CARRY,
 )
 CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
@@ -73,6 +75,7 @@ class Mamba2View:
     """The expression for y with its gate and norm."""
 
     cache: str | None
+    computed: bool = True
     carries: bool = True
     """Its state goes from chunk to chunk step by step."""
 

@@ -133,14 +133,15 @@ class LatentView:
 
     @property
     def in_kernels(self) -> str:
-        """When kernels compute the expanded form: where all is seen."""
-        used = "use_kernels(q, k, v)"
+        """When kernels compute the expanded form: where all is seen, from the start of a text."""
+        used = f"{'step.start == 0 and ' if self.absorbs else ''}use_kernels(q, k, v)"
         return f"chosen is None and {used}" if self.select else used
 
     @property
-    def from_start(self) -> str:
-        """The arguments for where the queries of a text from its start stand."""
-        return ", ".join(["0", "None", *self.places[2:]])
+    def standing(self) -> str:
+        """The arguments for where the queries of the expanded form stand."""
+        first = ["step.start", "starts"] if self.absorbs else ["0", "None"]
+        return ", ".join([*first, *self.places[2:]])
 
     @property
     def whole_text(self) -> str:
