@@ -77,7 +77,7 @@ class _Watch(TorchDispatchMode):
 
 def calls(package: Package, work: Callable[[], Any]) -> list[Called]:
     """The operators of a package that `work` calls, each with its first arguments of a shape."""
-    with _Watch(package.module("launch").NAMESPACE) as watch:
+    with _Watch(package.module("operators").NAMESPACE) as watch:
         work()
     return list(watch.seen.values())
 

@@ -157,9 +157,9 @@ def counting(packs: bool, decodes: bool, positions: bool, lengths: bool) -> list
     rotation reads it, the `length` of their text.
     """
     ends = ["ends = None"]
-    ends += ["if starts is not None or real is not None:"]
-    ends += ["    new = tokens if real is None else real.sum(dim=1)"]
-    ends += ["    ends = new + (start if starts is None else starts)"]
+    ends += ["if starts is not None:"]
+    ends += ["    ends = starts + (tokens if real is None else real.sum(dim=1))"]
+    ends += ["elif real is not None:", "    ends = real.sum(dim=1) + start"]
     found = ends if decodes else []
     starts = "starts" if decodes else "None"
     counted = [f"positions = places(start, {starts}, tokens, like.device)"] if positions else []

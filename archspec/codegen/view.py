@@ -48,7 +48,7 @@ class PackageView:
     @cached_property
     def growth(self) -> Growth | None:
         """What makes it read a text anew that it continues."""
-        bodies = {b.body for block in self.architecture.stack.blocks for b in block.branches}
+        bodies = [b.body for block in self.architecture.stack.blocks for b in block.branches]
         own = {found for body in bodies for found in body.rotaries().values()}
         decodes = self.architecture.is_causal
         return growth(v for found, v in self.rotaries.items() if found in own) if decodes else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, cast
 
 from archspec.importers.config import Config
 from archspec.importers.family import Fields
@@ -81,7 +81,8 @@ def reach(config: Config) -> int:
     if config.seen.isdisjoint(("rope_parameters", "rope_scaling")):
         return stated  # the family has none
     key, given = parameters(config)
-    each = [config.inner(f"{key}.{k}", v) for k, v in given.items() if isinstance(v, dict)]
+    inner = [(k, cast("Fields", v)) for k, v in given.items() if isinstance(v, dict)]
+    each = [config.inner(f"{key}.{kind}", one) for kind, one in inner]
     return max(_reach(config, one, stated) for one in each or [config.inner(key, given)])
 
 

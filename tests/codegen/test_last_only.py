@@ -20,9 +20,9 @@ class Rows(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if func.overloadpacket.__name__ in ("mm", "addmm", "bmm", "linear"):
-            if out.shape[-1] == self.vocabulary:
-                self.found.append(out.numel() // self.vocabulary)
+        product = func.overloadpacket.__name__ in ("mm", "addmm", "bmm", "linear")
+        if product and out.shape[-1] == self.vocabulary:
+            self.found.append(out.numel() // self.vocabulary)
         return out
 
 

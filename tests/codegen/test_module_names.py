@@ -89,10 +89,10 @@ def test_help_names_the_package_wherever_it_was_put(here: Path) -> None:
 
 def test_operators_of_two_packages_never_meet(builder: Builder) -> None:
     """Their names are those of the packages, and none is one of PyTorch's own."""
-    path = builder.write(TINY) / "launch.py"
+    path = builder.write(TINY) / "operators.py"
     found: list[str] = []
     for name in ("a.b", "a_b", "aten", "prims", "größe", "grösse"):
-        spec = spec_from_file_location(f"{name}.launch", path)
+        spec = spec_from_file_location(f"{name}.operators", path)
         assert spec is not None and spec.loader is not None
         module = module_from_spec(spec)
         spec.loader.exec_module(module)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -53,9 +52,8 @@ def sharded_heads(mesh: Any, plain: nn.Module, model: nn.Module) -> None:
     columns = ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj")
     plan = {f"layers.*.self_attn.{name}": ColwiseParallel() for name in columns[:3]}
     plan |= {f"layers.*.mlp.{name}": ColwiseParallel() for name in columns[3:]}
-    plan |= {
-        f"layers.*.{name}": RowwiseParallel() for name in ("self_attn.o_proj", "mlp.down_proj")
-    }
+    rows = "self_attn.o_proj", "mlp.down_proj"
+    plan |= {f"layers.*.{name}": RowwiseParallel() for name in rows}
     parallelize_module(model, mesh, plan)
     assert model.layers[0].self_attn.q_proj.weight.to_local().shape[0] < 128
     ids = torch.arange(12)[None]
@@ -87,5 +85,5 @@ def work(rank: int, folder: str, name: str, store: str) -> None:
 def test_two_processes_give_what_one_does(builder: Builder) -> None:
     folder: Path = builder.write((ROOT / "examples/tiny.yaml").read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as own:
-        given = (str(folder.parent), folder.name, os.path.join(own, "store"))
+        given = (str(folder.parent), folder.name, str(Path(own) / "store"))
         mp.spawn(work, args=given, nprocs=2)

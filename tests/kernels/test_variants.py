@@ -18,7 +18,7 @@ from archspec.kernels import compile_kernels
 SPECS = [*sorted((ROOT / "examples").glob("*.yaml")), *sorted((ROOT / "gallery").glob("*.yaml"))]
 WRITTEN: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))
 KEYS: dict[tuple[str, str], str] = {
-    (spec, full.partition(" ")[2]): row["sm_90"]["key"]
+    (spec, full.partition(" ")[2]): row["sm_90"].get("key", "")
     for full, row in WRITTEN["kernels"].items()
     for spec in (full.partition(" ")[0], *row["also"])
     if "sm_90" in row

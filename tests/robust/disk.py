@@ -84,6 +84,7 @@ class Calls:
 
     def __init__(self, at: int = -1, happen: Callable[[str], None] = lambda name: None) -> None:
         self.at, self.happen, self.count = at, happen, 0
+        self.names: list[str] = []
         self.happened = False
         self.first: tuple[int, Callable[[], object]] | None = None
         self.inside = False
@@ -91,6 +92,7 @@ class Calls:
     def tell(self, name: str) -> None:
         if self.inside:
             return
+        self.names.append(name)
         self.count += 1
         if self.first and self.count - 1 == self.first[0]:
             self.first[1]()
@@ -125,11 +127,16 @@ class Calls:
         return call
 
 
-def total(work: Callable[[], Any]) -> int:
-    """How many calls `work` makes."""
+def names(work: Callable[[], Any]) -> list[str]:
+    """The calls that `work` makes."""
     with Calls().on() as calls:
         work()
-    return calls.count
+    return calls.names
+
+
+def total(work: Callable[[], Any]) -> int:
+    """How many calls `work` makes."""
+    return len(names(work))
 
 
 @contextmanager

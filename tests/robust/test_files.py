@@ -14,10 +14,10 @@ from disk import (
     OLD,
     Calls,
     _quick,  # noqa: F401
+    names,
     put,
     sample,
     standing,
-    total,
     tree,
     whole,
     without,
@@ -29,7 +29,7 @@ from archspec.output.difference import compare
 from archspec.output.journal import JOURNAL, Journal
 from archspec.output.package import write_package
 
-HOW_MUCH = [pytest.param(25, id="some"), pytest.param(10**9, id="all", marks=pytest.mark.slow)]
+HOW_MUCH = [pytest.param(16, id="some"), pytest.param(10**9, id="all", marks=pytest.mark.slow)]
 SYSTEMS = {"exchange": (), "links": ("exchange",)}
 EDIT = b"layers = 2  # mine\n"
 
@@ -44,9 +44,12 @@ def by_renaming(path: Path) -> None:
     beside.replace(path)
 
 
-def points(tmp_path: Path, most: int) -> list[int]:
+def points(tmp_path: Path, most: int, moves: bool = False) -> list[int]:
+    """Calls of a build: some, and with `moves` all before which a file changes its name."""
     here = standing(tmp_path / "count", OLD)
-    return sample(total(lambda: write_package(NEW, here)), most)
+    found = names(lambda: write_package(NEW, here))
+    moving = [at for at, name in enumerate(found) if name in ("exchange", "rename", "link")]
+    return sorted({*sample(len(found), most), *(moving if moves else [])})
 
 
 @pytest.mark.parametrize("most", HOW_MUCH)
@@ -59,7 +62,7 @@ def test_what_is_saved_while_a_build_runs_is_kept(
 ) -> None:
     refused = 0
     with without(*SYSTEMS[system]):
-        for point in points(tmp_path, most):
+        for point in points(tmp_path, most, moves=True):
             here = standing(tmp_path / f"at_{point}", OLD)
 
             def saved(name: str, here: Path = here) -> None:

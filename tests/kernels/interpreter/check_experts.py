@@ -172,6 +172,18 @@ def test_operators_are_registered_as_torch_wants_them(builder: Builder, ragged: 
     torch.library.opcheck(combining._combine_grads, grads)
 
 
+def test_autocast_chooses_the_type_of_both_maps(ragged: ModuleType) -> None:
+    """As of any product: float32 would be many times slower."""
+    order, ends = sorting([2, 0, 3, 0, 1])
+    x, weight, bias = (drawn(*n).float().requires_grad_() for n in ((3, 40), (5, 40, 40), (5, 40)))
+    with torch.autocast("cpu", torch.float16):
+        rows = ragged.to_rows(x, weight, bias, order, ends, 2)
+        pairs = ragged.to_pairs(rows.float(), weight, None, order, ends)
+    assert rows.dtype == pairs.dtype == torch.float16
+    pairs.float().sum().backward()
+    assert all(given.grad.dtype == torch.float32 for given in (x, weight, bias))
+
+
 def test_twenty_shapes_share_their_binaries(
     even: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
