@@ -26,7 +26,10 @@ class BadDirective(Exception):
         self.hint, self.written, self.line = hint, written, line
 
 
-class Scanner(scanner.Scanner):
+_Base: Any = scanner.Scanner  # which says little of its types
+
+
+class Scanner(_Base):
     """Text → tokens."""
 
     def scan_directive(self) -> Any:
@@ -34,7 +37,7 @@ class Scanner(scanner.Scanner):
         reader: Any = self.reader
         written = _next(_DIRECTIVE, reader).rstrip()
         if _YAML_12.fullmatch(written):
-            return super().scan_directive()
+            return _Base.scan_directive(self)
         name = written[1:].split()[:1]
         if name == ["YAML"]:
             message = "this line asks for another version"

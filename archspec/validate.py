@@ -41,8 +41,8 @@ class _Found:
     @property
     def block(self) -> str:
         """The block that it is in, or nothing."""
-        inside = len(self.path) > 2 and self.path[0] == "blocks"
-        return str(self.path[1]) if inside else ""
+        first, *rest = self.path or ("",)
+        return str(rest[0]) if first == "blocks" and len(rest) > 1 else ""
 
 
 def validate(expanded: Expanded) -> ModelSpec | list[Diagnostic]:

@@ -358,3 +358,49 @@ def test_nothing_heavy_is_imported(arguments: list[str], absent: list[str]) -> N
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
+
+
+def test_a_block_that_no_layer_has_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A warning and no error: what only others extend is in use, and so is a further token's."""
+    path = tmp_path / "s.yaml"
+    inner = "{feedforward: {type: dense, hidden_size: 8, activation: silu, gated: true}}"
+    path.write_text(
+        "archspec: 1\nname: m\nvocab_size: 8\nhidden_size: 8\ncontext_length: 8\n"
+        f"blocks:\n  base: {inner}\n  used: {{extends: base}}\n  spare: {inner}\n"
+        f"  ahead: {inner}\n  over: {inner}\nlayers: [used, over]\nhead: {{tied: true}}\n"
+        "overrides: {1: {norm_position: post}}\nfurther: {tokens: 1, block: ahead}\n"
+    )
+    assert main(["check", str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("m: 2 layers")
+    assert err.startswith(f"{path}:9:3: warning: blocks.spare: no layer is of this kind\n")
+    assert err.count("warning") == 1
+    assert main(["check", "--json", str(path)]) == 0
+    out, err = capsys.readouterr()
+    (warning,) = json.loads(out)[0]["warnings"]
+    assert (warning["path"], warning["line"], err) == ("blocks.spare", 9, "")
+
+
+def test_errors_are_as_wide_as_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text("archspec: 1\n" + "x" * 90 + ": {a: 1, " + "b: 2, " * 40 + "}\n")
+    for columns in (60, 80, 140):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert main(["check", str(path)]) == 2
+        lines = [line for line in capsys.readouterr().err.splitlines() if " | " in line[:9]]
+        assert max(len(line) for line in lines) == columns
+
+
+def test_numbers_that_differ_look_different(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "examples" / "tiny.yaml").read_text(encoding="utf-8")
+    a, b = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    a.write_text(text + "norm: {type: rmsnorm, eps: 1.0e-6}\n")
+    b.write_text(text + "norm: {type: rmsnorm, eps: 1.0000001e-6}\n")
+    assert main(["diff", str(a), str(b)]) == 1
+    assert "1.0e-6 → 1.0000001e-06" in capsys.readouterr().out

@@ -140,3 +140,20 @@ def test_as_json() -> None:
     data = json.loads(json.dumps(compare(("kv_heads: 2", "kv_heads: 1")).to_dict()))
     assert data["equal"] is False
     assert data["numbers"]["cache.bytes_per_token"] == {"before": 384, "after": 192, "delta": -192}
+
+
+def test_a_window_shows_at_a_whole_context() -> None:
+    """Layers that keep less are the same for one token, and not for a text."""
+    text = BASE.replace("context_length: 64", "context_length: 4096")
+    a, b = archspec.loads(text), archspec.loads(text.replace("(2 x local, global)", "(3 x local)"))
+    found = diff(a, b)
+    numbers = {number.name: number for number in found.numbers}
+    assert found.context == 4096
+    assert numbers["cache.bytes_per_token"].delta == 0
+    # Two global layers keep 4,096 − 16 tokens less: 2 · (2 heads · 8 · 2) numbers of 2 bytes each.
+    assert numbers["cache.bytes"].delta == -2 * 2 * (2 * 8 * 2) * (4096 - 16)
+    assert numbers["flops.decode"].delta == -2 * (4 * 4 * 8) * (4097 - 16)
+
+
+def test_models_are_counted_at_the_shorter_context() -> None:
+    assert compare(("context_length: 64", "context_length: 128")).context == 64

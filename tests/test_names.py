@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from archspec.wording import words
+
 SOURCES = sorted(
     path
     for pattern in ("*.py", "*.jinja")
@@ -36,3 +38,13 @@ def test_no_model_is_named(path: Path) -> None:
     # A command's example may name a file in the gallery.
     text = re.sub(r"gallery/[a-z0-9.*-]+|example: .*", "", text)
     assert {match[1] for match in PATTERN.finditer(text)} == set()
+
+
+def test_words_of_a_class_keep_what_is_written_in_capitals() -> None:
+    said = {name: words(name) for name in ("SlidingAttention", "RGLRU", "RGLRUBlock", "Mamba2")}
+    assert said == {
+        "SlidingAttention": "sliding attention",
+        "RGLRU": "RGLRU",
+        "RGLRUBlock": "RGLRU block",
+        "Mamba2": "mamba2",
+    }

@@ -147,3 +147,44 @@ def test_a_spec_that_is_too_large_is_refused() -> None:
 
 def test_the_same_text_gives_equal_architectures() -> None:
     assert load(BLOCK + "layers: a\n") == load(BLOCK + "layers: [a]\n")
+
+
+def test_blocks_made_for_a_layer_have_names_of_any_block() -> None:
+    """However long the name of the block, and however many overrides lie over each other."""
+    name = "a" * 40
+    text = f"""archspec: 1
+name: m
+vocab_size: 8
+hidden_size: 8
+context_length: 8
+head: {{tied: true}}
+blocks: {{{name}: {{feedforward: {{type: dense, hidden_size: 8, activation: silu, gated: true}}}}}}
+layers: 200 x {name}
+overrides:
+"""
+    text += "".join(f"  {i}-199: {{feedforward: {{hidden_size: {i + 9}}}}}\n" for i in range(30))
+    model = archspec.loads(text)
+    names = [block.name for block in model.blocks]
+    assert len(set(names)) == 30 and max(map(len, names)) <= 40
+    widths = [layer.block.branches[0].body.model_dump()["hidden_size"] for layer in model.layers]
+    assert widths == [*range(9, 38), *[38] * 171]
+
+
+def test_a_count_of_modules_is_bounded_as_one() -> None:
+    text = """archspec: 1
+name: m
+vocab_size: 8
+hidden_size: 8
+context_length: 8
+head: {tied: true}
+blocks: {a: {feedforward: {type: dense, hidden_size: 8, activation: silu, gated: true}}}
+layers: a
+further: {tokens: 64, block: a}
+"""
+    assert archspec.loads(text).further
+    with pytest.raises(archspec.SpecError, match="at most 64"):
+        archspec.loads(text.replace("64", "65"))
+    side = text.replace("{feedforward: {", "{feedforward: [{").replace("true}}}", "true}]}}")
+    one = "{type: dense, hidden_size: 8, activation: silu, gated: true}"
+    with pytest.raises(archspec.SpecError, match="at most 8, got 9"):
+        archspec.loads(side.replace(one, ", ".join([one] * 9)))

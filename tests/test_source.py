@@ -165,11 +165,10 @@ def test_errors_count_in_lines_of_the_file() -> None:
     assert caught.value.diagnostics[0].mark == Mark(4, 4, 4)
 
 
-def test_many_values_are_refused_quickly() -> None:
-    start = time.perf_counter()
+def test_many_values_are_refused_where_they_are_too_many() -> None:
+    """What is behind the last of them is never read, so that it may be as wrong as it likes."""
     with pytest.raises(SpecError, match="20,000 values"):
-        parse("a: [" + "1," * 500_000 + "1]")
-    assert time.perf_counter() - start < 8
+        parse("a: [" + "1," * 500_000 + '"')
 
 
 @pytest.mark.parametrize(

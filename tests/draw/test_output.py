@@ -11,7 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 import archspec
-from archspec.draw import dot, render
+from archspec.architecture import Architecture
+from archspec.draw import dot, foreign, render
+from archspec.draw.pdf import undated
 from archspec.errors import ArchspecError
 
 from .conftest import ROOT, spec
@@ -155,3 +157,53 @@ def test_hover_texts_are_the_figures_own() -> None:
     assert {"vocab_size", "hidden_size", "context_length", "layer 17: global"} <= titles
     assert not {"figure", "page", "anchor"} & titles
     assert not any(re.fullmatch(r"n\d+", title) for title in titles)
+
+
+def test_a_pdf_does_not_say_when_it_was_made() -> None:
+    raw = render(archspec.load(GEMMA), "pdf")
+    assert b"Date" not in raw
+    start = int(re.findall(rb"startxref\n(\d+)", raw)[-1])
+    places = re.findall(rb"^(\d{10}) \d{5} n", raw[start:], re.MULTILINE)
+    assert raw[start:].startswith(b"xref\n") and places
+    for number, place in enumerate(places, start=1):
+        assert raw[int(place) :].startswith(b"%d 0 obj" % number)
+
+
+def test_a_date_of_any_length_is_taken_out() -> None:
+    form = b"%%PDF\n1 0 obj\n<<%s>>\n2 0 obj\n<<>>\nxref\n0 3\n%s\n%s\nstartxref\n%d\n%%%%EOF\n"
+
+    def made(info: bytes) -> bytes:
+        second = 6 + 8 + 5 + len(info)
+        entries = (b"%010d 00000 n " % place for place in (6, second))
+        return form % (info, *entries, second + 13)
+
+    dated = made(b"/CreationDate (D:20260101000000+05'30)/ModDate (D:2026Z)")
+    assert undated(dated) == undated(made(b"/CreationDate (D:20260101000000Z)")) == made(b"")
+
+
+def foreign_spec(title: str) -> Architecture:
+    text = (ROOT / "examples" / "tiny.yaml").read_text(encoding="utf-8")
+    return archspec.loads(f"{text}\ntitle: {title}\n")
+
+
+def test_a_title_that_the_font_lacks_begins_where_others_do() -> None:
+    """Graphviz measures it by glyphs that stand for none."""
+    found = render(foreign_spec("一个模型 的名字")).decode()
+    place = re.search(r'<text [^>]*? x="([^"]*)"[^>]*>一个模型 的名字', found)
+    other = re.search(
+        r'<text [^>]*? x="([^"]*)"[^>]*>A model', render(foreign_spec("A model")).decode()
+    )
+    assert place and other and abs(float(place[1]) - float(other[1])) < 1
+
+
+def test_what_the_font_lacks_is_known() -> None:
+    assert foreign(foreign_spec("Модель Μοντέλο ngữ → 12")) == ""
+    assert foreign(foreign_spec("模型模 שלום 🤗")) == "模型שלום🤗"
+
+
+def test_png_and_pdf_of_a_foreign_title_are_drawn_elsewhere() -> None:
+    """With the fonts of the machine, which may lack it too; this process stays as it is."""
+    before = render(archspec.load(GEMMA), "png")
+    first, second = (render(foreign_spec("模型"), "png") for _ in range(2))
+    assert first == second and first.startswith(b"\x89PNG")
+    assert render(archspec.load(GEMMA), "png") == before

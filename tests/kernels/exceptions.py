@@ -1,4 +1,4 @@
-"""Kernels that miss a bar of the table, by name, and why each is let through: none does today."""
+"""Kernels that miss a bar of the table, by name, and why each is let through."""
 
 from __future__ import annotations
 
@@ -22,4 +22,16 @@ class Known:
     reason: str
 
 
-EXCEPTIONS: tuple[Known, ...] = ()
+EXCEPTIONS: tuple[Known, ...] = (
+    Known(
+        tuple(
+            f"{spec} causal_backward_{of}"
+            for spec in ("gemma-4-26b-a4b", "gemma-4-e2b")
+            for of in ("queries", "keys")
+        ),
+        "sm_90",
+        "spills in a loop",
+        "heads of 512: what has room and spills nothing does 1.8 times the work; this has 23 to 32"
+        " instructions of some 3,600 for what is spilled",
+    ),
+)

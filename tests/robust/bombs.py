@@ -70,9 +70,9 @@ REFUSED: dict[str, str] = {
     "ranges beyond": _overridden("".join(f"  0-{99999 - i}: {{}}\n" for i in range(4000))),
     # Schedules.
     "unknown names": _layers(f"[{_joined('blokc_{i}', 4000)}]"),
-    "unknown names in a line": _layers(_joined("x{i}", 100_000)),
-    "4096 x 4096 x": _layers("4096 x " * 100_000 + "a"),
-    "1 x 1 x": _layers("1 x " * 200_000 + "a"),
+    "unknown names in a line": _layers(_joined("x{i}", 30_000)),
+    "4096 x 4096 x": _layers("4096 x " * 30_000 + "a"),
+    "1 x 1 x": _layers("1 x " * 50_000 + "a"),
     "parentheses": _layers("(" * 500_000 + "a"),
     "commas and blanks": _layers("'" + "a," * 250_000 + " " * 500_000 + "'"),
     "much of much": _layers(f"[{_joined('4096 x a', 4000)}]"),
@@ -114,7 +114,7 @@ REFUSED: dict[str, str] = {
     "zeros": "\0" * 100_000,
     # Text.
     "an enormous summary": f'{ONE}about: {{summary: "{"x" * 900_000}"}}\n',
-    "words": _titled("a " * 500_000),
+    "words": _titled("a " * 200_000),
     "words in quotes": _titled(f'"{"a " * 100_000}"'),
     "escapes": _titled(f'"{chr(92)}n' + f"{chr(92)}n" * 100_000 + '"'),
     "lines": _titled("|\n" + "  a\n" * 50_000),

@@ -1,8 +1,9 @@
 # Built by archspec 0.1.0 from block-sparse.yaml; edit the spec and build again.
 """Softmax attention over queries, keys and values that are ready.
 
-Shapes: B sequences, H query heads that share K key-value heads, T new tokens at positions
-`start` and on, S keys up to the last of them, D numbers in a head.
+Shapes: B sequences, H query heads that share K key-value heads, T new tokens, S keys up to the last
+of them, D numbers in a head. The new tokens stand at positions `start` and on, or in each text at
+those from `starts` (B,) on.
 """
 
 from __future__ import annotations
@@ -11,23 +12,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .step import places
 
-def visible(
-    queries: range, keys: range, texts: Tensor | None, window: int | None, device: torch.device
-) -> Tensor:
-    """Which keys each query sees, (T, S) or (B, 1, T, S): of its text, earlier, in the window.
 
-    `texts` (B, S) has one number for all tokens of a text, and another for padding.
+def visible(query: Tensor, keys: int, opens: Tensor | None, window: int | None) -> Tensor:
+    """Which keys each query sees, (1 or B, 1, T, S): earlier ones, of its text, in the window.
+
+    `query` (1 or B, T) is where queries stand among the keys, and `opens` (B, T or 1) where the
+    text of each one begins.
     """
-    query = torch.arange(queries.start, queries.stop, device=device)[:, None]
-    key = torch.arange(keys.start, keys.stop, device=device)
+    key, query = torch.arange(keys, device=query.device), query[..., None]
     mask = key <= query
     if window is not None:
-        mask = mask & (query - key < window)
-    if texts is not None:
-        own = texts[:, queries.start : queries.stop, None]
-        mask = mask & (own == texts[:, None, keys.start : keys.stop])[:, None]
-    return mask
+        mask = mask & (key > query - window)
+    if opens is not None:
+        mask = mask & (key >= opens[..., None])
+    return mask[:, None]
+
+
+def pieces(tokens: int, size: int) -> list[tuple[int, int]]:
+    """Where blocks of `size` tokens begin and end.
+
+    A graph has one block of all, since it could not be of any length with more.
+    """
+    if torch.compiler.is_compiling():
+        return [(0, tokens)]
+    return [(first, min(first + size, tokens)) for first in range(0, tokens, size)]
 
 
 def softmax_values(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float) -> Tensor:
@@ -63,13 +73,13 @@ def far_keys(
 
 
 def attend_causal(
-    q: Tensor, k: Tensor, v: Tensor, start: int, texts: Tensor | None, scale: float
+    q: Tensor, k: Tensor, v: Tensor, start: int, starts: Tensor | None, scale: float
 ) -> Tensor:
     """Each token sees all before it: (B, H, T, D), (B, K, S, D) twice → (B, H, T, D)."""
-    tokens, keys = q.shape[2], k.shape[2]
-    mask = None
-    if texts is not None or (start > 0 and tokens > 1):
-        mask = visible(range(start, keys), range(keys), texts, None, q.device)
+    tokens, mask = q.shape[2], None
+    if starts is not None or (start > 0 and tokens > 1):
+        query = places(start, starts, tokens, q.device)
+        mask = visible(query, k.shape[2], None, None)
     attend = one_token if tokens == 1 else softmax_values
     return attend(q, k, v, mask, scale)
 
@@ -79,7 +89,7 @@ def attend_block_sparse(
     k: Tensor,
     v: Tensor,
     start: int,
-    padding: Tensor | None,
+    starts: Tensor | None,
     size: int,
     local: int,
     first: int,
@@ -97,36 +107,37 @@ def attend_block_sparse(
     heads = torch.arange(k.shape[1], device=q.device)[:, None]  # (K, 1)
     group = q.shape[1] // k.shape[1]
     attend = one_token if tokens == 1 else softmax_values
-    if padding is not None:
-        block = (padding.cumsum(dim=1) - 1).clamp(min=0) // size  # counted in real tokens
-        query, key = block[:, None, start:, None], block[:, None, None]
+    if starts is not None or torch.compiler.is_compiling():
+        place = places(start, starts, tokens, q.device)
+        query, key = place[:, None, :, None] // size, torch.arange(end, device=q.device) // size
         mask = (query - key < local) | (key < first)
         if stride is not None:
-            last = (key + 1 + shift * heads[:, :, None]) % stride == 0
-            mask = mask | last  # (B, K, T, S)
-        mask = mask & visible(range(start, end), range(end), padding, None, q.device)
+            each = heads[:, :, None] if shift else heads[:1, :, None]
+            mask = mask | ((key + 1 + shift * each) % stride == 0)  # (1 or B, 1 or K, T, S)
+        mask = mask & visible(place, end, None, None)
         if shift and tokens > 1:
             mask = mask.repeat_interleave(group, dim=1)
         return attend(q, k, v, mask, scale)
     blocks: list[Tensor] = []
     begin = start
     while begin < end:  # first as many as see all before them, then a block at a time
-        queries = range(begin, min(end, max(local * size, begin - begin % size + size)))
-        begin = queries.stop
+        opens = begin
+        begin = min(end, max(local * size, begin - begin % size + size))
         border = max((begin - 1) // size - local + 1, 0)  # the first local block
-        keys = range(border * size, begin)
-        k_seen, v_seen, mask = k[:, :, keys.start : begin], v[:, :, keys.start : begin], None
-        if border or len(keys) > len(queries):
-            mask = visible(queries, keys, None, None, q.device)
+        near = border * size
+        k_seen, v_seen, mask = k[:, :, near:begin], v[:, :, near:begin], None
+        if border or opens > near:
+            query = torch.arange(opens - near, begin - near, device=q.device)
+            mask = visible(query[None], begin - near, None, None)
         if border and mask is not None:  # with what is seen in front of the local blocks
             key, seen = far_keys(border, size, first, stride, shift, heads if shift else heads[:1])
             k_seen = torch.cat((k[:, heads, key], k_seen), dim=2)
             v_seen = torch.cat((v[:, heads, key], v_seen), dim=2)
-            far = seen[None, :, None].expand(-1, -1, len(queries), -1)
+            far = seen[None, :, None].expand(-1, -1, begin - opens, -1)
             mask = torch.cat((far, mask.expand(1, len(far[0]), -1, -1)), dim=3)
             if shift and tokens > 1:
                 mask = mask.repeat_interleave(group, dim=1)
-        rows = slice(queries.start - start, begin - start)
+        rows = slice(opens - start, begin - start)
         blocks.append(attend(q[:, :, rows], k_seen, v_seen, mask, scale))
     out = blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=2)
     return out

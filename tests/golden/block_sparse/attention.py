@@ -24,18 +24,18 @@ class GlobalAttention(nn.Module):
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
         batch, tokens, _ = x.shape
-        q = self.q_proj(x).view(batch, tokens, 4, 32).transpose(1, 2)  # (B, H, T, D)
-        k = self.k_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
-        v = self.v_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
+        q = self.q_proj(x).view(batch, tokens, -1, 32).transpose(1, 2)  # (B, H, T, D)
+        k = self.k_proj(x).view(batch, tokens, -1, 32).transpose(1, 2)  # (B, K, T, D)
+        v = self.v_proj(x).view(batch, tokens, -1, 32).transpose(1, 2)  # (B, K, T, D)
         q, k = rotate(q, step.rotary), rotate(k, step.rotary)
         if cache is not None:
-            k, v = cache.append(k, v, step.start)
-        if (step.padding is None or step.spans is not None) and use_kernels(q, k, v):
+            k, v = cache.append(k, v, step)
+        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.causal(q, k, v, step.spans, step.padding)
+            out = kernels.causal(q, k, v, None, step.starts)
         else:
-            out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
+            out = attend_causal(q, k, v, step.start, step.starts, scale=0.1767766952966369)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
     @staticmethod
@@ -56,23 +56,23 @@ class BlockSparseAttention(nn.Module):
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
         batch, tokens, _ = x.shape
-        q = self.q_proj(x).view(batch, tokens, 4, 32).transpose(1, 2)  # (B, H, T, D)
-        k = self.k_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
-        v = self.v_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
+        q = self.q_proj(x).view(batch, tokens, -1, 32).transpose(1, 2)  # (B, H, T, D)
+        k = self.k_proj(x).view(batch, tokens, -1, 32).transpose(1, 2)  # (B, K, T, D)
+        v = self.v_proj(x).view(batch, tokens, -1, 32).transpose(1, 2)  # (B, K, T, D)
         q, k = rotate(q, step.rotary), rotate(k, step.rotary)
         if cache is not None:
-            k, v = cache.append(k, v, step.start)
-        if (step.padding is None or step.start == 0) and use_kernels(q, k, v):
+            k, v = cache.append(k, v, step)
+        if step.starts is None and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.block_sparse(q, k, v, step.bounds, step.padding)
+            out = kernels.block_sparse(q, k, v, None)
         else:
             out = attend_block_sparse(
                 q,
                 k,
                 v,
                 step.start,
-                step.padding,
+                step.starts,
                 size=64,
                 local=4,
                 first=1,

@@ -23,7 +23,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import NAMESPACE, Variant, launch, pieces
+from .launch import Variant, launch, pieces
+from .operators import NAMESPACE, in_autocast
 
 
 @triton.jit
@@ -143,12 +144,14 @@ SMALL = Tiles(rows=32, columns=64, depth=32, warps=4, stages=1)  # for float32
 
 def to_rows(x: Tensor, weight: Tensor, order: Tensor, ends: Tensor, each: int) -> Tensor:
     """Tokens, of `each` experts, times their weight[e]ᵀ: (N, in), (E, out, in) → rows (each·N, out)."""
-    return _expert_linear(x.contiguous(), weight.contiguous(), order, ends, each)
+    x, weight = in_autocast(x).contiguous(), in_autocast(weight).contiguous()
+    return _expert_linear(x, weight, order, ends, each)
 
 
 def to_pairs(x: Tensor, weight: Tensor, order: Tensor, ends: Tensor) -> Tensor:
     """Rows times weight[e]ᵀ of their expert: (k·N, in), (E, out, in) → pairs (k·N, out)."""
-    return _expert_linear(x.contiguous(), weight.contiguous(), order, ends, 0)
+    x, weight = in_autocast(x).contiguous(), in_autocast(weight).contiguous()
+    return _expert_linear(x, weight, order, ends, 0)
 
 
 @torch.library.custom_op(f"{NAMESPACE}::expert_linear", mutates_args=())

@@ -37,7 +37,7 @@ class MixtureOfExperts(nn.Module):
             from . import router_kernels
 
             return router_kernels.route(logits)
-        logits = logits.float()
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         top, chosen = logits.topk(1, dim=-1)  # (N, 1)
         weights = top.sigmoid()
         return weights.to(tokens.dtype), chosen

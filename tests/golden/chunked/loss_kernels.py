@@ -3,7 +3,8 @@
 
 z, V       the logits of one row, a program's; 1024 of them
 lse        log Σ exp z, from a maximum m and a sum s kept apart in each of BLOCK places
-label      a row's; −100 is none
+label      a row's; −100 is none, and one that is no token makes the loss NaN: to refuse it, the
+           host would have to wait for the GPU
 GRADIENTS  whether the gradients take the logits' place
 """
 
@@ -14,7 +15,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import NAMESPACE, Variant, launch
+from .launch import Variant, launch
+from .operators import NAMESPACE
 
 BLOCK, WARPS = 1024, 2
 
@@ -32,6 +34,7 @@ def _rows_loss(
     row = tl.program_id(0).to(tl.int64)
     label = tl.load(labels + row)
     counts = label != -100
+    known = (label >= 0) & (label < V)
     logits += row * V
     m = tl.full((BLOCK,), -1e38, tl.float32)
     s = tl.zeros((BLOCK,), tl.float32)
@@ -43,11 +46,11 @@ def _rows_loss(
         m = above
     largest = tl.max(m, axis=0)
     lse = largest + tl.log(tl.sum(s * tl.exp(m - largest), axis=0))
-    picked = tl.load(logits + tl.where(counts, label, 0)).to(tl.float32)
-    tl.store(losses + row, tl.where(counts, lse - picked, 0.0))
+    picked = tl.load(logits + tl.where(known, label, 0)).to(tl.float32)
+    tl.store(losses + row, tl.where(counts, tl.where(known, lse - picked, float("nan")), 0.0))
     if GRADIENTS:
         tl.debug_barrier()  # until every thread has read the label's logit
-        share = tl.where(counts, 1.0, 0.0)
+        share = tl.where(counts, tl.where(known, 1.0, float("nan")), 0.0)
         for first in range(0, V, BLOCK):
             column = first + tl.arange(0, BLOCK)
             z = tl.load(logits + column, mask=column < V, other=0.0).to(tl.float32)

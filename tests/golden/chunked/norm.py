@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .launch import use_kernels
+from .plain import is_plain
 
 
 class RMSNorm(nn.Module):
@@ -19,7 +20,11 @@ class RMSNorm(nn.Module):
         super().__init__()
         self.eps, self.share = eps, 1 / width
         self.floor = torch.tensor(eps, dtype=torch.float32, device="cpu")  # as addcmul takes it
-        self.weight = nn.Parameter(torch.ones(width))
+        self.weight = nn.Parameter(torch.empty(width))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.ones_(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight
@@ -34,11 +39,12 @@ class RMSNorm(nn.Module):
             return x * scale * weight
         return F.rms_norm(x, weight.shape, weight, self.eps)
 
-    def add(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """x + y, and the norm of that."""
-        if use_kernels(x, y, self.weight):
-            from . import norm_kernels
 
-            return norm_kernels.add_norm(x, y, self.weight, self.eps, self.center)
-        x = x + y
-        return x, self.forward(x)
+def add_norm(x: Tensor, y: Tensor, norm: RMSNorm) -> tuple[Tensor, Tensor]:
+    """x + y, and the norm of that: in one pass on a GPU."""
+    if is_plain(norm, RMSNorm) and use_kernels(x, y, norm.weight):
+        from . import norm_kernels
+
+        return norm_kernels.add_norm(x, y, norm.weight, norm.eps, norm.center)
+    x = x + y
+    return x, norm(x)

@@ -17,7 +17,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import NAMESPACE, Variant, launch, pieces
+from .launch import Variant, launch, pieces
+from .operators import NAMESPACE
 
 # 1 of 8 experts, sigmoid
 
@@ -107,16 +108,16 @@ _route.register_autograd(
 
 
 def variants() -> list[Variant]:
-    """The kernels as this model launches them, in bfloat16."""
+    """The kernels as this model launches them in bfloat16."""
     return [
         _variant(_route_forward, 256, 4),
         _variant(_route_backward, 256, 4),
     ]
 
 
-def _variant(kernel: Any, rows: int, warps: int) -> Variant:
+def _variant(kernel: Any, rows: int, warps: int, logits: str = "*bf16") -> Variant:
     types = {"chosen": "*i64", "picks": "*i64", "correction": "*fp32", "rows": "i32"}
-    signature = {k: types.get(k, "*bf16") for k in kernel.arg_names} | {"ROWS": "constexpr"}
+    signature = {k: types.get(k, logits) for k in kernel.arg_names} | {"ROWS": "constexpr"}
     pointers = tuple(k for k in signature if signature[k].startswith("*"))
     name = kernel.__name__.removeprefix("_")
     return Variant(name, kernel, signature, {"ROWS": rows}, warps, num_stages=3, attrs=pointers)

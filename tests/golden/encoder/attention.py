@@ -22,13 +22,13 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, step: Step) -> Tensor:
         batch, tokens, _ = x.shape
-        q = self.q_proj(x).view(batch, tokens, 6, 16).transpose(1, 2)  # (B, H, T, D)
-        k = self.k_proj(x).view(batch, tokens, 6, 16).transpose(1, 2)  # (B, K, T, D)
-        v = self.v_proj(x).view(batch, tokens, 6, 16).transpose(1, 2)  # (B, K, T, D)
+        q = self.q_proj(x).view(batch, tokens, -1, 16).transpose(1, 2)  # (B, H, T, D)
+        k = self.k_proj(x).view(batch, tokens, -1, 16).transpose(1, 2)  # (B, K, T, D)
+        v = self.v_proj(x).view(batch, tokens, -1, 16).transpose(1, 2)  # (B, K, T, D)
         if use_kernels(q, k, v):
             from . import attention_operators as kernels
 
             out = kernels.bidirectional(q, k, v, step.bounds)
         else:
-            out = attend_bidirectional(q, k, v, step.padding, scale=0.25)
+            out = attend_bidirectional(q, k, v, step.real, scale=0.25)
         return self.o_proj(out.transpose(1, 2).flatten(2))

@@ -5,6 +5,8 @@ tokens   T, new tokens of a text, the last of its keys
 keys     S, keys up to the last token
 row      one query head of one token: the G heads that share a key-value head lie side by side, so
          that a tile of rows reads each key once for all of them; row r is token r // G
+pair     a sequence and a key-value head; the programs of all pairs lie in one dimension of a grid,
+         as the others end at 65,535
 ROWS     rows that a program has in hand at once; KEYS, keys of a tile
 since, last
          the first and the last key that a row sees
@@ -56,9 +58,12 @@ def bidirectional_forward(
     ROWS: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
     """out = softmax(q kᵀ · 0.25) v, and lse: a token sees every key."""
-    sequence = (tl.program_id(1) // 6).to(tl.int64)
-    head = (tl.program_id(1) % 6).to(tl.int64)
-    tile = tl.num_programs(0) - 1 - tl.program_id(0)  # what has most to do comes first
+    tiles = tl.cdiv(tokens, ROWS)
+    pair = tl.program_id(0) // tiles
+    sequence = (pair // 6).to(tl.int64)
+    head = (pair % 6).to(tl.int64)
+    tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
+
     row = tile * ROWS + tl.arange(0, ROWS)
     real = row < tokens
     q_at = q_ptr + sequence * q_batch + head * q_head + tile * ROWS * q_token.to(tl.int64)
@@ -100,9 +105,7 @@ def bidirectional_forward(
     if bounds_ptr is not None:  # what is not of the text gives nothing
         total = tl.where(closes > opens, total, float("inf"))
     tl.store(out_ptr + own * 16 + place * 16 + d, acc / total[:, None], mask=real[:, None])
-    tl.store(
-        lse_ptr + tl.program_id(1).to(tl.int64) * tokens + row, top + tl.log2(total), mask=real
-    )
+    tl.store(lse_ptr + pair.to(tl.int64) * tokens + row, top + tl.log2(total), mask=real)
 
 
 @triton.jit(do_not_specialize=["tokens", "keys"])
@@ -112,9 +115,12 @@ def bidirectional_backward_queries(
     ROWS: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
     """dq = Σ ds k · 0.25 with ds = p (dout · v − delta); leaves delta = out · dout."""
-    sequence = (tl.program_id(1) // 6).to(tl.int64)
-    head = (tl.program_id(1) % 6).to(tl.int64)
-    tile = tl.num_programs(0) - 1 - tl.program_id(0)  # what has most to do comes first
+    tiles = tl.cdiv(tokens, ROWS)
+    pair = tl.program_id(0) // tiles
+    sequence = (pair // 6).to(tl.int64)
+    head = (pair % 6).to(tl.int64)
+    tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
+
     row = tile * ROWS + tl.arange(0, ROWS)
     real = row < tokens
     q_at = q_ptr + sequence * q_batch + head * q_head + tile * ROWS * q_token.to(tl.int64)
@@ -131,7 +137,7 @@ def bidirectional_backward_queries(
     dout = tl.load(dout_ptr + own * 16 + place * 16 + d, mask=real[:, None], other=0.0)
     out = tl.load(out_ptr + own * 16 + place * 16 + d, mask=real[:, None], other=0.0)
     delta = tl.sum(out.to(tl.float32) * dout, axis=1)
-    at = tl.program_id(1).to(tl.int64) * tokens
+    at = pair.to(tl.int64) * tokens
     tl.store(delta_ptr + at + row, delta, mask=real)
     lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
     place_k = sequence * k_batch + head * k_head + opens * k_token.to(tl.int64)
@@ -171,9 +177,11 @@ def bidirectional_backward_keys(
     ROWS: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
     """dv = Σ p dout and dk = Σ ds q · 0.25 over all rows of the group that see a key."""
-    sequence = (tl.program_id(1) // 6).to(tl.int64)
-    head = (tl.program_id(1) % 6).to(tl.int64)
-    first = tl.program_id(0) * KEYS
+    tiles = tl.cdiv(keys, KEYS)
+    pair = tl.program_id(0) // tiles
+    sequence = (pair // 6).to(tl.int64)
+    head = (pair % 6).to(tl.int64)
+    first = tl.program_id(0) % tiles * KEYS
     end = tokens
     opens, closes = 0, keys  # where the text begins and ends
     if bounds_ptr is not None:
@@ -187,7 +195,7 @@ def bidirectional_backward_keys(
     v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
     key = first + tl.arange(0, KEYS)[:, None]
     there = key < keys
-    at = tl.program_id(1).to(tl.int64) * tokens
+    at = pair.to(tl.int64) * tokens
     k = tl.load(k_at + d, mask=there, other=0.0)
     v = tl.load(v_at + d, mask=there, other=0.0)
     dk = tl.zeros((KEYS, 16), tl.float32)
@@ -237,8 +245,13 @@ class Tiles(NamedTuple):
         }
 
 
-TILES = {  # for numbers of 16 bits
+TILES = {  # for numbers of 16 bits, by kinds of GPUs
     "sm_80": {
+        bidirectional_forward: Tiles(rows=64, keys=64, warps=4, stages=3),
+        bidirectional_backward_queries: Tiles(rows=128, keys=64, warps=8, stages=2),
+        bidirectional_backward_keys: Tiles(rows=32, keys=128, warps=8, stages=2),
+    },
+    "sm_89": {
         bidirectional_forward: Tiles(rows=64, keys=64, warps=4, stages=3),
         bidirectional_backward_queries: Tiles(rows=128, keys=64, warps=8, stages=2),
         bidirectional_backward_keys: Tiles(rows=32, keys=128, warps=8, stages=2),
@@ -258,7 +271,7 @@ TILES = {  # for numbers of 16 bits
         bidirectional_backward_queries: Tiles(rows=64, keys=64, warps=4, stages=1),
         bidirectional_backward_keys: Tiles(rows=32, keys=128, warps=4, stages=1),
     },
-}[target()]
+}
 SMALL = Tiles(rows=16, keys=16, warps=4, stages=1)  # for float32
 
 
@@ -269,7 +282,7 @@ def dense(x: Tensor) -> Tensor:
 
 def variants() -> list[Variant]:
     """The kernels as this model launches them for texts without padding, in bfloat16."""
-    return [tiled(kernel, tiles, bounds_ptr=None) for kernel, tiles in TILES.items()]
+    return [tiled(kernel, tiles, bounds_ptr=None) for kernel, tiles in TILES[target()].items()]
 
 
 def tiled(kernel: Any, tiles: Tiles, **constants: int | None) -> Variant:

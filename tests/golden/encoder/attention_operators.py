@@ -2,8 +2,7 @@
 """The kernels of attention as operators of PyTorch, with gradients.
 
 Shapes: B sequences, H query heads that share K key-value heads, T new tokens, the last of S keys.
-`bounds` says where the texts in each row begin and end, and `padding` (B, S) which tokens are
-real, for a single new one; both are None where each row is one text.
+`bounds` says where the texts in each row begin and end; None where each row is one text.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from torch import Tensor
 
 from . import attention_kernels as kernels
 from .attention_kernels import dense
-from .launch import NAMESPACE, launch, pieces
+from .launch import launch, pieces, target
+from .operators import NAMESPACE
 
 
 def bidirectional(q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None) -> Tensor:
@@ -42,7 +42,8 @@ KERNELS = {
 
 
 def cut(kernel: Any, like: Tensor) -> kernels.Tiles:
-    return kernels.TILES[kernel] if like.element_size() == 2 else kernels.SMALL
+    tiles = kernels.TILES[target(like.device)]
+    return tiles[kernel] if like.element_size() == 2 else kernels.SMALL
 
 
 @torch.library.custom_op(f"{NAMESPACE}::attention", mutates_args=())
@@ -55,7 +56,7 @@ def attention(
     (batch, heads, rows), kernel = lse.shape, KERNELS[kind].forward
     tiles, numbers = cut(kernel, q), (q.shape[2], k.shape[2], *counts, *strides(q, k, v))
     tensors = (q, k, v, out, lse, bounds)
-    grid = (pieces(rows, tiles.rows), batch * heads)
+    grid = (pieces(rows, tiles.rows) * batch * heads,)
     launch(kernel, grid, *tensors, *numbers, **tiles.options())
     return out, lse
 
@@ -86,12 +87,12 @@ def attention_backward(
     numbers = (bounds, q.shape[2], keys, *counts, *strides(q, k, v))
     kernel = KERNELS[kind].backward_queries
     tiles, tensors = cut(kernel, q), (q, k, v, out, dout, lse, delta, dq)
-    grid = (pieces(rows, tiles.rows), batch * heads)
+    grid = (pieces(rows, tiles.rows) * batch * heads,)
     launch(kernel, grid, *tensors, *numbers, **tiles.options())
     tensors = (q, k, v, dout, lse, delta, dk, dv)
     for kernel in KERNELS[kind].backward_keys:
         tiles = cut(kernel, q)
-        grid = (pieces(keys, tiles.keys), batch * heads)
+        grid = (pieces(keys, tiles.keys) * batch * heads,)
         launch(kernel, grid, *tensors, *numbers, **tiles.options())
     return dq, dk, dv
 

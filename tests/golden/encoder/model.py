@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from .attention import Attention
+from .checks import check_ids, unknown_id
 from .feedforward import FeedForward
+from .padding import front
 from .step import Step, make_step
 
 
@@ -38,11 +40,14 @@ class Model(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.embed_tokens = nn.Embedding(1024, 96)
-        self.embed_positions = nn.Embedding(256, 96)
-        self.embed_token_types = nn.Embedding(2, 96)
-        self.embed_norm = nn.LayerNorm(96, eps=1e-12)
-        self.layers = nn.ModuleList(layer() for layer in LAYERS)
+        device = torch.get_default_device()
+        # What modules draw as they are made is drawn over, and takes no random numbers from it.
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            self.embed_tokens = nn.Embedding(1024, 96)
+            self.embed_positions = nn.Embedding(256, 96)
+            self.embed_token_types = nn.Embedding(2, 96)
+            self.embed_norm = nn.LayerNorm(96, eps=1e-12)
+            self.layers = nn.ModuleList(layer() for layer in LAYERS)
         self.initialise()
 
     def forward(
@@ -55,15 +60,25 @@ class Model(nn.Module):
 
         Args:
             input_ids: (B, T) token ids.
-            attention_mask: (B, T), 1 for a real token and 0 for padding, on either side.
+            attention_mask: (B, T), 1 for a real token and 0 for padding, wherever that is.
             token_type_ids: (B, T) segments, 0 … 1; all 0 when left out.
         """
+        check_ids(input_ids, token_type_ids=token_type_ids)
         tokens = input_ids.shape[1]
         if tokens > 256:
             raise ValueError(f"{tokens} tokens; the model has 256 positions")
-        padding = attention_mask.bool() if attention_mask is not None else None
-        step = make_step(0, tokens, padding, self.embed_tokens.weight)
-        x = self.embed_tokens(input_ids)  # (B, T, C)
+        fronted = real = None
+        if attention_mask is not None:  # the real tokens of each row to its front
+            fronted = front(attention_mask, input_ids.shape)
+            real = fronted.real
+            input_ids = fronted.move(input_ids)
+            if token_type_ids is not None:
+                token_type_ids = fronted.move(token_type_ids)
+        try:
+            x = self.embed_tokens(input_ids)  # (B, T, C)
+        except IndexError:  # of a CPU: a GPU would have to be waited for
+            raise unknown_id(input_ids) from None
+        step = make_step(0, tokens, real, x)
         if token_type_ids is None:
             token_type_ids = torch.zeros_like(input_ids)
         x = x + self.embed_token_types(token_type_ids)
@@ -71,13 +86,25 @@ class Model(nn.Module):
         x = self.embed_norm(x)
         for layer in self.layers:
             x = layer(x, step)
+        if fronted is not None:
+            x = fronted.back(x)
+
         return x
 
     @torch.no_grad()
     def initialise(self) -> None:
-        """Draw fresh weights: matrices normal with standard deviation 0.02, biases zero."""
-        for name, parameter in self.named_parameters():
-            if name.endswith("bias"):
-                parameter.zero_()
-            elif parameter.ndim > 1:
-                parameter.normal_(std=0.02)
+        """Write fresh weights over all there are: matrices drawn from a normal distribution with
+        standard deviation 0.02, biases zero, and other tensors as their modules start them.
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Embedding):
+                for name, parameter in module.named_parameters(recurse=False):
+                    if name.endswith("bias"):
+                        parameter.zero_()
+                    else:
+                        parameter.normal_(std=0.02)
+            elif [*module.parameters(recurse=False), *module.buffers(recurse=False)]:
+                reset = getattr(module, "reset_parameters", None)
+                if reset is None:
+                    raise TypeError(f"{type(module).__name__} needs a reset_parameters()")
+                reset()

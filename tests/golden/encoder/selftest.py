@@ -3,14 +3,19 @@
 
 Attention is compared with its definition in float64.
 Each kind of layer is compared with itself: a text alone, and with padding.
+Where kernels run, on a GPU or interpreted, what it gives is compared with PyTorch's operators too.
 """
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from . import attend
+from . import attend, launch
 from .launch import use_kernels
 from .model import Layer
 from .step import make_step
@@ -50,9 +55,9 @@ def check_reading(layer: Layer) -> float:
     roughen(layer)
     x = torch.randn(2, TOKENS, 96)
     whole = layer(x, make_step(0, TOKENS, None, x))
-    padding = torch.arange(TOKENS + 3).expand(2, -1) < TOKENS
+    real = torch.arange(TOKENS + 3).expand(2, -1) < TOKENS
     padded = torch.cat((x, torch.randn(2, 3, 96)), dim=1)
-    out = layer(padded, make_step(0, TOKENS + 3, padding, x))
+    out = layer(padded, make_step(0, TOKENS + 3, real, x))
     return (out[:, :TOKENS] - whole).abs().max().item()
 
 
@@ -63,16 +68,64 @@ def roughen(layer: nn.Module) -> None:
             nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)
 
 
-def main() -> int:
-    """Run every check and print its largest difference; 0 when all are small."""
+def kernels_run() -> bool:
+    """Whether kernels run on the device of the checks."""
+    return launch.use_kernels(torch.empty(0))
+
+
+def state_of_kernels() -> str:
+    """What became of them, in words."""
+    if kernels_run():
+        return "compared with PyTorch's operators"
+    return "not run, no GPU" if not torch.cuda.is_available() else "not run"
+
+
+def compare(checks: dict[str, float], name: str, check: Callable[[Any], float], layer: Any) -> None:
+    """A check of a layer; where kernels run, also what it gives with them and without."""
+    checks[name], given = noted(check, layer)
+    if kernels_run():
+        used, launch.USED = launch.USED, False
+        _, plain = noted(check, layer)
+        launch.USED = used
+        apart = [(x - y).abs().max().item() for x, y in zip(given, plain, strict=True)]
+        checks[f"{name}, kernels against PyTorch"] = max(apart)
+
+
+def noted(check: Callable[[Any], float], layer: Any) -> tuple[float, list[Tensor]]:
+    """What a check finds, and what the layer gives of its TOKENS meanwhile."""
+    given: list[Tensor] = []
+    hook = layer.register_forward_hook(lambda _, __, y: given.append(y[:, :TOKENS]))
     torch.manual_seed(0)
-    checks = {"attention": check_attention()}
-    for kind in [Layer]:
-        checks[kind.__name__] = check_reading(kind())
+    found = check(layer)
+    hook.remove()
+    return found, given
+
+
+def main(device: str | None = None) -> int:
+    """Run every check there and print its largest difference; 0 when all are small.
+
+    Without a device it is the GPU, or the CPU where there is none.
+    """
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cudnn.allow_tf32 = False  # which is less than float32
+    with torch.device(device):
+        checks, said = run()
     for name, difference in checks.items():
         print(f"{'ok' if difference < 1e-4 else 'WRONG':6}{name}: {difference:.1e}")
+    print(f"on {device}; kernels: {said}")
     return 0 if all(difference < 1e-4 for difference in checks.values()) else 1
 
 
+def run() -> tuple[dict[str, float], str]:
+    """The largest difference of each check, and what became of kernels."""
+    torch.manual_seed(0)
+    checks = {"attention": check_attention()}
+    for kind in [Layer]:
+        compare(checks, kind.__name__, check_reading, kind())
+    return checks, state_of_kernels()
+
+
 if __name__ == "__main__":
-    raise SystemExit(main())
+    parser = ArgumentParser(description="Check the package on this machine.")
+    parser.add_argument("--device", help="cuda where there is a GPU, or else cpu")
+    raise SystemExit(main(parser.parse_args().device))

@@ -6,43 +6,46 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .launch import use_kernels
 
 
 class Step(NamedTuple):
-    """B sequences, each with T new tokens after `start` that were read before."""
+    """B rows of T new tokens, for texts of which `start` were read before, or fewer."""
 
     start: int
-    padding: Tensor | None  # (B, start + T), True for a real token; None when all are
-    bounds: Tensor | None  # (B, 2), where each text begins and ends; None where one has gaps
+    real: Tensor | None  # (B, T), True for real tokens, the first of each row; None when all are
+    bounds: Tensor | None  # (B, 2), where each text begins and ends; None without padding
     positions: Tensor  # (1 or B, T)
 
 
 def make_step(
     start: int,
     tokens: int,
-    padding: Tensor | None,
+    real: Tensor | None,
     like: Tensor,
 ) -> Step:
     """The step for `tokens` new tokens, computed in the type and on the device of `like`."""
-    if padding is None:
-        positions = torch.arange(start, start + tokens, device=like.device)[None]
-    else:  # among the real tokens of each text
-        positions = (padding.cumsum(dim=1) - 1).clamp(min=0)[:, start:]
+    positions = places(start, None, tokens, like.device)
     return Step(
         start=start,
-        padding=padding,
-        bounds=text_bounds(padding, like) if start == 0 or tokens == 1 else None,
+        real=real,
+        bounds=text_bounds(real, like),
         positions=positions,
     )
 
 
-def text_bounds(padding: Tensor | None, like: Tensor) -> Tensor | None:
-    """The slot of each text's first token, and one after its last, (B, 2), for kernels alone."""
-    if padding is None or not use_kernels(like):
+def places(start: int, starts: Tensor | None, tokens: int, device: torch.device) -> Tensor:
+    """Where new tokens stand in their texts, (1, T), or (B, T) where these have `starts`."""
+    if starts is None:
+        return torch.arange(start, start + tokens, device=device)[None]
+    return starts[:, None] + torch.arange(tokens, device=device)
+
+
+def text_bounds(real: Tensor | None, like: Tensor) -> Tensor | None:
+    """The place of each text's first token, and one after its last, (B, 2), for kernels alone."""
+    if real is None or not use_kernels(like):
         return None
-    first = padding.int().argmax(dim=1)
-    end = padding.shape[1] - padding.flip(1).int().argmax(dim=1)
-    return torch.stack((first, end), dim=1).int()
+    return F.pad(real.sum(dim=1)[:, None], (1, 0)).int()

@@ -30,20 +30,20 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
         batch, tokens, _ = x.shape
-        q = self.q_proj(x).view(batch, tokens, 4, 32).transpose(1, 2)  # (B, H, T, D)
+        q = self.q_proj(x).view(batch, tokens, -1, 32).transpose(1, 2)  # (B, H, T, D)
         k = self.k_proj(x)[:, None]  # (B, K, T, D)
         v = self.v_proj(x)[:, None]  # (B, K, T, D)
         q, k = self.q_norm(q), self.k_norm(k)
         if cache is not None:
-            k, v = cache.append(k, v, step.start)
+            k, v = cache.append(k, v, step)
         gate = self.gate_proj(x)  # (B, T, H)
-        if (step.padding is None or step.spans is not None) and use_kernels(q, k, v):
+        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.causal(q, k, v, gate, step.spans, step.padding)
+            out = kernels.causal(q, k, v, gate, None, step.starts)
             out = out.transpose(1, 2).flatten(2)
         else:
-            out = attend_causal(q, k, v, step.start, step.padding, scale=0.1767766952966369)
+            out = attend_causal(q, k, v, step.start, step.starts, scale=0.1767766952966369)
             out = (out.transpose(1, 2) * torch.sigmoid(gate)[..., None]).flatten(2)
         return self.o_proj(out)
 

@@ -5,6 +5,8 @@ tokens   T, new tokens of a text, the last of its keys
 keys     S, keys up to the last token
 row      one query head of one token: the G heads that share a key-value head lie side by side, so
          that a tile of rows reads each key once for all of them; row r is token r // G
+pair     a sequence and a key-value head; the programs of all pairs lie in one dimension of a grid,
+         as the others end at 65,535
 ROWS     rows that a program has in hand at once; KEYS, keys of a tile
 since, last
          the first and the last key that a row sees
@@ -65,9 +67,12 @@ def causal_forward(
     ROWS: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
     """out = softmax(q kᵀ · 0.1768) v, and lse: a token sees all before it."""
-    sequence = (tl.program_id(1) // 1).to(tl.int64)
-    head = (tl.program_id(1) % 1).to(tl.int64)
-    tile = tl.num_programs(0) - 1 - tl.program_id(0)  # what has most to do comes first
+    tiles = tl.cdiv(tokens * 4, ROWS)
+    pair = tl.program_id(0) // tiles
+    sequence = (pair // 1).to(tl.int64)
+    head = (pair % 1).to(tl.int64)
+    tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
+
     row = tile * ROWS + tl.arange(0, ROWS)
     real = row < tokens * 4
     start = tile * ROWS // 4  # the first token of the tile
@@ -137,9 +142,7 @@ def causal_forward(
     tl.store(out_ptr + own * 32 + place * 32 + d, acc * opened, mask=real[:, None])
     if plain_ptr is not None:  # a backward pass will ask for what was gated
         tl.store(plain_ptr + own * 32 + place * 32 + d, acc, mask=real[:, None])
-    tl.store(
-        lse_ptr + tl.program_id(1).to(tl.int64) * tokens * 4 + row, top + tl.log2(total), mask=real
-    )
+    tl.store(lse_ptr + pair.to(tl.int64) * tokens * 4 + row, top + tl.log2(total), mask=real)
 
 
 @triton.jit(do_not_specialize=["tokens", "keys"])
@@ -149,9 +152,12 @@ def causal_backward_queries(
     ROWS: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
     """dq = Σ ds k · 0.1767766952966369 with ds = p (dout · v − delta); leaves delta = out · dout."""
-    sequence = (tl.program_id(1) // 1).to(tl.int64)
-    head = (tl.program_id(1) % 1).to(tl.int64)
-    tile = tl.num_programs(0) - 1 - tl.program_id(0)  # what has most to do comes first
+    tiles = tl.cdiv(tokens * 4, ROWS)
+    pair = tl.program_id(0) // tiles
+    sequence = (pair // 1).to(tl.int64)
+    head = (pair % 1).to(tl.int64)
+    tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
+
     row = tile * ROWS + tl.arange(0, ROWS)
     real = row < tokens * 4
     start = tile * ROWS // 4  # the first token of the tile
@@ -185,7 +191,7 @@ def causal_backward_queries(
     dout = (dout * opened).to(dout.dtype)
     tl.store(dplain_ptr + own * 32 + place * 32 + d, dout, mask=real[:, None])
     delta = tl.sum(out.to(tl.float32) * dout, axis=1)
-    at = tl.program_id(1).to(tl.int64) * tokens * 4
+    at = pair.to(tl.int64) * tokens * 4
     tl.store(delta_ptr + at + row, delta, mask=real)
     lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
     place_k = sequence * k_batch + head * k_head + begin * k_token.to(tl.int64)
@@ -243,9 +249,11 @@ def causal_backward_keys(
     ROWS: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
     """dv = Σ p dout and dk = Σ ds q · 0.1768 over all rows of the group that see a key."""
-    sequence = (tl.program_id(1) // 1).to(tl.int64)
-    head = (tl.program_id(1) % 1).to(tl.int64)
-    first = tl.program_id(0) * KEYS
+    tiles = tl.cdiv(keys, KEYS)
+    pair = tl.program_id(0) // tiles
+    sequence = (pair // 1).to(tl.int64)
+    head = (pair % 1).to(tl.int64)
+    first = tl.program_id(0) % tiles * KEYS
     earlier = keys - tokens  # keys before the first query
     final = tl.minimum(first + KEYS, keys) - 1
     begin = tl.maximum(first - earlier, 0) * 4  # the first row that sees any
@@ -267,7 +275,7 @@ def causal_backward_keys(
     v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
     key = first + tl.arange(0, KEYS)[:, None]
     there = key < keys
-    at = tl.program_id(1).to(tl.int64) * tokens * 4
+    at = pair.to(tl.int64) * tokens * 4
     k = tl.load(k_at + d, mask=there, other=0.0)
     v = tl.load(v_at + d, mask=there, other=0.0)
     dk = tl.zeros((KEYS, 32), tl.float32)
@@ -367,8 +375,13 @@ class Tiles(NamedTuple):
         }
 
 
-TILES = {  # for numbers of 16 bits
+TILES = {  # for numbers of 16 bits, by kinds of GPUs
     "sm_80": {
+        causal_forward: Tiles(rows=64, keys=64, warps=4, stages=3),
+        causal_backward_queries: Tiles(rows=128, keys=64, warps=8, stages=2),
+        causal_backward_keys: Tiles(rows=32, keys=128, warps=8, stages=2),
+    },
+    "sm_89": {
         causal_forward: Tiles(rows=64, keys=64, warps=4, stages=3),
         causal_backward_queries: Tiles(rows=128, keys=64, warps=8, stages=2),
         causal_backward_keys: Tiles(rows=32, keys=128, warps=8, stages=2),
@@ -388,7 +401,7 @@ TILES = {  # for numbers of 16 bits
         causal_backward_queries: Tiles(rows=64, keys=64, warps=4, stages=1),
         causal_backward_keys: Tiles(rows=32, keys=128, warps=4, stages=1),
     },
-}[target()]
+}
 SMALL = Tiles(rows=16, keys=16, warps=4, stages=1)  # for float32
 
 
@@ -404,7 +417,7 @@ def given(*tensors: Tensor | None) -> list[Tensor]:
 
 def variants() -> list[Variant]:
     """The kernels as this model launches them for texts without padding, in bfloat16."""
-    return [tiled(kernel, tiles, bounds_ptr=None) for kernel, tiles in TILES.items()]
+    return [tiled(kernel, tiles, bounds_ptr=None) for kernel, tiles in TILES[target()].items()]
 
 
 def tiled(kernel: Any, tiles: Tiles, **constants: int | None) -> Variant:

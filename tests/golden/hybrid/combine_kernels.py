@@ -13,7 +13,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import NAMESPACE, Variant, launch, pieces
+from .launch import Variant, launch, pieces
+from .operators import NAMESPACE
 
 
 @triton.jit

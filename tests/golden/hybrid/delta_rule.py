@@ -8,8 +8,10 @@ and S is (B, H, K, V). After arXiv 2406.06484 (sections 2, 3) and 2412.06464 (se
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from .operators import chunks, filled
+from .walk import walk
 
 CHUNK = 64
 
@@ -32,9 +34,8 @@ def by_head(x: Tensor) -> Tensor:
 
 def in_chunks(x: Tensor) -> Tensor:
     """(B, H, T, D) → (B, H, N, C, D), with zeros after the end."""
-    missing = -x.shape[2] % CHUNK
-    whole = F.pad(x, (0, 0, 0, missing)) if missing else x.contiguous()
-    return whole.unflatten(2, (-1, CHUNK))
+    count, missing = chunks(x.shape[2], CHUNK)
+    return filled(x, 2, missing).contiguous().unflatten(2, (count, CHUNK))
 
 
 def solve(system: Tensor, right: Tensor) -> Tensor:
@@ -89,25 +90,6 @@ def chunked_gated_delta_rule(
     writes = solve(system, beta * v)
     reads = solve(system, beta * since * k)
     ahead = (last - total).exp() * k
-    seen, written, state = decayed_walk(since * q, ahead, reads, writes, last.exp(), state)
-    out = seen + (q @ k.mT * between) @ written
+    states, written, state = walk(ahead, reads, writes, last.exp(), state)
+    out = (since * q) @ states + (q @ k.mT * between) @ written
     return out.flatten(2, 3)[:, :, :tokens], state
-
-
-def decayed_walk(
-    q: Tensor, k: Tensor, reads: Tensor, writes: Tensor, keep: Tensor, state: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Carry the state over the chunks: what q reads of it, what is written at last, and its end.
-
-    A chunk writes `writes` less what `reads` finds, and keeps a share `keep` of the state.
-    """
-    both = torch.cat((reads, q), dim=3)
-    seen: list[Tensor] = []
-    written: list[Tensor] = []
-    for n in range(k.shape[2]):
-        found, out = (both[:, :, n] @ state).chunk(2, dim=2)  # (B, H, C, V) each
-        write = writes[:, :, n] - found
-        state = state * keep[:, :, n] + k[:, :, n].mT @ write
-        seen.append(out)
-        written.append(write)
-    return torch.stack(seen, dim=2), torch.stack(written, dim=2), state

@@ -15,7 +15,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import NAMESPACE, Variant, launch, pieces
+from .launch import Variant, launch, pieces
+from .operators import NAMESPACE
 
 # For each width: BLOCK, and the warps of a program.
 TILES = {

@@ -1,7 +1,8 @@
 # Built by archspec 0.1.0 from hybrid.yaml; edit the spec and build again.
 """When the kernels of hybrid run in place of PyTorch's operators, and how each is compiled.
 
-They run on a GPU, where Triton is installed. In the environment, read once, when this is imported,
+They run where Triton is installed, on GPUs of AMD's and those of NVIDIA's that it has products for,
+which are those from compute capability 8.0 on; older ones keep to PyTorch's operators. In the environment, read once, when this is imported,
 ARCHSPEC_KERNELS=reference keeps to PyTorch's operators everywhere, and ARCHSPEC_KERNELS=interpret
 with TRITON_INTERPRET=1 runs the kernels on a CPU too, slowly, which is how they are tested there.
 ARCHSPEC_KERNELS=gluon takes kernels made for one kind of GPU where there are such.
@@ -23,32 +24,48 @@ READY = find_spec("triton") is not None and (INTERPRETED or torch.backends.cuda.
 USED = READY and WANTED != "reference"
 DTYPES = (torch.bfloat16, torch.float16, torch.float32)
 
-# Several packages may live in one process, so the operators are named after this one.
-_PACKAGE = __name__.rpartition(".")[0]
-NAMESPACE = "".join(c if c.isalnum() else "_" for c in _PACKAGE) or "kernels"
-
 
 def use_kernels(*tensors: Tensor) -> bool:
     """Whether kernels take these tensors: all where kernels run, in types they are made for."""
     if not USED:
         return False
     for tensor in tensors:
-        if not (tensor.is_cuda or INTERPRETED and tensor.is_cpu) or tensor.dtype not in DTYPES:
+        there = tensor.is_cuda and is_able(tensor.device) or INTERPRETED and tensor.is_cpu
+        if not there or tensor.dtype not in DTYPES:
             return False
     return True
+
+
+@torch.compiler.assume_constant_result
+def is_able(gpu: torch.device) -> bool:
+    """Whether kernels run on a GPU; it stays so, which a compiled model need not ask again."""
+    return bool(torch.version.hip) or capability(gpu) >= (8, 0)
+
+
+@cache
+def capability(gpu: torch.device) -> tuple[int, int]:
+    """The compute capability of a GPU of NVIDIA's."""
+    return torch.cuda.get_device_capability(gpu)
 
 
 TARGET: str | None = None  # set where kernels are compiled for another GPU than the one at hand
 
 
-@cache
-def target() -> str:
-    """The GPU whose tiles are taken: this one's kind, or gfx942, whose tiles fit everywhere."""
-    if TARGET or not torch.cuda.is_available():
+def target(device: torch.device | None = None) -> str:
+    """The kind of GPU whose tiles a device takes; sm_90 where it is none, and kernels interpreted."""
+    if TARGET or device is None or device.type != "cuda":
         return TARGET or "sm_90"
-    here = torch.cuda.get_device_properties(torch.cuda.current_device())
-    if torch.version.hip or here.shared_memory_per_block_optin < 160 * 1024:
+    return kind(device)
+
+
+@cache
+def kind(gpu: torch.device) -> str:
+    """The kind of a GPU; sm_89 stands for all of NVIDIA's whose blocks share 99 KB at most."""
+    if torch.version.hip:
         return "gfx942"
+    here = torch.cuda.get_device_properties(gpu)
+    if here.shared_memory_per_block_optin < 160 * 1024:
+        return "sm_89"
     return {8: "sm_80", 9: "sm_90"}.get(here.major, "sm_100")
 
 

@@ -6,16 +6,21 @@ Shapes: B sequences, T new tokens, C = 128, the width of the residual stream.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import Attention
 from .cache import Cache, ConvDeltaCache, KeyValueCache
+from .checks import check_ids, unknown_id
 from .deltanet import GatedDeltaNet
-from .experts import MixtureOfExperts
+from .experts import Experts, MixtureOfExperts
 from .loss import next_token_loss
-from .norm import RMSNorm
+from .norm import RMSNorm, add_norm
+from .padding import front
+from .plain import table
 from .step import Step, make_step
 
 
@@ -31,7 +36,7 @@ class DeltaLayer(nn.Module):
 
     def forward(self, x: Tensor, step: Step, cache: ConvDeltaCache | None) -> Tensor:
         y = self.linear_attn(self.input_layernorm(x), step, cache)
-        x, y = self.post_attention_layernorm.add(x, y)
+        x, y = add_norm(x, y, self.post_attention_layernorm)
         x = x + self.mlp(y)
         return x
 
@@ -52,7 +57,7 @@ class AttentionLayer(nn.Module):
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
         y = self.self_attn(self.input_layernorm(x), step, cache)
-        x, y = self.post_attention_layernorm.add(x, y)
+        x, y = add_norm(x, y, self.post_attention_layernorm)
         x = x + self.mlp(y)
         return x
 
@@ -69,9 +74,12 @@ class Model(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.embed_tokens = nn.Embedding(1024, 128)
-        self.layers = nn.ModuleList(layer() for layer in LAYERS)
-        self.norm = RMSNorm(128, eps=1e-06)
+        device = torch.get_default_device()
+        # What modules draw as they are made is drawn over, and takes no random numbers from it.
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            self.embed_tokens = nn.Embedding(1024, 128)
+            self.layers = nn.ModuleList(layer() for layer in LAYERS)
+            self.norm = RMSNorm(128, eps=1e-06)
         self.initialise()
 
     def forward(
@@ -80,39 +88,55 @@ class Model(nn.Module):
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
         cache: Cache | None = None,
+        last_only: bool = False,
     ) -> Tensor:
         """Read tokens and return logits (B, T, 1024), or the loss when there are labels.
 
         Args:
             input_ids: (B, T) token ids.
-            attention_mask: (B, T), 1 for a real token and 0 for padding, on either side.
+            attention_mask: (B, T), 1 for a real token and 0 for padding, wherever that is.
             labels: (B, T) token ids, −100 where there is none; the loss is the mean next-token
                 cross-entropy.
             cache: from `new_cache`; the tokens continue the text that it holds.
+            last_only: Whether to give the logits of the last place alone, (B, 1, V): what
+                `generate` reads, and all that it computes.
         """
-        batch, tokens = input_ids.shape
-        start = cache.length if cache is not None else 0
-        if cache is not None and start + tokens > cache.max_length:
-            raise ValueError(f"{start + tokens} tokens; the cache holds {cache.max_length}")
-        padding = attention_mask.bool() if attention_mask is not None else None
-        if cache is not None:
-            padding = cache.extend_padding(padding, batch, tokens)
-        step = make_step(start, tokens, padding, self.embed_tokens.weight)
-        x = self.embed_tokens(input_ids)  # (B, T, C)
+        check_ids(input_ids, labels=labels)
+        tokens = input_ids.shape[1]
+        start = cache.room(*input_ids.shape) if cache is not None else 0
+        fronted = real = None
+        if attention_mask is not None:  # the real tokens of each row to its front
+            fronted = front(attention_mask, input_ids.shape)
+            real = fronted.real
+            input_ids = fronted.move(input_ids)
+            if labels is not None:
+                labels = fronted.move(labels).masked_fill(~real, -100)
+        try:
+            x = self.embed_tokens(input_ids)  # (B, T, C)
+        except IndexError:  # of a CPU: a GPU would have to be waited for
+            raise unknown_id(input_ids) from None
+        step = make_step(start, tokens, real, x, cache.lengths if cache is not None else None)
         for index, layer in enumerate(self.layers):
             x = layer(x, step, cache.layers[index] if cache is not None else None)
-        if cache is not None:
-            cache.length += tokens
         x = self.norm(x)
         if labels is not None:
-            return next_token_loss(x, self.embed_tokens.weight, None, labels)
-        return F.linear(x, self.embed_tokens.weight)
+            out = next_token_loss(x, table(self.embed_tokens, 1024, x.device), None, labels)
+        else:
+            if fronted is not None:
+                x = fronted.back(x)
+            if last_only:
+                x = x[:, -1:]
+            out = F.linear(x, table(self.embed_tokens, 1024, x.device))
+        if cache is not None:
+            cache.count(step, tokens)
+        return out
 
     def new_cache(self, batch_size: int, max_length: int) -> Cache:
         """An empty cache for texts of up to `max_length` tokens, of the weights' type and place."""
-        like = self.embed_tokens.weight
+        weight = next(self.parameters())
+        like = torch.empty(0, dtype=weight.dtype, device=weight.device)
         layers = [layer.new_cache(batch_size, max_length, like) for layer in LAYERS]
-        return Cache(layers, max_length)
+        return Cache(layers, batch_size, max_length)
 
     def generate(
         self,
@@ -120,7 +144,7 @@ class Model(nn.Module):
         max_new_tokens: int,
         temperature: float = 0.0,
         attention_mask: Tensor | None = None,
-        stop_tokens: tuple[int, ...] = (),
+        stop_tokens: int | Iterable[int] | Tensor = (),
     ) -> Tensor:
         """Continue (B, T) token ids by up to `max_new_tokens`; see `generate.generate`."""
         from .generate import generate
@@ -129,13 +153,18 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def initialise(self) -> None:
-        """Draw fresh weights: matrices normal with standard deviation 0.02, biases zero."""
-        # These keep what their modules made of them.
-        kept = ("dt_bias", "k_conv1d.weight", "q_conv1d.weight", "v_conv1d.weight")
-        for name, parameter in self.named_parameters():
-            if name.endswith(kept):
-                continue
-            if name.endswith("bias"):
-                parameter.zero_()
-            elif parameter.ndim > 1:
-                parameter.normal_(std=0.02)
+        """Write fresh weights over all there are: matrices drawn from a normal distribution with
+        standard deviation 0.02, biases zero, and other tensors as their modules start them.
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Embedding | Experts):
+                for name, parameter in module.named_parameters(recurse=False):
+                    if name.endswith("bias"):
+                        parameter.zero_()
+                    else:
+                        parameter.normal_(std=0.02)
+            elif [*module.parameters(recurse=False), *module.buffers(recurse=False)]:
+                reset = getattr(module, "reset_parameters", None)
+                if reset is None:
+                    raise TypeError(f"{type(module).__name__} needs a reset_parameters()")
+                reset()

@@ -6,53 +6,52 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-
-from .launch import use_kernels
 
 
 class Step(NamedTuple):
-    """B sequences, each with T new tokens after `start` that were read before."""
+    """B rows of T new tokens, for texts of which `start` were read before, or fewer."""
 
     start: int
-    padding: Tensor | None  # (B, start + T), True for a real token; None when all are
-    spans: Tensor | None  # (B, 2, T), where each token's text begins and ends; None with gaps
+    starts: Tensor | None  # (B,), how many of each text; None where all have `start`
+    ends: Tensor | None  # (B,), the same with the new ones; None where all have as many
+    real: Tensor | None  # (B, T), True for real tokens, the first of each row; None when all are
+    writes: list[tuple[Tensor, Tensor]]  # what is kept, and what it becomes at the end
+
+    def keep(self, kept: Tensor, new: Tensor, tokens: int) -> None:
+        """Have `new` in place of `kept` at the end; of what many tokens gave nothing else stays."""
+        self.writes.append((kept, new if tokens == 1 else new.clone()))
+
+    def settle(self) -> None:
+        """Write what is kept, once nothing can fail: a call that did left all as it was."""
+        for kept, new in self.writes:
+            kept.copy_(new)
 
 
 def make_step(
     start: int,
     tokens: int,
-    padding: Tensor | None,
+    real: Tensor | None,
     like: Tensor,
+    starts: Tensor | None = None,
 ) -> Step:
     """The step for `tokens` new tokens, computed in the type and on the device of `like`."""
+    ends = None
+    if starts is not None:
+        ends = starts + (tokens if real is None else real.sum(dim=1))
+    elif real is not None:
+        ends = real.sum(dim=1) + start
     return Step(
         start=start,
-        padding=padding,
-        spans=real_spans(padding, start, tokens, like),
+        starts=starts,
+        ends=ends,
+        real=real,
+        writes=[],
     )
 
 
-def text_spans(texts: Tensor) -> Tensor:
-    """The slots where the text of each token begins and ends, (B, T) → (B, 2, T).
-
-    Equal numbers side by side are one text.
-    """
-    number = F.pad((texts[:, 1:] != texts[:, :-1]).cumsum(dim=1), (1, 0))
-    first = torch.searchsorted(number, number, out_int32=True)
-    end = torch.searchsorted(number, number, right=True, out_int32=True)
-    return torch.stack((first, end), dim=1)
-
-
-def real_spans(padding: Tensor | None, start: int, tokens: int, like: Tensor) -> Tensor | None:
-    """The same for a text beside padding, which counts as a text too, for kernels alone.
-
-    A token that is read after others sees all of its text, behind a gap as well.
-    """
-    if padding is None or (start > 0 and tokens > 1) or not use_kernels(like):
-        return None
-    if start == 0:
-        return text_spans(padding)
-    first = padding.int().argmax(dim=1)
-    return torch.stack((first, torch.full_like(first, start + 1)), dim=1)[:, :, None].int()
+def places(start: int, starts: Tensor | None, tokens: int, device: torch.device) -> Tensor:
+    """Where new tokens stand in their texts, (1, T), or (B, T) where these have `starts`."""
+    if starts is None:
+        return torch.arange(start, start + tokens, device=device)[None]
+    return starts[:, None] + torch.arange(tokens, device=device)

@@ -30,22 +30,22 @@ class NearAttention(nn.Module):
 
     def forward(self, x: Tensor, step: Step, cache: RollingCache | None) -> Tensor:
         batch, tokens, _ = x.shape
-        q = self.q_proj(x).view(batch, tokens, 4, 32).transpose(1, 2)  # (B, H, T, D)
-        k = self.k_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
-        v = self.v_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
+        q = self.q_proj(x).view(batch, tokens, -1, 32).transpose(1, 2)  # (B, H, T, D)
+        k = self.k_proj(x).view(batch, tokens, -1, 32).transpose(1, 2)  # (B, K, T, D)
+        v = self.v_proj(x).view(batch, tokens, -1, 32).transpose(1, 2)  # (B, K, T, D)
         v = self.v_norm(v)
         q = norm_rotate(q, self.q_norm, step.near_rotary)
         k = norm_rotate(k, self.k_norm, step.near_rotary)
         if cache is not None:
-            k, v = cache.append(k, v, step.start)
+            k, v = cache.append(k, v, step)
         step.shared["sliding_32_2x32"] = k, v  # for later layers
-        if (step.texts is None or step.spans is not None) and use_kernels(q, k, v):
+        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.sliding(q, k, v, step.spans, step.texts)
+            out = kernels.sliding(q, k, v, step.spans, step.starts)
         else:
             out = attend_sliding(
-                q, k, v, step.start, step.texts, window=32, scale=0.1767766952966369
+                q, k, v, step.start, step.starts, step.opens, window=32, scale=0.1767766952966369
             )
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
@@ -70,21 +70,21 @@ class WholeAttention(nn.Module):
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
         batch, tokens, _ = x.shape
-        q = self.q_proj(x).view(batch, tokens, 4, 64).transpose(1, 2)  # (B, H, T, D)
+        q = self.q_proj(x).view(batch, tokens, -1, 64).transpose(1, 2)  # (B, H, T, D)
         k = self.k_proj(x)[:, None]  # (B, K, T, D)
         v = self.v_proj(x)[:, None]  # (B, K, T, D)
         v = self.v_norm(v)
         q = norm_rotate(q, self.q_norm, step.whole_rotary)
         k = norm_rotate(k, self.k_norm, step.whole_rotary)
         if cache is not None:
-            k, v = cache.append(k, v, step.start)
+            k, v = cache.append(k, v, step)
         step.shared["global_all_1x64"] = k, v  # for later layers
-        if (step.texts is None or step.spans is not None) and use_kernels(q, k, v):
+        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.causal(q, k, v, step.spans, step.texts)
+            out = kernels.causal(q, k, v, step.spans, step.starts)
         else:
-            out = attend_causal(q, k, v, step.start, step.texts, scale=0.125)
+            out = attend_causal(q, k, v, step.start, step.starts, step.opens, scale=0.125)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
     @staticmethod
@@ -104,16 +104,16 @@ class NearReaderAttention(nn.Module):
 
     def forward(self, x: Tensor, step: Step) -> Tensor:
         batch, tokens, _ = x.shape
-        q = self.q_proj(x).view(batch, tokens, 4, 32).transpose(1, 2)  # (B, H, T, D)
+        q = self.q_proj(x).view(batch, tokens, -1, 32).transpose(1, 2)  # (B, H, T, D)
         q = norm_rotate(q, self.q_norm, step.near_rotary)
         k, v = step.shared["sliding_32_2x32"]  # of an earlier layer
-        if (step.texts is None or step.spans is not None) and use_kernels(q, k, v):
+        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.sliding(q, k, v, step.spans, step.texts)
+            out = kernels.sliding(q, k, v, step.spans, step.starts)
         else:
             out = attend_sliding(
-                q, k, v, step.start, step.texts, window=32, scale=0.1767766952966369
+                q, k, v, step.start, step.starts, step.opens, window=32, scale=0.1767766952966369
             )
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
@@ -129,13 +129,13 @@ class WholeReaderAttention(nn.Module):
 
     def forward(self, x: Tensor, step: Step) -> Tensor:
         batch, tokens, _ = x.shape
-        q = self.q_proj(x).view(batch, tokens, 4, 64).transpose(1, 2)  # (B, H, T, D)
+        q = self.q_proj(x).view(batch, tokens, -1, 64).transpose(1, 2)  # (B, H, T, D)
         q = norm_rotate(q, self.q_norm, step.whole_rotary)
         k, v = step.shared["global_all_1x64"]  # of an earlier layer
-        if (step.texts is None or step.spans is not None) and use_kernels(q, k, v):
+        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.causal(q, k, v, step.spans, step.texts)
+            out = kernels.causal(q, k, v, step.spans, step.starts)
         else:
-            out = attend_causal(q, k, v, step.start, step.texts, scale=0.125)
+            out = attend_causal(q, k, v, step.start, step.starts, step.opens, scale=0.125)
         return self.o_proj(out.transpose(1, 2).flatten(2))

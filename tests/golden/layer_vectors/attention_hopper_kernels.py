@@ -8,6 +8,7 @@ rows     four warps have 64 rows, and while they make weights of a tile's scores
          the tile before with its values runs
 copies   a warp copies keys, another values, a tile as soon as there is room
 
+pair     a sequence and a query head
 newest   the last tile of keys that any row sees; it is read first, and tile i is the i-th before it
 tiles    so many are read
 x_at     a tensor map: where copies find the tiles of x, (1, 1, rows or keys, columns) each
@@ -105,6 +106,7 @@ def causal_rows(
         v_ready,
         k_free,
         v_free,
+        pair,
         tokens,
         keys,
         newest,
@@ -118,7 +120,7 @@ def causal_rows(
     row = start + gl.arange(0, 64, ROW)
     last = keys - tokens + row  # the last key a row sees, its own
     near = gl.arange(0, KEYS, gl.SliceLayout(0, S))
-    sequence, head = gl.program_id(1) // 4, gl.program_id(1) % 4
+    sequence, head = pair // 4, pair % 4
     top = gl.full((64,), -1.0e30, gl.float32, ROW)  # finite: a row may see none of its first keys
     total = gl.zeros((64,), gl.float32, ROW)
     nothing = gl.zeros((64, KEYS), gl.float32, S)
@@ -162,7 +164,7 @@ def causal_rows(
     q_tile.store((acc / gl.convert_layout(total, gl.SliceLayout(1, V))[:, None]).to(q_tile.dtype))
     fence_async_shared()
     tma.async_copy_shared_to_global(out_at, [sequence, head, start, 0], q_tile)
-    lse_ptr += (gl.program_id(1) // 4).to(gl.int64) * tokens * 4 + head % 4
+    lse_ptr += (pair // 4).to(gl.int64) * tokens * 4 + head % 4
     gl.store(lse_ptr + row * 4, top + gl.log2(total), mask=row < tokens)
     tma.store_wait(0)
 
@@ -181,7 +183,9 @@ def causal_forward(
     STAGES: gl.constexpr,
 ):
     """out = softmax(q kᵀ · 0.125) v, and lse: a token sees all before it."""
-    tile = gl.num_programs(0) - 1 - gl.program_id(0)  # what has most to do comes first
+    tiles_of_rows = gl.cdiv(tokens, ROWS)
+    pair = gl.program_id(0) // tiles_of_rows
+    tile = tiles_of_rows - 1 - gl.program_id(0) % tiles_of_rows  # what has most to do comes first
     lowest = keys - tokens + tile * ROWS  # the last key that the first row sees
     highest = gl.minimum(lowest + ROWS, keys) - 1  # and the last row
     newest = highest // KEYS
@@ -199,7 +203,7 @@ def causal_forward(
     begin_barriers(k_ready, k_free, 2, STAGES)
     begin_barriers(v_ready, v_free, 2, STAGES)
     fence_async_shared()
-    sequence, head = gl.program_id(1) // 4, gl.program_id(1) % 4
+    sequence, head = pair // 4, pair % 4
     mbarrier.expect(q_ready, 2 * q_at.block_type.nbytes)
     for g in gl.static_range(2):
         at = [sequence, head, tile * ROWS + g * 64, 0]
@@ -212,6 +216,7 @@ def causal_forward(
         v_ready,
         k_free,
         v_free,
+        pair,
         tokens,
         keys,
         newest,
@@ -272,7 +277,7 @@ def attention(
     lse = q.new_empty(batch, kv_heads, heads // kv_heads * tokens, dtype=torch.float32)
     maps = [*_maps(q, 64, cut.key_parts), *_maps(k, cut.keys, cut.key_parts)]
     maps += [*_maps(v, cut.keys, cut.value_parts), *_maps(out, 64, cut.value_parts)]
-    grid = (pieces(tokens, cut.rows), batch * heads)
+    grid = (pieces(tokens, cut.rows) * batch * heads,)
     numbers = (tokens, keys, *counts)
     launch(cut.forward, grid, lse, *beside, *maps, *numbers, **cut.constants, num_warps=4)
     return out, lse

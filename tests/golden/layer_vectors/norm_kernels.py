@@ -17,7 +17,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import NAMESPACE, Variant, launch, pieces
+from .launch import Variant, launch, pieces
+from .operators import NAMESPACE
 
 PROGRAMS = 512  # of the backward pass, each with a sum of its own for the weight's gradient
 

@@ -12,7 +12,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import NAMESPACE, Variant, launch
+from .launch import Variant, launch
+from .operators import NAMESPACE
 from .rotary_kernels import constants_of, even_tokens, packed, warps_of
 
 PROGRAMS = 1024  # of the backward pass, each with a sum of its own for the weight's gradient

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .launch import use_kernels
 from .norm import RMSNorm
+from .plain import is_plain
 
 Rotary = tuple[Tensor, Tensor]  # cosine and signed sine, each (B or 1, 1, T, width)
 
@@ -42,7 +43,7 @@ def rotate(x: Tensor, rotary: Rotary) -> Tensor:
 
 def norm_rotate(x: Tensor, norm: RMSNorm, rotary: Rotary) -> Tensor:
     """rotate(norm(x), rotary) for heads of one width, in one pass on a GPU."""
-    if use_kernels(x, norm.weight, rotary[0]):
+    if is_plain(norm, RMSNorm) and use_kernels(x, norm.weight, rotary[0]):
         from . import norm_rotary_kernels
 
         cos, sin = rotary

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from .attention_kernels import SMALL, Tiles, dense, multiply, soften, tiled
 from .decode_kernels import PARTS, SHAPES, programs
-from .launch import NAMESPACE, Variant, launch, pieces, target
+from .launch import Variant, launch, pieces, target
+from .operators import NAMESPACE
 
 
 @triton.jit(do_not_specialize=["tokens", "pages"])
@@ -30,10 +31,12 @@ def sliding_paged(
     ROWS: tl.constexpr, KEYS: tl.constexpr, PAGE: tl.constexpr,
 ):  # fmt: skip
     """out = softmax(q kᵀ · 0.1768) v: a token sees the last 64."""
-    sequence = (tl.program_id(1) // 2).to(tl.int64)
-    head = (tl.program_id(1) % 2).to(tl.int64)
+    tiles = tl.cdiv(tokens * 3, ROWS)
+    pair = tl.program_id(0) // tiles
+    sequence = (pair // 2).to(tl.int64)
+    head = (pair % 2).to(tl.int64)
+    tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
     keys = tl.load(lengths_ptr + sequence)
-    tile = tl.num_programs(0) - 1 - tl.program_id(0)  # what has most to do comes first
     row = tile * ROWS + tl.arange(0, ROWS)
     real = row < tokens * 3
     start = tile * ROWS // 3  # the first token of the tile
@@ -79,10 +82,12 @@ def causal_paged(
     ROWS: tl.constexpr, KEYS: tl.constexpr, PAGE: tl.constexpr,
 ):  # fmt: skip
     """out = softmax(q kᵀ · 0.1768) v: a token sees all before it."""
-    sequence = (tl.program_id(1) // 2).to(tl.int64)
-    head = (tl.program_id(1) % 2).to(tl.int64)
+    tiles = tl.cdiv(tokens * 3, ROWS)
+    pair = tl.program_id(0) // tiles
+    sequence = (pair // 2).to(tl.int64)
+    head = (pair % 2).to(tl.int64)
+    tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
     keys = tl.load(lengths_ptr + sequence)
-    tile = tl.num_programs(0) - 1 - tl.program_id(0)  # what has most to do comes first
     row = tile * ROWS + tl.arange(0, ROWS)
     real = row < tokens * 3
     start = tile * ROWS // 3  # the first token of the tile
@@ -136,16 +141,17 @@ def parts_paged_6x32(
     ROWS: tl.constexpr, KEYS: tl.constexpr, PAGE: tl.constexpr,
 ):  # fmt: skip
     """One new token sees the last `window` keys of its chunk, of which a program reads a share."""
-    sequence = (tl.program_id(1) // 2).to(tl.int64)
-    head = (tl.program_id(1) % 2).to(tl.int64)
+    pair = tl.program_id(0)
+    sequence = (pair // 2).to(tl.int64)
+    head = (pair % 2).to(tl.int64)
     keys = tl.load(lengths_ptr + sequence)
     row = tl.program_id(2) * ROWS + tl.arange(0, ROWS)
     exists = row < 3
     query_head = head * 3 + row
     q_at = q_ptr + (sequence * q_batch + query_head * q_head)[:, None]
     begin = tl.maximum(keys - window, tl.maximum(keys - 1, 0) // chunk * chunk)
-    share = tl.cdiv(tl.cdiv(keys - begin, tl.num_programs(0)), KEYS) * KEYS
-    begin += tl.program_id(0) * share
+    share = tl.cdiv(tl.cdiv(keys - begin, tl.num_programs(1)), KEYS) * KEYS
+    begin += tl.program_id(1) * share
     end = tl.minimum(begin + share, keys)
     full = begin + tl.maximum(end - begin, 0) // KEYS * KEYS
     d = tl.arange(0, 32)[None, :]
@@ -176,7 +182,7 @@ def parts_paged_6x32(
         s = tl.where(key[None, :] < end, s, float("-inf"))
         p, keep, top, total = soften(s, top, total, 0.25503486164919736)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
-    part = (tl.program_id(0) * tl.num_programs(1) + tl.program_id(1)) * 3 + row.to(tl.int64)
+    part = (tl.program_id(1) * tl.num_programs(0) + pair) * 3 + row.to(tl.int64)
     divisor = tl.maximum(total, 1.0e-30)  # a part without a real key has a sum of zero
     tl.store(part_ptr + part[:, None] * 32 + d, acc / divisor[:, None], mask=exists[:, None])
     tl.store(part_lse_ptr + part, top + tl.log2(divisor), mask=exists)
@@ -196,8 +202,13 @@ KINDS = {
     "sliding": Kind(sliding_paged, parts_paged_6x32, SHAPES["6x32"].combine, window=64),
     "causal": Kind(causal_paged, parts_paged_6x32, SHAPES["6x32"].combine),
 }
-TILES = {  # for numbers of 16 bits
+TILES = {  # for numbers of 16 bits, by kinds of GPUs
     "sm_80": {
+        sliding_paged: Tiles(rows=64, keys=64, warps=4, stages=3),
+        causal_paged: Tiles(rows=64, keys=64, warps=4, stages=3),
+        parts_paged_6x32: Tiles(rows=16, keys=64, warps=4, stages=3),
+    },
+    "sm_89": {
         sliding_paged: Tiles(rows=64, keys=64, warps=4, stages=3),
         causal_paged: Tiles(rows=64, keys=64, warps=4, stages=3),
         parts_paged_6x32: Tiles(rows=16, keys=64, warps=4, stages=3),
@@ -217,7 +228,7 @@ TILES = {  # for numbers of 16 bits
         causal_paged: Tiles(rows=128, keys=64, warps=4, stages=1),
         parts_paged_6x32: Tiles(rows=16, keys=64, warps=4, stages=2),
     },
-}[target()]
+}
 
 
 @torch.library.custom_op(f"{NAMESPACE}::attention_paged", mutates_args=())
@@ -228,19 +239,19 @@ def attend(kind: str, q: Tensor, k: Tensor, v: Tensor, table: Tensor, lengths: T
     q, table, lengths, own = dense(q), table.contiguous(), lengths.contiguous(), KINDS[kind]
     (batch, heads, tokens, _), (_, page, kv_heads, width) = q.shape, v.shape
     kernel = own.forward if tokens > 1 else own.parts
-    tiles = TILES[kernel] if q.element_size() == 2 else SMALL
+    tiles = TILES[target(q.device)][kernel] if q.element_size() == 2 else SMALL
     options, rows = tiles.options() | {"PAGE": page}, heads // kv_heads * tokens
     steps, last = (*k.stride()[:3], *v.stride()[:3]), (table, lengths)
     out = q.new_empty(batch, tokens, heads, width).transpose(1, 2)
     if tokens > 1:
-        grid = (pieces(rows, tiles.rows), batch * kv_heads)
+        grid = (pieces(rows, tiles.rows) * batch * kv_heads,)
         tensors = (q, k, v, out, *last)
         launch(kernel, grid, *tensors, tokens, table.shape[1], *q.stride()[:3], *steps, **options)
         return out
     parts = min(PARTS, pieces(programs(q.device), max(batch * kv_heads, 1)))
     part = q.new_empty(parts, batch, heads, width, dtype=torch.float32)
     part_lse = q.new_empty(parts, batch, heads, dtype=torch.float32)
-    grid = (parts, batch * kv_heads, pieces(rows, tiles.rows))
+    grid = (batch * kv_heads, parts, pieces(rows, tiles.rows))
     tensors = (q, k, v, part, part_lse, *last)
     numbers = (table.shape[1], own.window, own.chunk, *q.stride()[:2], *steps)
     launch(kernel, grid, *tensors, *numbers, **options)
@@ -257,4 +268,4 @@ def _attend(kind, q, k, v, table, lengths):
 
 def variants() -> list[Variant]:
     """The kernels as this model launches them for pages of 64 tokens, in bfloat16."""
-    return [tiled(kernel, tiles, PAGE=64) for kernel, tiles in TILES.items()]
+    return [tiled(kernel, tiles, PAGE=64) for kernel, tiles in TILES[target()].items()]

@@ -3,14 +3,19 @@
 
 Attention is compared with its definition in float64.
 Each kind of layer is compared with itself: a text at once, and token by token.
+Where kernels run, on a GPU or interpreted, what it gives is compared with PyTorch's operators too.
 """
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from . import attend
+from . import attend, launch
 from .launch import use_kernels
 from .model import GlobalLayer, LocalLayer
 from .step import make_step
@@ -37,24 +42,24 @@ def check_attention() -> float:
     q = torch.randn(1, 6, TOKENS, 32)
     k = torch.randn(1, 2, TOKENS, 32)
     v = torch.randn(1, 2, TOKENS, 32)
-    out = attend.attend_sliding(q, k, v, 0, None, window=64, scale=0.1767766952966369)
+    out = attend.attend_sliding(q, k, v, 0, None, None, window=64, scale=0.1767766952966369)
     want = definition(q, k, v, 0.1767766952966369, window=64)
     worst = max(worst, (out - want).abs().max().item())
     if use_kernels(q, k, v):
         from . import attention_operators as kernels
 
-        out = kernels.sliding(q, k, v, None, None)
+        out = kernels.sliding(q, k, v, None)
         worst = max(worst, (out - want).abs().max().item())
     q = torch.randn(1, 6, TOKENS, 32)
     k = torch.randn(1, 2, TOKENS, 32)
     v = torch.randn(1, 2, TOKENS, 32)
-    out = attend.attend_causal(q, k, v, 0, None, scale=0.1767766952966369)
+    out = attend.attend_causal(q, k, v, 0, None, None, scale=0.1767766952966369)
     want = definition(q, k, v, 0.1767766952966369)
     worst = max(worst, (out - want).abs().max().item())
     if use_kernels(q, k, v):
         from . import attention_operators as kernels
 
-        out = kernels.causal(q, k, v, None, None)
+        out = kernels.causal(q, k, v, None)
         worst = max(worst, (out - want).abs().max().item())
     return worst
 
@@ -67,9 +72,12 @@ def check_decoding(layer: LocalLayer | GlobalLayer) -> float:
     whole = layer(x, make_step(0, TOKENS, None, x), None)
     read = TOKENS - 8
     cache = layer.new_cache(2, TOKENS, x)
-    parts = [layer(x[:, :read], make_step(0, read, None, x), cache)]
+    step = make_step(0, read, None, x)
+    parts = [layer(x[:, :read], step, cache)]
     for t in range(read, TOKENS):
-        parts.append(layer(x[:, t : t + 1], make_step(t, 1, None, x), cache))
+        step.settle()
+        step = make_step(t, 1, None, x)
+        parts.append(layer(x[:, t : t + 1], step, cache))
     return (torch.cat(parts, dim=1) - whole).abs().max().item()
 
 
@@ -80,16 +88,64 @@ def roughen(layer: nn.Module) -> None:
             nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)
 
 
-def main() -> int:
-    """Run every check and print its largest difference; 0 when all are small."""
+def kernels_run() -> bool:
+    """Whether kernels run on the device of the checks."""
+    return launch.use_kernels(torch.empty(0))
+
+
+def state_of_kernels() -> str:
+    """What became of them, in words."""
+    if kernels_run():
+        return "compared with PyTorch's operators"
+    return "not run, no GPU" if not torch.cuda.is_available() else "not run"
+
+
+def compare(checks: dict[str, float], name: str, check: Callable[[Any], float], layer: Any) -> None:
+    """A check of a layer; where kernels run, also what it gives with them and without."""
+    checks[name], given = noted(check, layer)
+    if kernels_run():
+        used, launch.USED = launch.USED, False
+        _, plain = noted(check, layer)
+        launch.USED = used
+        apart = [(x - y).abs().max().item() for x, y in zip(given, plain, strict=True)]
+        checks[f"{name}, kernels against PyTorch"] = max(apart)
+
+
+def noted(check: Callable[[Any], float], layer: Any) -> tuple[float, list[Tensor]]:
+    """What a check finds, and what the layer gives of its TOKENS meanwhile."""
+    given: list[Tensor] = []
+    hook = layer.register_forward_hook(lambda _, __, y: given.append(y[:, :TOKENS]))
     torch.manual_seed(0)
-    checks = {"attention": check_attention()}
-    for kind in [LocalLayer, GlobalLayer]:
-        checks[kind.__name__] = check_decoding(kind())
+    found = check(layer)
+    hook.remove()
+    return found, given
+
+
+def main(device: str | None = None) -> int:
+    """Run every check there and print its largest difference; 0 when all are small.
+
+    Without a device it is the GPU, or the CPU where there is none.
+    """
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cudnn.allow_tf32 = False  # which is less than float32
+    with torch.device(device):
+        checks, said = run()
     for name, difference in checks.items():
         print(f"{'ok' if difference < 1e-4 else 'WRONG':6}{name}: {difference:.1e}")
+    print(f"on {device}; kernels: {said}")
     return 0 if all(difference < 1e-4 for difference in checks.values()) else 1
 
 
+def run() -> tuple[dict[str, float], str]:
+    """The largest difference of each check, and what became of kernels."""
+    torch.manual_seed(0)
+    checks = {"attention": check_attention()}
+    for kind in [LocalLayer, GlobalLayer]:
+        compare(checks, kind.__name__, check_decoding, kind())
+    return checks, state_of_kernels()
+
+
 if __name__ == "__main__":
-    raise SystemExit(main())
+    parser = ArgumentParser(description="Check the package on this machine.")
+    parser.add_argument("--device", help="cuda where there is a GPU, or else cpu")
+    raise SystemExit(main(parser.parse_args().device))

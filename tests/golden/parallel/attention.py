@@ -24,18 +24,20 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
         batch, tokens, _ = x.shape
-        q = self.q_proj(x).view(batch, tokens, 4, 32).transpose(1, 2)  # (B, H, T, D)
-        k = self.k_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
-        v = self.v_proj(x).view(batch, tokens, 2, 32).transpose(1, 2)  # (B, K, T, D)
+        q = self.q_proj(x).view(batch, tokens, -1, 32).transpose(1, 2)  # (B, H, T, D)
+        k = self.k_proj(x).view(batch, tokens, -1, 32).transpose(1, 2)  # (B, K, T, D)
+        v = self.v_proj(x).view(batch, tokens, -1, 32).transpose(1, 2)  # (B, K, T, D)
         q, k = rotate_pairs(q, step.rotary), rotate_pairs(k, step.rotary)
         if cache is not None:
-            k, v = cache.append(k, v, step.start)
-        if (step.texts is None or step.spans is not None) and use_kernels(q, k, v):
+            k, v = cache.append(k, v, step)
+        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
             from . import attention_operators as kernels
 
-            out = kernels.causal(q, k, v, step.spans, step.texts)
+            out = kernels.causal(q, k, v, step.spans, step.starts)
         else:
-            out = attend_causal(q, k, v, step.start, step.texts, scale=0.1767766952966369)
+            out = attend_causal(
+                q, k, v, step.start, step.starts, step.opens, scale=0.1767766952966369
+            )
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
     @staticmethod

@@ -3,19 +3,46 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from .tensors import alike, read, unusable
+
 ModelType = TypeVar("ModelType", bound=nn.Module)
 
 
+NUMBER = "(?:0|[1-9][0-9]{0,8})"  # written in one way only, so that no two names mean one tensor
+
+
+def pattern(name: str) -> re.Pattern[str]:
+    """Matches `name`, with a number for {layer}, and whatever follows it after a dot."""
+    expression = re.escape(name).replace(r"\{layer\}", f"(?P<layer>{NUMBER})")
+    return re.compile(expression + r"(?P<rest>\..*)?")
+
+
+# Published once more: each holds the same numbers as what fills the tensor of ours, or is refused.
+COPIES = [
+    (pattern("lm_head.weight"), "embed_tokens.weight"),
+]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A published tensor that is one of ours as it is."""
+
+    published: str
+    name: str  # ours
+    tensor: Tensor
+
+
 def load_checkpoint(model: ModelType, source: str | Path | Mapping[str, Tensor]) -> ModelType:
-    """Fill `model` with published weights and return it.
+    """Fill `model` with published weights, or with what its `state_dict` gave, and return it.
 
     Args:
         model: The model, on any device; tensors on the meta device get memory here.
@@ -23,48 +50,92 @@ def load_checkpoint(model: ModelType, source: str | Path | Mapping[str, Tensor])
             (`model.safetensors.index.json`), or a folder that holds either.
 
     Raises:
-        ValueError: a tensor is missing, unknown, or has another shape; nothing was loaded.
+        ValueError: a file cannot be read, or a tensor is missing, unknown, given twice, of another
+            shape or of no floating-point type; nothing was loaded.
     """
-    tensors = read(source)
     own: dict[str, Tensor] = model.state_dict(keep_vars=True)
-    # The head is the token embedding again.
-    tensors = {name: tensor for name, tensor in tensors.items() if name != "lm_head.weight"}
-    check(tensors, own)
+    tensors = read(source)
+    parts, problems = place(tensors, own)
+    if problems:
+        where = "" if isinstance(source, Mapping) else f" {source}"
+        more = f" and {len(problems) - 10} more" if len(problems) > 10 else ""
+        raise ValueError(f"the checkpoint{where} does not fit: {'; '.join(problems[:10])}{more}")
     born: dict[str, Tensor] = {}
     with torch.no_grad():
-        for name, tensor in tensors.items():
-            if own[name].is_meta:
-                born[name] = tensor.to(own[name].dtype, copy=True)
-            else:
-                own[name].copy_(tensor)
+        for part in parts:
+            target = own[part.name]
+            if target.is_meta:
+                target = born.setdefault(
+                    part.name, torch.empty_like(target, device=part.tensor.device)
+                )
+            target.copy_(part.tensor)
     model.load_state_dict(born, strict=False, assign=True)
     return model
 
 
-def check(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
-    """Raise ValueError unless both have the same names and shapes."""
-    problems = [f"missing {name}" for name in own if name not in tensors]
-    for name, tensor in tensors.items():
+def place(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[list[Part], list[str]]:
+    """What each published tensor gives to which of ours, and all that is wrong with them."""
+    parts: list[Part] = []
+    problems: list[str] = []
+    again: list[Part] = []
+    for published, tensor in tensors.items():
+        name = published
+        if copied := first(name, COPIES):
+            again.append(Part(published, copied, tensor))
+            continue
         if name not in own:
-            problems.append(f"unknown {name}")
+            problems.append(f"unknown {published}")
+            continue
+        if why := unusable(tensor):
+            problems.append(f"{published} {why}")
         elif tensor.shape != own[name].shape:
-            problems.append(f"{name} is {(*tensor.shape,)}, not {(*own[name].shape,)}")
-    if problems:
-        more = f" and {len(problems) - 10} more" if len(problems) > 10 else ""
-        raise ValueError(f"the checkpoint does not fit: {'; '.join(problems[:10])}{more}")
+            problems.append(f"{published} is {(*tensor.shape,)}, not {(*own[name].shape,)}")
+        parts.append(Part(published, name, tensor))
+    compare(again, parts, own, problems)
+    problems += uneven(parts, own)
+    return parts, problems
 
 
-def read(source: str | Path | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Published name → tensor, from files without reading them yet: they are mapped to memory."""
-    if isinstance(source, Mapping):
-        return source
-    from safetensors.torch import load_file
+def first(name: str, patterns: list[tuple[re.Pattern[str], str]]) -> str | None:
+    """Our name for a published one by the first pattern that matches it, if one does."""
+    for expression, ours in patterns:
+        if match := expression.fullmatch(name):
+            layer = match.groupdict().get("layer") or ""
+            return ours.replace("{layer}", layer) + (match["rest"] or "")
+    return None
 
-    path = Path(source)
-    if path.is_dir():
-        index = path / "model.safetensors.index.json"
-        path = index if index.exists() else path / "model.safetensors"
-    if path.suffix != ".json":
-        return load_file(path)
-    files = sorted(set(json.loads(path.read_text())["weight_map"].values()))
-    return {name: t for file in files for name, t in load_file(path.parent / file).items()}
+
+def compare(
+    again: list[Part], parts: list[Part], own: Mapping[str, Tensor], problems: list[str]
+) -> None:
+    """Note what differs from the tensor that it is a copy of; a copy alone is that tensor."""
+    for copy in again:
+        if copy.name not in own:
+            problems.append(f"unknown {copy.published}")
+            continue
+        whole = [part for part in parts if part.name == copy.name]
+        if why := unusable(copy.tensor):
+            problems.append(f"{copy.published} {why}")
+        elif copy.tensor.shape != own[copy.name].shape:
+            shapes = f"{(*copy.tensor.shape,)}, not {(*own[copy.name].shape,)}"
+            problems.append(f"{copy.published} is {shapes}")
+        elif not whole:
+            parts.append(copy)
+        elif not problems and not all(alike(copy.tensor, part.tensor) for part in whole):
+            problems.append(
+                f"{copy.published} differs from {whole[0].published}, "
+                "and the two are one tensor in this model"
+            )
+
+
+def uneven(parts: list[Part], own: Mapping[str, Tensor]) -> list[str]:
+    """What of ours no part fills, and what several do."""
+    given: dict[str, list[str]] = {}
+    for part in parts:
+        given.setdefault(part.name, []).append(part.published)
+    problems = [f"missing {name}" for name in own if name not in given]
+    twice = {name: by for name, by in given.items() if len(by) > 1}
+    return [
+        *problems,
+        *(f"{name} is given twice, by {' and '.join(by)}" for name, by in twice.items()),
+    ]

@@ -29,7 +29,8 @@ from .attention_kernels import (
     tiled,
     variant,
 )
-from .launch import NAMESPACE, Variant, launch, pieces, target
+from .launch import Variant, launch, pieces, target
+from .operators import NAMESPACE
 
 
 @triton.jit(do_not_specialize=["keys", "share", "start"])
@@ -39,13 +40,14 @@ def parts_4x32(
     ROWS: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
     """One new token sees `share` of the keys: the heads of a group are the rows of one product."""
-    sequence = (tl.program_id(1) // 2).to(tl.int64)
-    head = (tl.program_id(1) % 2).to(tl.int64)
+    pair = tl.program_id(0)
+    sequence = (pair // 2).to(tl.int64)
+    head = (pair % 2).to(tl.int64)
     row = tl.program_id(2) * ROWS + tl.arange(0, ROWS)
     exists = row < 2
     query_head = head * 2 + row
     q_at = q_ptr + (sequence * q_batch + query_head * q_head)[:, None]
-    begin = tl.program_id(0) * share
+    begin = tl.program_id(1) * share
     end = tl.minimum(begin + share, keys)
     if real_ptr is None:
         full = begin + (end - begin) // KEYS * KEYS
@@ -84,7 +86,7 @@ def parts_4x32(
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
-    part = (tl.program_id(0) * tl.num_programs(1) + tl.program_id(1)) * 2 + row.to(tl.int64)
+    part = (tl.program_id(1) * tl.num_programs(0) + pair) * 2 + row.to(tl.int64)
     divisor = tl.maximum(total, 1.0e-30)  # a part without a real key has a sum of zero
     tl.store(part_ptr + part[:, None] * 32 + d, acc / divisor[:, None], mask=exists[:, None])
     tl.store(part_lse_ptr + part, top + tl.log2(divisor), mask=exists)
@@ -116,8 +118,11 @@ class Shape(NamedTuple):
 SHAPES = {
     "4x32": Shape(parts_4x32, combine_4x32, 0.1767766952966369),
 }
-TILES = {  # for numbers of 16 bits
+TILES = {  # for numbers of 16 bits, by kinds of GPUs
     "sm_80": {
+        parts_4x32: Tiles(rows=16, keys=64, warps=4, stages=3),
+    },
+    "sm_89": {
         parts_4x32: Tiles(rows=16, keys=64, warps=4, stages=3),
     },
     "sm_90": {
@@ -129,7 +134,7 @@ TILES = {  # for numbers of 16 bits
     "gfx942": {
         parts_4x32: Tiles(rows=16, keys=64, warps=4, stages=2),
     },
-}[target()]
+}
 PARTS = 64  # of one row's keys at most
 
 
@@ -141,7 +146,7 @@ def decode(
     own = SHAPES[shape]
     q, k, v = dense(q), dense(k), dense(v)
     (batch, heads, _, _), (_, kv_heads, keys, width) = q.shape, v.shape
-    tiles = TILES[own.parts] if q.element_size() == 2 else SMALL
+    tiles = TILES[target(q.device)][own.parts] if q.element_size() == 2 else SMALL
     parts = min(
         PARTS, pieces(programs(q.device), max(batch * kv_heads, 1)), pieces(keys, 2 * tiles.keys)
     )
@@ -152,7 +157,7 @@ def decode(
     real, start = (
         (None, keys - 1) if padding is None else (padding.contiguous(), padding.shape[1] - 1)
     )
-    grid = (parts, batch * kv_heads, pieces(heads // kv_heads, tiles.rows))
+    grid = (batch * kv_heads, parts, pieces(heads // kv_heads, tiles.rows))
     tensors = (q, k, v, part, part_lse, bounds if real is not None else None, real)
     steps = (*q.stride()[:2], *k.stride()[:3], *v.stride()[:3])
     launch(own.parts, grid, *tensors, keys, share, start, *steps, **tiles.options())
@@ -208,7 +213,8 @@ decode.register_autograd(_gradients, setup_context=_setup)
 def variants() -> list[Variant]:
     """The kernels as this model launches them for texts without padding, in bfloat16."""
     found: list[Variant] = []
+    tiles = TILES[target()]
     for own in SHAPES.values():
-        found.append(tiled(own.parts, TILES[own.parts], bounds_ptr=None, real_ptr=None))
+        found.append(tiled(own.parts, tiles[own.parts], bounds_ptr=None, real_ptr=None))
         found.append(variant(own.combine, {"PARTS": PARTS}, 8, 1))
     return found

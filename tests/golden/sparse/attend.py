@@ -1,8 +1,9 @@
 # Built by archspec 0.1.0 from sparse.yaml; edit the spec and build again.
 """Softmax attention over queries, keys and values that are ready.
 
-Shapes: B sequences, H query heads that share K key-value heads, T new tokens at positions
-`start` and on, S keys up to the last of them, D numbers in a head.
+Shapes: B sequences, H query heads that share K key-value heads, T new tokens, S keys up to the last
+of them, D numbers in a head. The new tokens stand at positions `start` and on, or in each text at
+those from `starts` (B,) on. Where rows hold several texts `opens` (B, T) is where each token's begins.
 """
 
 from __future__ import annotations
@@ -11,23 +12,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .step import places
 
-def visible(
-    queries: range, keys: range, texts: Tensor | None, window: int | None, device: torch.device
-) -> Tensor:
-    """Which keys each query sees, (T, S) or (B, 1, T, S): of its text, earlier, in the window.
 
-    `texts` (B, S) has one number for all tokens of a text, and another for padding.
+def visible(query: Tensor, keys: int, opens: Tensor | None, window: int | None) -> Tensor:
+    """Which keys each query sees, (1 or B, 1, T, S): earlier ones, of its text, in the window.
+
+    `query` (1 or B, T) is where queries stand among the keys, and `opens` (B, T or 1) where the
+    text of each one begins.
     """
-    query = torch.arange(queries.start, queries.stop, device=device)[:, None]
-    key = torch.arange(keys.start, keys.stop, device=device)
+    key, query = torch.arange(keys, device=query.device), query[..., None]
     mask = key <= query
     if window is not None:
-        mask = mask & (query - key < window)
-    if texts is not None:
-        own = texts[:, queries.start : queries.stop, None]
-        mask = mask & (own == texts[:, None, keys.start : keys.stop])[:, None]
-    return mask
+        mask = mask & (key > query - window)
+    if opens is not None:
+        mask = mask & (key >= opens[..., None])
+    return mask[:, None]
+
+
+def pieces(tokens: int, size: int) -> list[tuple[int, int]]:
+    """Where blocks of `size` tokens begin and end.
+
+    A graph has one block of all, since it could not be of any length with more.
+    """
+    if torch.compiler.is_compiling():
+        return [(0, tokens)]
+    return [(first, min(first + size, tokens)) for first in range(0, tokens, size)]
 
 
 def softmax_values_sink(
@@ -67,12 +77,19 @@ def one_token_sink(
 
 
 def attend_causal_sink(
-    q: Tensor, k: Tensor, v: Tensor, sinks: Tensor, start: int, texts: Tensor | None, scale: float
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    sinks: Tensor,
+    start: int,
+    starts: Tensor | None,
+    opens: Tensor | None,
+    scale: float,
 ) -> Tensor:
     """Each token sees all before it: (B, H, T, D), (B, K, S, D) twice → (B, H, T, D)."""
-    tokens, keys = q.shape[2], k.shape[2]
-    mask = None
-    if texts is not None or (start > 0 and tokens > 1):
-        mask = visible(range(start, keys), range(keys), texts, None, q.device)
+    tokens, mask = q.shape[2], None
+    if opens is not None or starts is not None or (start > 0 and tokens > 1):
+        query = places(start, starts, tokens, q.device)
+        mask = visible(query, k.shape[2], opens, None)
     attend = one_token_sink if tokens == 1 else softmax_values_sink
     return attend(q, k, v, sinks, mask, scale)

@@ -2,8 +2,8 @@
 """The kernels of attention as operators of PyTorch, with gradients.
 
 Shapes: B sequences, H query heads that share K key-value heads, T new tokens, the last of S keys.
-`bounds` says where the texts in each row begin and end, and `padding` (B, S) which tokens are
-real, for a single new one; both are None where each row is one text.
+`bounds` says where the texts in each row begin and end, and `starts` (B,) how many tokens each text
+has before a single new one; both are None where rows are alike.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from torch import Tensor
 from . import attention_kernels as kernels
 from .attention_kernels import dense, given
 from .decode_kernels import decode
-from .launch import NAMESPACE, launch, pieces
+from .launch import launch, pieces, target
+from .operators import NAMESPACE
 
 
 def causal_sink(
@@ -25,12 +26,12 @@ def causal_sink(
     v: Tensor,
     sinks: Tensor,
     bounds: Tensor | None,
-    padding: Tensor | None = None,
+    starts: Tensor | None = None,
 ) -> Tensor:
     """A token sees all before it: (B, 4, T, 32), (B, 2, S, 32), (B, 2, S, 32) → (B, 4, T, 32)."""
     k, v = k.to(q.dtype), v.to(q.dtype)  # as a cache may be wider under autocast
     if q.shape[2] == 1:
-        return decode("4x32", q, k, v, sinks, bounds, padding)
+        return decode("4x32", q, k, v, sinks, *seen_slots(starts, k))
     return attention("causal_sink", q, k, v, sinks, bounds, [])[0]
 
 
@@ -51,8 +52,17 @@ KERNELS = {
 }
 
 
+def seen_slots(starts: Tensor | None, k: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """Where texts begin, (B, 2), and which keys their new tokens see, (B, S): as many as are read."""
+    if starts is None:
+        return None, None
+    seen = torch.arange(k.shape[2], device=k.device) <= starts[:, None]
+    return starts.new_zeros(len(starts), 2, dtype=torch.int32), seen
+
+
 def cut(kernel: Any, like: Tensor) -> kernels.Tiles:
-    return kernels.TILES[kernel] if like.element_size() == 2 else kernels.SMALL
+    tiles = kernels.TILES[target(like.device)]
+    return tiles[kernel] if like.element_size() == 2 else kernels.SMALL
 
 
 @torch.library.custom_op(f"{NAMESPACE}::attention", mutates_args=())
@@ -71,7 +81,7 @@ def attention(
     (batch, heads, rows), kernel = lse.shape, KERNELS[kind].forward
     tiles, numbers = cut(kernel, q), (q.shape[2], k.shape[2], *counts, *strides(q, k, v))
     tensors = (q, k, v, *given(sinks), out, lse, bounds)
-    grid = (pieces(rows, tiles.rows), batch * heads)
+    grid = (pieces(rows, tiles.rows) * batch * heads,)
     launch(kernel, grid, *tensors, *numbers, **tiles.options())
     return out, lse
 
@@ -103,12 +113,12 @@ def attention_backward(
     numbers = (bounds, q.shape[2], keys, *counts, *strides(q, k, v))
     kernel = KERNELS[kind].backward_queries
     tiles, tensors = cut(kernel, q), (q, k, v, out, dout, lse, delta, dq)
-    grid = (pieces(rows, tiles.rows), batch * heads)
+    grid = (pieces(rows, tiles.rows) * batch * heads,)
     launch(kernel, grid, *tensors, *numbers, **tiles.options())
     tensors = (q, k, v, dout, lse, delta, dk, dv)
     for kernel in KERNELS[kind].backward_keys:
         tiles = cut(kernel, q)
-        grid = (pieces(keys, tiles.keys), batch * heads)
+        grid = (pieces(keys, tiles.keys) * batch * heads,)
         launch(kernel, grid, *tensors, *numbers, **tiles.options())
     return dq, dk, dv, _sinks_gradient(sinks, lse, delta)
 

@@ -3,19 +3,30 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from .tensors import read, unusable
+
 ModelType = TypeVar("ModelType", bound=nn.Module)
 
 
+@dataclass(frozen=True)
+class Part:
+    """A published tensor that is one of ours as it is."""
+
+    published: str
+    name: str  # ours
+    tensor: Tensor
+
+
 def load_checkpoint(model: ModelType, source: str | Path | Mapping[str, Tensor]) -> ModelType:
-    """Fill `model` with published weights and return it.
+    """Fill `model` with published weights, or with what its `state_dict` gave, and return it.
 
     Args:
         model: The model, on any device; tensors on the meta device get memory here.
@@ -23,46 +34,42 @@ def load_checkpoint(model: ModelType, source: str | Path | Mapping[str, Tensor])
             (`model.safetensors.index.json`), or a folder that holds either.
 
     Raises:
-        ValueError: a tensor is missing, unknown, or has another shape; nothing was loaded.
+        ValueError: a file cannot be read, or a tensor is missing, unknown, given twice, of another
+            shape or of no floating-point type; nothing was loaded.
     """
-    tensors = read(source)
     own: dict[str, Tensor] = model.state_dict(keep_vars=True)
-    check(tensors, own)
+    tensors = read(source)
+    parts, problems = as_they_are(tensors, own)
+    if problems:
+        where = "" if isinstance(source, Mapping) else f" {source}"
+        more = f" and {len(problems) - 10} more" if len(problems) > 10 else ""
+        raise ValueError(f"the checkpoint{where} does not fit: {'; '.join(problems[:10])}{more}")
     born: dict[str, Tensor] = {}
     with torch.no_grad():
-        for name, tensor in tensors.items():
-            if own[name].is_meta:
-                born[name] = tensor.to(own[name].dtype, copy=True)
-            else:
-                own[name].copy_(tensor)
+        for part in parts:
+            target = own[part.name]
+            if target.is_meta:
+                target = born.setdefault(
+                    part.name, torch.empty_like(target, device=part.tensor.device)
+                )
+            target.copy_(part.tensor)
     model.load_state_dict(born, strict=False, assign=True)
     return model
 
 
-def check(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
-    """Raise ValueError unless both have the same names and shapes."""
+def as_they_are(
+    tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]
+) -> tuple[list[Part], list[str]]:
+    """A part for each of this model's tensors by its own name, and all that is wrong with them."""
+    parts: list[Part] = []
     problems = [f"missing {name}" for name in own if name not in tensors]
     for name, tensor in tensors.items():
         if name not in own:
             problems.append(f"unknown {name}")
+        elif why := unusable(tensor):
+            problems.append(f"{name} {why}")
         elif tensor.shape != own[name].shape:
             problems.append(f"{name} is {(*tensor.shape,)}, not {(*own[name].shape,)}")
-    if problems:
-        more = f" and {len(problems) - 10} more" if len(problems) > 10 else ""
-        raise ValueError(f"the checkpoint does not fit: {'; '.join(problems[:10])}{more}")
-
-
-def read(source: str | Path | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Published name → tensor, from files without reading them yet: they are mapped to memory."""
-    if isinstance(source, Mapping):
-        return source
-    from safetensors.torch import load_file
-
-    path = Path(source)
-    if path.is_dir():
-        index = path / "model.safetensors.index.json"
-        path = index if index.exists() else path / "model.safetensors"
-    if path.suffix != ".json":
-        return load_file(path)
-    files = sorted(set(json.loads(path.read_text())["weight_map"].values()))
-    return {name: t for file in files for name, t in load_file(path.parent / file).items()}
+        else:
+            parts.append(Part(name, name, tensor))
+    return parts, problems

@@ -31,7 +31,7 @@ class MixtureOfExperts(nn.Module):
             from . import router_kernels
 
             return router_kernels.route(logits)
-        logits = logits.float()
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         top, chosen = logits.topk(2, dim=-1)  # (N, 2)
         weights = top.softmax(dim=-1)
         return weights.to(tokens.dtype), chosen

@@ -7,17 +7,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Several packages may live in one process, so the operators are named after this one.
-_PACKAGE = __name__.rpartition(".")[0]
-_NAMESPACE = "".join(c if c.isalnum() else "_" for c in _PACKAGE) or "experts"
+from .operators import NAMESPACE, in_autocast
 
 
-@torch.library.custom_op(f"{_NAMESPACE}::grouped_linear", mutates_args=())
 def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
     """Rows ends[g − 1] … ends[g] of x times weight[g]ᵀ: (N, in), (G, out, in), (G,) → (N, out).
 
     `ends` grows and its last number is N. Groups without rows cost nothing.
     """
+    return _grouped_linear(in_autocast(x), in_autocast(weight), ends)
+
+
+@torch.library.custom_op(f"{NAMESPACE}::grouped_linear", mutates_args=())
+def _grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
     if x.is_cuda and x.dtype == torch.bfloat16:
         return F.grouped_mm(x, weight.mT, offs=ends.to(torch.int32))
     out = x.new_empty(x.shape[0], weight.shape[1])
@@ -29,12 +31,12 @@ def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
     return out
 
 
-@grouped_linear.register_fake
+@_grouped_linear.register_fake
 def _(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
     return x.new_empty(x.shape[0], weight.shape[1])
 
 
-@torch.library.custom_op(f"{_NAMESPACE}::grouped_outer", mutates_args=())
+@torch.library.custom_op(f"{NAMESPACE}::grouped_outer", mutates_args=())
 def grouped_outer(grad: Tensor, x: Tensor, ends: Tensor) -> Tensor:
     """gradᵀ x within each group: (N, out), (N, in), (G,) → (G, out, in)."""
     if x.is_cuda and x.dtype == torch.bfloat16:
@@ -59,9 +61,9 @@ def _save(ctx, inputs, output):
 def _backward(ctx, grad):
     x, weight, ends = ctx.saved_tensors
     grad = grad.contiguous()
-    grad_x = grouped_linear(grad, weight.mT, ends) if ctx.needs_input_grad[0] else None
+    grad_x = _grouped_linear(grad, weight.mT, ends) if ctx.needs_input_grad[0] else None
     grad_weight = grouped_outer(grad, x, ends) if ctx.needs_input_grad[1] else None
     return grad_x, grad_weight, None
 
 
-grouped_linear.register_autograd(_backward, setup_context=_save)
+_grouped_linear.register_autograd(_backward, setup_context=_save)

@@ -16,7 +16,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .launch import NAMESPACE, Variant, launch
+from .launch import Variant, launch
+from .operators import NAMESPACE
 
 
 @triton.jit(do_not_specialize=["rows"])
