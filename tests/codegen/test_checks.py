@@ -171,7 +171,7 @@ def test_a_shell_gets_a_line_for_bad_ids(
 ) -> None:
     done = run(package, *arguments)
     assert done.returncode == 2 and not done.stdout
-    assert done.stderr.splitlines()[-1] == f"python -m checked.generate: {message}"
+    assert done.stderr.splitlines()[-1] == f"python -m {package.__name__}.generate: {message}"
     assert "Traceback" not in done.stderr
 
 

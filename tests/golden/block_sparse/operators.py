@@ -24,7 +24,7 @@ def chunks(tokens: int, size: int) -> tuple[int, int]:
     """
     count = -(-tokens // size)
     if torch.compiler.is_compiling():
-        count = torch.sym_max(tokens // size + 1, 2)
+        count: int = torch.sym_max(tokens // size + 1, 2)  # pyright: ignore[reportAssignmentType]
     return count, count * size - tokens
 
 

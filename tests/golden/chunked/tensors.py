@@ -18,12 +18,12 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 def read(source: str | Path | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """Name → tensor, from files without reading them yet: they are mapped to memory.
 
-    Raises ValueError for a file or an index that cannot be read, and for what holds no tensors.
+    Raises ValueError for a file or an index that cannot be read, TypeError for what is no tensor.
     """
     if isinstance(source, Mapping):
         for name, tensor in source.items():
             if not isinstance(name, str) or not isinstance(tensor, Tensor):
-                raise ValueError(f"{name!r} is of type {type(tensor).__name__}, not a tensor")
+                raise TypeError(f"{name!r} is of type {type(tensor).__name__}, not a tensor")
         return source
     path = Path(source)
     if path.is_dir():

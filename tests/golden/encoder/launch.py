@@ -1,8 +1,8 @@
 # Built by archspec 0.1.0 from encoder.yaml; edit the spec and build again.
 """When the kernels of encoder run in place of PyTorch's operators, and how each is compiled.
 
-They run where Triton is installed, on GPUs of AMD's and those of NVIDIA's that it has products for,
-which are those from compute capability 8.0 on; older ones keep to PyTorch's operators. In the environment, read once, when this is imported,
+They run where Triton is installed, on GPUs of AMD's and on those of NVIDIA's from compute capability
+8.0 on; others keep to PyTorch's operators. In the environment, read once, when this is imported,
 ARCHSPEC_KERNELS=reference keeps to PyTorch's operators everywhere, and ARCHSPEC_KERNELS=interpret
 with TRITON_INTERPRET=1 runs the kernels on a CPU too, slowly, which is how they are tested there.
 ARCHSPEC_KERNELS=gluon takes kernels made for one kind of GPU where there are such.
@@ -36,10 +36,13 @@ def use_kernels(*tensors: Tensor) -> bool:
     return True
 
 
-@torch.compiler.assume_constant_result
 def is_able(gpu: torch.device) -> bool:
     """Whether kernels run on a GPU; it stays so, which a compiled model need not ask again."""
     return bool(torch.version.hip) or capability(gpu) >= (8, 0)
+
+
+# What torch.compiler.assume_constant_result does, which loads all of torch.compile to do it.
+setattr(is_able, "_dynamo_marked_constant", True)  # noqa: B010
 
 
 @cache

@@ -52,6 +52,7 @@ def load_checkpoint(model: ModelType, source: str | Path | Mapping[str, Tensor])
     Raises:
         ValueError: a file cannot be read, or a tensor is missing, unknown, given twice, of another
             shape or of no floating-point type; nothing was loaded.
+        TypeError: the state dict has something else than tensors; nothing was loaded.
     """
     own: dict[str, Tensor] = model.state_dict(keep_vars=True)
     tensors = read(source)

@@ -78,7 +78,7 @@ def _register(kind: type) -> None:
         return [(pytree.GetAttrKey(k), value) for k, value in vars(kept).items()], list(vars(kept))
 
     def joined(parts: Any, names: list[str]) -> Any:
-        made = kind.__new__(kind)
+        made = object.__new__(kind)
         vars(made).update(zip(names, parts, strict=True))
         return made
 
