@@ -97,7 +97,7 @@ _AFTER = Argument(
     "Tensor | None = None",
     "(B, T), of each of `decoder_input_ids` the token after it, −100 where there is",
     (
-        "none; the loss is their mean cross-entropy. As for T5 and BART in transformers,",
+        "none; the loss is their mean cross-entropy. As for such models in transformers,",
         "`decoder_input_ids` are the labels moved one place to the right.",
     ),
 )
