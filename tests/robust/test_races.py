@@ -89,6 +89,12 @@ def start(spec: Path, folder: Path) -> subprocess.Popen[str]:
     )
 
 
+def room(folder: Path) -> Path:
+    """A package's folder in `folder`, of one name in all: a package says its own."""
+    folder.mkdir()
+    return folder / "made"
+
+
 def built(folder: Path, spec: Path) -> dict[str, bytes]:
     process = start(spec, folder)
     assert process.communicate()[1] == "" and process.returncode == 0
@@ -98,9 +104,9 @@ def built(folder: Path, spec: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("rounds", [1, pytest.param(15, marks=pytest.mark.slow)])
 def test_commands_at_once(rounds: int, tmp_path: Path) -> None:
     paths = specs(tmp_path)
-    good = [built(tmp_path / f"one_{path.stem}", path) for path in paths]
+    good = [built(room(tmp_path / f"one_{path.stem}"), path) for path in paths]
     for count in range(rounds):
-        here = tmp_path / f"both_{count}"
+        here = room(tmp_path / f"both_{count}")
         running = [start(path, here) for path in (paths if rounds == 1 else paths * 2)]
         for process in running:
             said = process.communicate()[1]
@@ -112,7 +118,7 @@ def test_commands_at_once(rounds: int, tmp_path: Path) -> None:
 def test_sixty_builds_are_killed_at_any_time(tmp_path: Path) -> None:
     """Two in three of them while they write: the folder's journal is there."""
     paths, random = specs(tmp_path), Random(1)
-    good = [built(tmp_path / f"one_{path.stem}", path) for path in paths]
+    good = [built(room(tmp_path / f"one_{path.stem}"), path) for path in paths]
     here = tmp_path / "killed"
     journal, caught = here / JOURNAL, 0
     for count in range(60):
