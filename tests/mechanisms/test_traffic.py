@@ -57,4 +57,5 @@ def test_training_moves_twice_as_much_for_twice_the_text(builder: Builder, path:
         with Traffic() as traffic:
             model(**case.inputs(ids)).sum().backward()
         moved.append(traffic.moved)
-    assert moved[1] <= 2 * moved[0]
+    # What lies between two chunks is there once less often than there are chunks.
+    assert moved[1] <= 2.01 * moved[0]
