@@ -54,6 +54,39 @@ def one_token(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float
     return out.view(*q.shape[:3], -1)
 
 
+def side_by_side(
+    q: Tensor, k: Tensor, v: Tensor, opens: Tensor | None, size: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Blocks of queries as texts of a batch, beside the keys of their own place and of the one before.
+
+    What a graph has in place of a loop, N blocks for any length: (B, H, T, D), (B, K, S, D) twice →
+    (B · N, H, size, D), (B · N, K, 2 size, D) twice, and which of the last `size` keys each query
+    sees. `opens` (1 or B, T) is the first among all keys.
+    """
+    batch, tokens, keys = q.shape[0], q.shape[2], k.shape[2]
+    count = torch.sym_max(tokens // size + 1, 2)  # one block would be another graph
+    block = torch.arange(batch * count, device=q.device)[:, None]  # (B · N, 1)
+    text, first = block // count, size * (block % count)
+    row, key = torch.arange(size, device=q.device), torch.arange(2 * size, device=q.device)
+    query = (first + row).clamp(max=tokens - 1)  # (B · N, size), the last again behind the end
+    place = first + key - (size + tokens - keys)  # (B · N, 2 size), among all keys
+    row = row[:, None]
+    mask = (key > row) & (key <= row + size) & (place >= 0)[:, None]  # (B · N, size, 2 size)
+    if opens is not None:
+        mask = mask & (place[:, None] >= opens.expand(batch, -1)[text, query][..., None])
+    place = place.clamp(0, keys - 1)
+    q = q.transpose(1, 2)[text, query].transpose(1, 2)
+    k, v = (x.transpose(1, 2)[text, place].transpose(1, 2) for x in (k, v))
+    return q, k, v, mask[:, None]
+
+
+def one_after_another(x: Tensor, batch: int, tokens: int) -> Tensor:
+    """The values of such blocks as those of the texts, (B · N, H, size, D) → (B, H, T, D)."""
+    size, place = x.shape[2], torch.arange(tokens, device=x.device)
+    first = torch.arange(batch, device=x.device)[:, None] * (x.shape[0] // batch)
+    return x.transpose(1, 2)[first + place // size, place % size].transpose(1, 2)
+
+
 def attend_sliding(
     q: Tensor,
     k: Tensor,
@@ -77,12 +110,17 @@ def attend_sliding(
     before = keys - tokens  # tokens that were read before
     if starts is not None:  # so many of them are of the text
         opens = (before - starts)[:, None].expand(-1, tokens)
+    if torch.compiler.is_compiling():
+        rows, k, v, mask = side_by_side(q, k, v, opens, window)
+        out = softmax_values(rows, k, v, mask, scale)
+        return one_after_another(out, q.shape[0], tokens)
     blocks: list[Tensor] = []
-    for first, last in pieces(tokens, window):
+    for first in range(0, tokens, window):
+        last = min(first + window, tokens)
         begin = max(before + first - window + 1, 0) if first else 0
         rows, columns = slice(first, last), slice(begin, before + last)
         mask = None
-        if torch.compiler.is_compiling() or opens is not None or begin < before + first:
+        if opens is not None or begin < before + first:
             query = torch.arange(before + first - begin, before + last - begin, device=q.device)
             since = None if opens is None else opens[:, rows] - begin
             mask = visible(query[None], before + last - begin, since, window)

@@ -200,6 +200,7 @@ def shared(views: Sequence[Calling]) -> dict[str, Any]:
     return {
         "functions": functions,
         "cores": cores,
+        "in_blocks": any(f.kind in ("sliding", "chunked") for f in functions),
         "picking": any(f.kind == "block_sparse" for f in functions),
         "sloping": any(f.core_view.alibi for f in functions),
         "any_causal": any(f.kind in (*_LOOK_BACK, "relative") for f in functions),
