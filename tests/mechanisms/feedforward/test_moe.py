@@ -70,10 +70,10 @@ def test_equals_the_loop(options: str, builder: Builder) -> None:
     text = moe(options)
     module = noisy(builder.load(text).experts.MixtureOfExperts())
     x = torch.randn(2, 17, 8)
+    assert module(x).dtype == x.dtype
+    module, x = module.double(), x.double()
     want = slow.mixture(feedforward(text), module.state_dict(), x.flatten(0, 1))
-    out = module(x)
-    assert out.dtype == x.dtype
-    torch.testing.assert_close(out.flatten(0, 1).double(), want, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(module(x).flatten(0, 1), want, atol=1e-10, rtol=1e-10)
 
 
 def test_one_expert_for_each_token(builder: Builder) -> None:
