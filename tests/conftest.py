@@ -113,5 +113,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         lengths = item.path.stem == "test_lengths"
         kept = COMPILED_LENGTHS if lengths else COMPILED
+        if lengths and "training" in item.name:
+            kept = kept - {"hybrid"}  # a minute more
         if path.stem not in kept and (lengths or path.name != "example.yaml"):
             item.add_marker(pytest.mark.slow)
