@@ -55,9 +55,11 @@ def module(folder: Path, view: KernelView) -> Any:
         context = {"header": "", "model": "a test"} | kernel_context([Module()])
         context["hoppers"] = []  # which have tests of their own
         wanted = [*FILES, *(DECODING if view.paged else DECODING[: view.decodes])]
+        places = {file: f"templates/kernels/{file}.jinja" for file in wanted}
+        places["operators.py"] = "templates/package/operators.py.jinja"
         rendered = {
-            file: environment().get_template(f"templates/kernels/{file}.jinja").render(context)
-            for file in wanted
+            file: environment().get_template(place).render(context)
+            for file, place in places.items()
         }
         for file, text in format_python(rendered).items():  # which drops what is not used
             (folder / name / file).write_text(text, encoding="utf-8")

@@ -10,7 +10,7 @@ from archspec.codegen import build
 from archspec.kernels import TARGETS, Compiled, compile_kernels
 
 SPEC = (ROOT / "examples" / "sparse.yaml").read_text(encoding="utf-8")
-ALONE = ("launch.py", "expert_kernels.py")
+ALONE = ("launch.py", "operators.py", "expert_kernels.py")
 
 
 def compiled(target: str) -> dict[str, Compiled]:

@@ -55,8 +55,10 @@ def files(view: KernelView) -> dict[str, str]:
     context = {"header": "", "model": "a test"}
     context |= kernel_context([Module()])
     made = {"__init__.py": ""}
-    for name in ("launch.py", "attention_hopper_kernels.py"):
-        template = environment().get_template(f"templates/kernels/{name}.jinja")
+    folders = {"launch.py": "kernels", "operators.py": "package"}
+    for name in (*folders, "attention_hopper_kernels.py"):
+        folder = folders.get(name, "kernels")
+        template = environment().get_template(f"templates/{folder}/{name}.jinja")
         made[name] = template.render(context)
     return made
 
