@@ -139,7 +139,7 @@ _SM_90 = _tables(
         Tiles(128, 128, 8, 2),
         Tiles(128, 64, 8, 3),
         Tiles(128, 64, 8, 2),
-        Tiles(128, 32, 8, 3),
+        Tiles(128, 32, 8, 2),
         Tiles(128, 32, 8, 2),
     ],
     backward_queries=[
