@@ -40,4 +40,10 @@ EXCEPTIONS: tuple[Known, ...] = (
         "spills",
         "8 bytes once for a program that has no loop, of 128 experts whose logits are float32",
     ),
+    Known(
+        ("gemma-4-26b-a4b sliding_forward",),
+        "sm_90",
+        "spills",
+        "16 bytes once for a program; with a third stage there are none here and 8 in two others",
+    ),
 )

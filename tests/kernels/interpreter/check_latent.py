@@ -73,7 +73,7 @@ def test_a_layer_is_its_formulas(
     tokens = 37
     real = torch.ones(2, tokens, dtype=torch.bool)
     if padded:
-        real[0, :9], real[1, 30:] = False, False
+        real[0, 28:], real[1, 30:] = False, False
     hidden = torch.ones(tokens, tokens).triu(1).bool() | ~real[:, None]
     hidden = (hidden & ~torch.eye(tokens).bool())[:, None]
 
