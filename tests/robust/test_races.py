@@ -119,7 +119,7 @@ def test_sixty_builds_are_killed_at_any_time(tmp_path: Path) -> None:
     """Two in three of them while they write: the folder's journal is there."""
     paths, random = specs(tmp_path), Random(1)
     good = [built(room(tmp_path / f"one_{path.stem}"), path) for path in paths]
-    here = tmp_path / "killed"
+    here = room(tmp_path / "killed")
     journal, caught = here / JOURNAL, 0
     for count in range(60):
         process = start(paths[count % 2], here)
