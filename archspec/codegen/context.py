@@ -187,9 +187,12 @@ def _selftest(view: PackageView) -> dict[str, Any]:
     """How kinds of layers are compared with themselves."""
     a, vectors = view.architecture, view.embedding.vectors
     common = a.stack.common
+    alone = [layer for layer in view.layers if layer.alone]
+    # Beside a layer that sees ahead, one that does not keeps nothing and decodes no more than it.
+    continues = [layer for layer in alone if layer.decodes and a.is_causal]
     decoding = _compared(
         view,
-        [layer for layer in view.layers if layer.alone and layer.decodes],
+        continues,
         vector=("TOKENS", vectors.own.width) if vectors else None,
         source=a.hidden_size if a.encoder else None,
         common=common,
@@ -198,7 +201,7 @@ def _selftest(view: PackageView) -> dict[str, Any]:
     )
     reading = _compared(
         view,
-        [layer for layer in view.layers if layer.alone and not layer.decodes],
+        [layer for layer in alone if layer not in continues],
         vector=("TOKENS + 3", vectors.own.width) if vectors and not a.encoder else None,
         common=a.encoder.common if a.encoder else common,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from typing import Any
 
@@ -183,3 +184,20 @@ def test_a_rotation_by_length_goes_by_that_of_each_text(builder: Builder) -> Non
             if kept[-1]:
                 alone = model(ids[row, :end][kept][None])[0, -1]
                 torch.testing.assert_close(out[row, -1], alone, atol=1e-10, rtol=0)
+
+
+def test_selftest_of_a_model_that_sees_ahead_with_a_layer_that_does_not(builder: Builder) -> None:
+    text = """archspec: 1
+name: ahead
+vocab_size: 64
+hidden_size: 16
+context_length: 64
+blocks:
+  back: {mixer: {type: short_conv, channels: 16, conv: 3}}
+  both: {mixer: {type: attention, heads: 2, head_dim: 8, causal: false}}
+layers: back, both
+head: null
+"""
+    run = importlib.import_module(f"{builder.load(text).__name__}.selftest").run
+    found, _ = run()
+    assert len(found) == 3 and max(found.values()) < 1e-4
