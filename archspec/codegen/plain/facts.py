@@ -1,0 +1,93 @@
+"""Numbers of a class: in place where all that share the class agree, else its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Number = int | float | None
+
+
+def number(value: Number) -> str:
+    """A Python literal, the digits of large numbers in groups of three: `262_144`."""
+    if isinstance(value, float):
+        return f"{int(value):_}.0" if value.is_integer() and abs(value) < 1e16 else repr(value)
+    return repr(value) if value is None or abs(value) < 10_000 else f"{value:_}"
+
+
+def times(*factors: str) -> str:
+    """A product as people write it: without ones, and a number alone as it is."""
+    kept = [factor for factor in factors if factor != "1"]
+    return " * ".join(kept) or "1"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A number that a class owns."""
+
+    name: str
+    values: tuple[Number, ...]
+    """What it is in each mechanism that shares the class."""
+
+    @property
+    def varies(self) -> bool:
+        """Whether it is an argument of the class."""
+        return len(set(self.values)) > 1
+
+    @property
+    def type(self) -> str:
+        """The type of that argument."""
+        kind = "float" if any(isinstance(value, float) for value in self.values) else "int"
+        return f"{kind} | None" if None in self.values else kind
+
+    @property
+    def made(self) -> str:
+        """The expression in the class's constructor."""
+        return self.name if self.varies else number(self.values[0])
+
+    @property
+    def used(self) -> str:
+        """The expression in its other functions."""
+        return f"self.{self.name}" if self.varies else number(self.values[0])
+
+    @property
+    def given(self) -> bool:
+        """Whether there is such a number in any of them."""
+        return any(value is not None for value in self.values)
+
+
+class Facts:
+    """The facts of one class by name."""
+
+    def __init__(self, alike: Sequence[Any], readers: Mapping[str, Callable[[Any], Number]]):
+        """Of the mechanisms `alike`, each read by its reader."""
+        self._facts = {
+            name: Fact(name, tuple(read(one) for one in alike)) for name, read in readers.items()
+        }
+
+    def __getitem__(self, name: str) -> Fact:
+        """The fact called `name`."""
+        return self._facts[name]
+
+    @property
+    def varying(self) -> list[Fact]:
+        """Those that are arguments, in order."""
+        return [fact for fact in self._facts.values() if fact.varies]
+
+    def of(self, place: int) -> dict[str, Number]:
+        """The arguments of one of the mechanisms."""
+        return {fact.name: fact.values[place] for fact in self.varying}
+
+
+def parameters(facts: Iterable[Fact]) -> str:
+    """What follows `self` in a constructor: `, window: int | None, base: float`."""
+    return "".join(f", {fact.name}: {fact.type}" for fact in facts)
+
+
+def stored(facts: Iterable[Fact], used: str) -> list[str]:
+    """The statement by which a constructor keeps the arguments that `used` code reads of self."""
+    names = [fact.name for fact in facts if f"self.{fact.name}" in used]
+    if not names:
+        return []
+    return [f"{', '.join(f'self.{name}' for name in names)} = {', '.join(names)}"]

@@ -1,0 +1,173 @@
+"""The rotations of a plain file: one function for ropes that differ in a number or two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.architecture.model import Architecture
+from archspec.codegen.plain.facts import Fact, Number, number, parameters
+from archspec.codegen.rotary import RotaryView, rotary_views
+from archspec.spec.rope import LinearScaling, Rope
+
+Key = tuple[Rope, int]
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """One function that turns heads by their positions."""
+
+    name: str
+    view: RotaryView
+    rope: Rope
+    head_dim: int
+    base: Fact
+    stretch: Fact
+
+    @property
+    def arguments(self) -> list[Fact]:
+        """What a caller says."""
+        return [fact for fact in (self.base, self.stretch) if fact.varies]
+
+    @property
+    def parameters(self) -> str:
+        """The same as parameters."""
+        return parameters(self.arguments)
+
+    @property
+    def scaling(self) -> str | None:
+        """The template that stretches its frequencies, but for a plain factor."""
+        return None if isinstance(self.rope.scaling, LinearScaling) else self.view.scaling
+
+    @property
+    def theta(self) -> str:
+        """The expression for the base of its speeds."""
+        return self.base.made
+
+    @property
+    def divided(self) -> str:
+        """What the speeds are divided by, to be appended."""
+        return f" / {self.stretch.made}" if self.stretch.given else ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether every dimension goes through it."""
+        return self.view.width == self.head_dim
+
+    @property
+    def width(self) -> str:
+        """The dimensions that turn, in words."""
+        return "D" if self.whole and not self.scaling else str(self.view.width)
+
+    @property
+    def pairs(self) -> str:
+        """Which dimensions turn together, in words."""
+        if self.rope.pairing == "interleaved":
+            return "(2i, 2i + 1)"
+        half = "D/2" if self.width == "D" else str(self.view.width // 2)
+        return f"(i, i + {half})"
+
+    @property
+    def of(self) -> str:
+        """What is turned, in words."""
+        if self.whole:
+            return f"x (B, H, T, {self.width})"
+        which = "last" if self.rope.last else "first"
+        return f"the {which} {self.view.width} of {self.head_dim} numbers of x (B, H, T, D)"
+
+    @property
+    def by(self) -> str:
+        """By which angle, in words."""
+        speed = f"base^(-2i/{self.width})"
+        if not self.base.varies:
+            speed = f"{self.view.theta:,.0f}^(-2i/{self.width})"
+        if self.scaling and self.rope.scaling:
+            speed = f"a speed, {self.rope.scaling.caption()}"
+        elif self.stretch.given:
+            speed += f" / {'stretch' if self.stretch.varies else self.stretch.made}"
+        return f"{'-' if self.rope.reversed else ''}position · {speed}"
+
+    @property
+    def temperature(self) -> str:
+        """The factor on cosine and sine, to be appended."""
+        return "" if self.view.temperature == 1.0 else f" * {self.view.temperature!r}"
+
+    @property
+    def way(self) -> str:
+        """The template of what turns."""
+        if self.rope.pairing == "interleaved":
+            return "pairs" if self.whole else "pairs_part"
+        return "halves" if self.whole else "halves_part"
+
+    def call(self, x: str, given: Mapping[str, str]) -> str:
+        """The expression for `x`, turned, where the arguments are `given` by name."""
+        said = "".join(
+            f", {given[f.name]}" if given[f.name].startswith("self.") else f", {f.name}={given[f.name]}"
+            for f in self.arguments
+        )
+        return f"{self.name}({x}, positions{said})"
+
+    def both(self, given: Mapping[str, str], names: tuple[str, ...] = ("q", "k")) -> str:
+        """The statement that turns queries and keys."""
+        literal = any(not given[fact.name].startswith("self.") for fact in self.arguments)
+        if literal and len(names) > 1:
+            call = self.call("heads", given)
+            return f"{', '.join(names)} = ({call} for heads in ({', '.join(names)}))"
+        return f"{', '.join(names)} = {', '.join(self.call(name, given) for name in names)}"
+
+
+BASES: Mapping[str, Callable[[Any], Number]] = {
+    "base": lambda m: m.rope.theta if m.rope else None,
+    "stretch": lambda m: stretch(m.rope) if m.rope else None,
+}
+"""The facts of a class whose heads turn."""
+
+
+def stretch(rope: Rope) -> float | None:
+    """By how much positions are divided, where the rope is stretched by that alone."""
+    return rope.scaling.factor if isinstance(rope.scaling, LinearScaling) else None
+
+
+def unbased(rope: Rope | None) -> Rope | None:
+    """The rope without the numbers in which ropes of one function may differ."""
+    if rope is None or not _is_simple(rope):
+        return rope
+    scaling = rope.scaling and rope.scaling.model_copy(update={"factor": 1.0})
+    return rope.model_copy(update={"theta": 2.0, "scaling": scaling})
+
+
+def rotations(a: Architecture) -> dict[Key, Rotation]:
+    """The function of each rope and head width."""
+    views: dict[Key, RotaryView] = rotary_views(a)
+    shared: dict[Hashable, list[Key]] = {}
+    for key in views:
+        shared.setdefault(_shape(*key), []).append(key)
+    found: dict[Key, Rotation] = {}
+    for keys in shared.values():
+        rope, head_dim = keys[0]
+        view = views[keys[0]]
+        base = Fact("base", tuple(own.theta for own, _ in keys))
+        stretches = tuple(stretch(own) for own, _ in keys)
+        if len(set(stretches)) > 1:
+            stretches = tuple(s or 1.0 for s in stretches)
+        if not _is_simple(rope):  # the rest of its numbers are in its template
+            base = Fact("base", (view.theta,))
+        name = "rotate" if len(shared) == 1 else f"rotate_{view.name.removesuffix('rotary').strip('_')}"
+        own = Rotation(name.strip("_"), view, rope, head_dim, base, Fact("stretch", stretches))
+        found |= dict.fromkeys(keys, own)
+    return found
+
+
+def _is_simple(rope: Rope) -> bool:
+    simple = rope.scaling is None or isinstance(rope.scaling, LinearScaling)
+    return simple and not rope.proportional
+
+
+def _shape(rope: Rope, head_dim: int) -> Hashable:
+    """What ropes of one function have in common."""
+    if not _is_simple(rope):
+        return rope, head_dim
+    width = rope.width(head_dim)
+    part = None if width == head_dim else (width, head_dim, rope.last)
+    return rope.pairing, rope.reversed, part

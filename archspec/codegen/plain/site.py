@@ -1,0 +1,124 @@
+"""What a mechanism's `plain.py` says and may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+from archspec.codegen.plain.facts import Facts, Number, number, parameters
+from archspec.codegen.plain.norms import Norms
+from archspec.codegen.plain.rotations import Key, Rotation
+from archspec.codegen.site import template
+from archspec.errors import ArchspecError
+from archspec.mechanisms.base import Mechanism
+from archspec.spec.norm import Norm
+
+TYPES = {
+    "positions": "Tensor",
+    "past": "State | None",
+    "source": "Source | None",
+    "vector": "Tensor",
+    "shared": "dict[str, State]",
+    "relative": "nn.Embedding",
+    "prefix": "int",
+}
+"""What a layer may be called with after x, in order, and its type."""
+
+
+@dataclass(frozen=True)
+class PlainClass:
+    """One class: its constructor, what it is called with, and what its template needs of `more`."""
+
+    name: str
+    caption: str
+    facts: Facts
+    made: tuple[str, ...]
+    """The statements of its constructor."""
+
+    arguments: tuple[str, ...] = ()
+    """What a layer passes it after x."""
+
+    keeps: bool = False
+    """It gives back what it keeps beside its output."""
+
+    reads_depth: bool = False
+    """It is made with the index of its layer."""
+
+    more: Mapping[str, Any] | None = None
+
+    @property
+    def parameters(self) -> str:
+        """What follows `self` in its constructor."""
+        return (", index: int" if self.reads_depth else "") + parameters(self.facts.varying)
+
+    @property
+    def signature(self) -> str:
+        """The parameters of its forward pass."""
+        return ", ".join(["self", "x: Tensor", *(f"{name}: {TYPES[name]}" for name in self.arguments)])
+
+
+@dataclass(frozen=True)
+class PlainSite:
+    """Names and sizes around the mechanisms that share a class."""
+
+    class_name: str
+    hidden_size: int
+    decodes: bool
+    """Whether the model keeps anything between calls."""
+
+    norms: Norms
+    rotations: Mapping[Key, Rotation]
+    shared: Mapping[str, str]
+    """What layers take from earlier ones, and what it is called in the file."""
+
+    @property
+    def width(self) -> str:
+        """The width of the stream as it is written."""
+        return number(self.hidden_size)
+
+    def norm(self, norm: Norm, width: str, heads: str | None = None) -> str:
+        """The expression that makes `norm`."""
+        return self.norms.made(norm, width, heads)
+
+
+class PlainModule(Protocol):
+    """A mechanism's `plain.py`."""
+
+    FACTS: Mapping[str, Callable[[Any], Number]]
+    """Numbers in which mechanisms of one class may differ, and how each is read."""
+
+    def alike(self, mechanism: Any) -> Hashable:
+        """What mechanisms of one class have in common."""
+        ...
+
+    def plain(self, mechanism: Any, facts: Facts, site: PlainSite) -> PlainClass:
+        """The class for all that are like `mechanism`; they differ in some of `facts`."""
+        ...
+
+
+def plain_module(kind: type[Mechanism]) -> PlainModule:
+    """The `plain.py` beside a mechanism's `spec.py`.
+
+    Raises `ArchspecError` where there is none.
+    """
+    name = kind.__module__.removesuffix(".spec") + ".plain"
+    if find_spec(name) is None:
+        written = kind.model_fields["type"].default or kind.__name__
+        raise ArchspecError(
+            f"`{written}` has no plain form\n  help: `archspec build` without --plain writes it"
+        )
+    module: Any = import_module(name)
+    return module
+
+
+def plain_template(kind: type[Mechanism]) -> str:
+    """The template of its classes, from the root of archspec."""
+    return template(kind, "plain.py.jinja")
+
+
+def linear(name: str, inputs: str, outputs: str, bias: bool = False) -> str:
+    """The statement that makes a linear map."""
+    return f"self.{name} = nn.Linear({inputs}, {outputs}{'' if bias else ', bias=False'})"

@@ -1,0 +1,63 @@
+"""The dense feed-forward in a plain file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any
+
+from archspec.codegen.environment import activated
+from archspec.codegen.plain.facts import Facts, Number, number
+from archspec.codegen.plain.site import PlainClass, PlainSite, linear
+from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
+from archspec.mechanisms.common.activation import Inner
+
+FACTS: Mapping[str, Callable[[Any], Number]] = {"hidden_size": lambda m: m.hidden_size}
+
+
+def alike(m: DenseFeedForward) -> Hashable:
+    """All but the width inside."""
+    return m.model_copy(update={"hidden_size": 1, "input_scale": None, "output_scale": None})
+
+
+def plain(m: DenseFeedForward, facts: Facts, site: PlainSite) -> PlainClass:
+    """The class of all that are like `m`."""
+    wide = facts["hidden_size"].made
+    names = ["gate_proj", "up_proj"] if m.gated else ["up_proj"]
+    made = [linear(name, site.width, wide, m.bias) for name in names]
+    made += ["self.activation = XIELU()"] if m.activation == "xielu" else []
+    made += [linear("down_proj", wide, site.width, m.bias)]
+    caption = m.caption(site.hidden_size)
+    if facts["hidden_size"].varies:
+        caption = caption.partition(":")[0] + "."
+    return PlainClass(site.class_name, caption, facts, tuple(made), more={"lines": lines(m)})
+
+
+def lines(m: DenseFeedForward) -> list[str]:
+    """The statements of its forward pass."""
+    if not m.gated:
+        h = "self.up_proj(x)" if m.clamp is None else f"self.up_proj(x).clamp(-{m.clamp!r}, {m.clamp!r})"
+        return [f"h = {h}", f"return self.down_proj({inner(m)})"]
+    gate = "self.gate_proj(x)"
+    gate = gate if m.gate_scale is None else f"{number(m.gate_scale)} * {gate}"
+    return [f"gate, up = {gate}, self.up_proj(x)", *limits(m), f"return self.down_proj({inner(m)})"]
+
+
+def limits(m: Inner) -> Iterator[str]:
+    """The statements that clamp `gate` and `up`, or `h`, before the activation."""
+    c, after = m.clamp, m.clamp_after
+    if c is not None and m.gated:
+        yield f"gate, up = gate.clamp(max={c!r}), up.clamp(-{c!r}, {c!r})"
+    elif c is not None:
+        yield f"h = h.clamp(-{c!r}, {c!r})"
+    if after is not None and m.gated:
+        yield f"up = up.clamp(-{after!r}, {after!r})"
+
+
+def inner(m: Inner) -> str:
+    """The expression for what the last linear layer reads, of `gate` and `up`, or of `h`."""
+    act = activated("gate" if m.gated else "h", m.activation)
+    if m.clamp_after is not None:
+        act = f"{act}.clamp(max={m.clamp_after!r})"
+    if not m.gated:
+        return act
+    return f"{act} * {f'(up + {m.up_offset!r})' if m.up_offset else 'up'}"
