@@ -192,6 +192,7 @@ class _File:
             *((r.name, PLACE.format("rotate"), {"r": r}) for r in dict.fromkeys(self.rotations.values())),
             *((w.name, PLACE.format("waves"), {"w": w}) for w in waves if w),
             ("bucket", PLACE.format("bucket"), {}),
+            ("unit", PLACE.format("unit"), {}),
             ("ShortConv", PLACE.format("short_conv"), {}),
             ("XIELU", "mechanisms/common/templates/activation.py.jinja", {"learned": LEARNED["xielu"]}),
         ]

@@ -55,6 +55,11 @@ class PlainClass:
         return (", index: int" if self.reads_depth else "") + parameters(self.facts.varying)
 
     @property
+    def returns(self) -> str:
+        """The type of what its forward pass gives."""
+        return "tuple[Tensor, State]" if self.keeps else "Tensor"
+
+    @property
     def signature(self) -> str:
         """The parameters of its forward pass."""
         return ", ".join(["self", "x: Tensor", *(f"{name}: {TYPES[name]}" for name in self.arguments)])

@@ -1,0 +1,36 @@
+"""The token's own vector for each layer in a plain file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+from archspec.codegen.environment import activated
+from archspec.codegen.plain.facts import Facts, Number, number
+from archspec.codegen.plain.site import PlainClass, PlainSite, linear
+from archspec.mechanisms.embeddings.per_layer.spec import PerLayerEmbedding
+
+FACTS: Mapping[str, Callable[[Any], Number]] = {}
+
+
+def alike(m: PerLayerEmbedding) -> Hashable:
+    """All of it."""
+    return m.model_copy(update={"input_scale": None, "output_scale": None})
+
+
+def plain(m: PerLayerEmbedding, facts: Facts, site: PlainSite) -> PlainClass:
+    """The class of all that are like `m`."""
+    width = number(m.width)
+    made = [linear("gate_proj", site.width, width), linear("up_proj", width, site.width)]
+    made += [f"self.norm = {site.norm(m.norm, site.width)}"] if m.norm else []
+    out = f"self.up_proj({activated('gate', m.activation)} * vector)"
+    return PlainClass(
+        site.class_name,
+        m.caption(site.hidden_size),
+        facts,
+        tuple(made),
+        ("vector",),
+        more={
+            "lines": ["gate = self.gate_proj(x)", f"return {f'self.norm({out})' if m.norm else out}"]
+        },
+    )

@@ -1,0 +1,34 @@
+"""KDA in a plain file."""
+
+from __future__ import annotations
+
+from archspec.codegen.plain.facts import Facts, number, times
+from archspec.codegen.plain.site import PlainClass, PlainSite
+from archspec.mechanisms.common.delta_plain import (
+    FACTS,
+    alike,
+    delta_plain,
+    projected,
+    projection,
+    rates,
+)
+from archspec.mechanisms.mixers.kimi_delta.spec import KimiDelta
+
+__all__ = ["FACTS", "alike", "plain"]
+
+
+def plain(m: KimiDelta, facts: Facts, site: PlainSite) -> PlainClass:
+    """The class of all that are like `m`."""
+    size = times(number(m.heads), number(m.key_dim))
+    made = [
+        *projection("f", site.width, size, m.decay_rank, bias=False),
+        rates(m.heads),
+        f"self.dt_bias = nn.Parameter(torch.zeros({size}))",
+    ]
+    dt = f"(wide({projected('f', m.decay_rank)}) + self.dt_bias).unflatten(2, ({m.heads}, {m.key_dim}))"
+    rate = "wide(self.A_log).exp()[:, None]"
+    log = f"-{rate} * F.softplus(dt)"
+    if m.lower_bound is not None:
+        log = f"{m.lower_bound!r} * torch.sigmoid({rate} * dt)"
+    decay = [f"dt = {dt}  # (B, T, H, K)", f"log_decay = {log}"]
+    return delta_plain(m, facts, site, made, decay)
