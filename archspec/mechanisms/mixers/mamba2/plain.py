@@ -1,0 +1,110 @@
+"""Mamba-2 in a plain file: its recurrence, token by token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any
+
+from archspec.codegen.plain.facts import Facts, Number, number
+from archspec.codegen.plain.site import PlainClass, PlainSite, linear
+from archspec.mechanisms.mixers.mamba2.fields import PartScales
+from archspec.mechanisms.mixers.mamba2.spec import Mamba2
+
+FACTS: Mapping[str, Callable[[Any], Number]] = {}
+
+
+def alike(m: Mamba2) -> Hashable:
+    """All of it."""
+    return m.model_copy(update={"input_scale": None, "output_scale": None})
+
+
+def plain(m: Mamba2, facts: Facts, site: PlainSite) -> PlainClass:
+    """The class of all that are like `m`."""
+    return PlainClass(
+        site.class_name,
+        m.caption(site.hidden_size),
+        facts,
+        tuple(_made(m, site)),
+        ("positions", "past") if site.decodes else ("positions",),
+        keeps=site.decodes,
+        more={"lines": [*_lines(m, site.decodes)]},
+    )
+
+
+def _made(m: Mamba2, site: PlainSite) -> Iterator[str]:
+    inner, heads, channels = number(m.inner), number(m.heads), number(m.channels)
+    bias = ", bias=True" if m.conv_bias else ""
+    yield linear("in_proj", site.width, f"{inner} + {channels} + {heads}", m.input_bias)
+    yield f"self.conv1d = ShortConv({channels}, {m.conv}{bias})"
+    yield f"self.dt_bias = nn.Parameter(torch.logspace(-3, -1, {heads}).expm1().log())"
+    yield f"self.A_log = nn.Parameter(torch.arange(1.0, {m.heads + 1}).log())"
+    if m.skip:
+        yield f"self.D = nn.Parameter(torch.ones({heads}))"
+    if m.norm and m.norm.weight:
+        start = "zeros" if m.norm.zero_centered else "ones"
+        yield "self.norm = nn.Module()  # of each group"
+        yield f"self.norm.weight = nn.Parameter(torch.{start}({inner}))"
+    yield linear("out_proj", inner, site.width, m.output_bias)
+
+
+def _lines(m: Mamba2, decodes: bool) -> Iterator[str]:
+    scales = m.part_scales or PartScales()
+    if decodes:
+        yield "tail, state = (None, None) if past is None else past"
+    inner, heads, vectors = number(m.inner), number(m.heads), number(m.groups * m.state_dim)
+    yield f"z, u, dt = self.in_proj(x).split(({inner}, {number(m.channels)}, {heads}), dim=-1)"
+    if set(scales.convolved) != {1.0}:
+        yield f"u, b, c = u.split(({inner}, {vectors}, {vectors}), dim=-1)"
+        parts = [
+            f"{number(factor)} * {name}" if factor != 1 else name
+            for name, factor in zip("ubc", scales.convolved, strict=True)
+        ]
+        yield f"u = torch.cat(({', '.join(parts)}), dim=-1)"
+    tail = "tail" if decodes else "None"
+    yield f"u, {'tail' if decodes else '_'} = self.conv1d(u, positions, {tail})"
+    yield f"u, b, c = wide(F.silu(u)).split(({inner}, {vectors}, {vectors}), dim=-1)"
+    yield f"u = u.unflatten(2, ({m.heads}, {m.head_dim}))  # (B, T, H, P)"
+    share = m.heads // m.groups
+    for name in "bc":
+        spread = f".repeat_interleave({share}, dim=2)" if share > 1 else ""
+        shape = "  # (B, T, H, N)" if name == "b" else ""
+        yield f"{name} = {name}.unflatten(2, ({m.groups}, {m.state_dim})){spread}{shape}"
+    bounds = [f"min={m.dt_min!r}"] if m.dt_min else []
+    bounds += [f"max={m.dt_max!r}"] if m.dt_max is not None else []
+    clamp = f".clamp({', '.join(bounds)})" if bounds else ""
+    dt = "wide(dt)" if scales.dt == 1 else f"{number(scales.dt)} * wide(dt)"
+    yield f"dt = F.softplus({dt} + self.dt_bias){clamp}  # (B, T, H)"
+    yield "decay = (-dt * wide(self.A_log).exp()).exp()"
+    made = f"u.new_zeros(x.shape[0], {m.heads}, {m.head_dim}, {m.state_dim})"
+    yield f"S = {made} if state is None else state" if decodes else f"S = {made}"
+    yield "y = []"
+    yield "for t in range(x.shape[1]):"
+    yield "    written = (dt[:, t, :, None] * u[:, t])[..., None] * b[:, t, :, None]  # (B, H, P, N)"
+    yield "    new = decay[:, t, :, None, None] * S + written"
+    yield "    S = torch.where((positions[:, t] < NOWHERE)[:, None, None, None], new, S)"
+    yield "    y.append((S @ c[:, t, :, :, None])[..., 0])"
+    skip = " + self.D[:, None] * u" if m.skip else ""
+    yield f"y = (torch.stack(y, dim=1){skip}).flatten(2)  # (B, T, {m.inner})"
+    z = "wide(z)" if scales.gate == 1 else f"{number(scales.gate)} * wide(z)"
+    yield from _gated(m, f"F.silu({z})")
+    out = "self.out_proj(y.to(x.dtype))"
+    yield f"return {out}, (tail, S)" if decodes else f"return {out}"
+
+
+def _gated(m: Mamba2, gate: str) -> Iterator[str]:
+    norm = m.norm
+    if norm is None:
+        yield f"y = y * {gate}"
+        return
+    width = m.inner // m.groups
+    made = f"F.rms_norm(y.unflatten(2, ({m.groups}, {width})), ({width},), eps={norm.eps!r}).flatten(2)"
+    if m.groups == 1:
+        made = f"F.rms_norm(y, ({width},), eps={norm.eps!r})"
+    weight = "(1 + self.norm.weight)" if norm.zero_centered else "self.norm.weight"
+    made = f"{made} * {weight}" if norm.weight else made
+    if norm.before_gate:
+        yield f"y = {made}"
+        yield f"y = y * {gate}"
+    else:
+        yield f"y = y * {gate}"
+        yield f"y = {made}"
