@@ -34,16 +34,15 @@ def classes(
     a: Architecture, norms: Norms, rotations: Mapping[Key, Rotation]
 ) -> dict[Mechanism, Written]:
     """The class of each mechanism, in order of first appearance."""
-    groups = _groups(a)
+    shared = shared_names(a)
+    groups = _groups(a, shared)
     names = _names(a, groups)
     found: dict[Mechanism, Written] = {}
     for group in groups:
         kind = type(group[0])
         module = plain_module(kind)
-        site = PlainSite(
-            names[group], a.hidden_size, _decodes(a), norms, rotations, shared_names(a)
-        )
-        own = module.plain(group[0], Facts(group, module.FACTS), site)
+        site = PlainSite(names[group], a.hidden_size, _decodes(a), norms, rotations, shared)
+        own = module.plain(group[0], Facts([module.varies(one, shared) for one in group]), site)
         found |= dict.fromkeys(group, Written(own, plain_template(kind), group))
     return found
 
@@ -69,11 +68,11 @@ def reads_length(rope: object) -> bool:
     return getattr(getattr(rope, "scaling", None), "type", None) in ("dynamic", "longrope")
 
 
-def _groups(a: Architecture) -> list[tuple[Mechanism, ...]]:
+def _groups(a: Architecture, shared: Mapping[str, str]) -> list[tuple[Mechanism, ...]]:
     """The mechanisms that share a class, in order of first appearance."""
     found: dict[tuple[type, Hashable], list[Mechanism]] = {}
     for body in a.mechanisms:
-        key = (type(body), plain_module(type(body)).alike(body))
+        key = (type(body), plain_module(type(body)).alike(body, shared))
         found.setdefault(key, []).append(body)
     return [tuple(group) for group in found.values()]
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-Number = int | float | None
+Number = int | float | str | None
+"""What a class may be made with: a number, or the name of what it shares with other layers."""
 
 
 def number(value: Number) -> str:
     """A Python literal, the digits of large numbers in groups of three: `262_144`."""
+    if isinstance(value, str):
+        return f'"{value}"'
     if isinstance(value, float):
         return f"{int(value):_}.0" if value.is_integer() and abs(value) < 1e16 else repr(value)
     return repr(value) if value is None or abs(value) < 10_000 else f"{value:_}"
@@ -38,7 +40,8 @@ class Fact:
     @property
     def type(self) -> str:
         """The type of that argument."""
-        kind = "float" if any(isinstance(value, float) for value in self.values) else "int"
+        kinds = {type(value).__name__ for value in self.values if value is not None}
+        kind = "float" if "float" in kinds else kinds.pop()
         return f"{kind} | None" if None in self.values else kind
 
     @property
@@ -60,11 +63,10 @@ class Fact:
 class Facts:
     """The facts of one class by name."""
 
-    def __init__(self, alike: Sequence[Any], readers: Mapping[str, Callable[[Any], Number]]):
-        """Of the mechanisms `alike`, each read by its reader."""
-        self._facts = {
-            name: Fact(name, tuple(read(one) for one in alike)) for name, read in readers.items()
-        }
+    def __init__(self, alike: Sequence[Mapping[str, Number]] = ()):
+        """Of the mechanisms that share it, what each has by name."""
+        names = alike[0] if alike else {}
+        self._facts = {name: Fact(name, tuple(one[name] for one in alike)) for name in names}
 
     def __getitem__(self, name: str) -> Fact:
         """The fact called `name`."""
@@ -84,10 +86,3 @@ def parameters(facts: Iterable[Fact]) -> str:
     """What follows `self` in a constructor: `, window: int | None, base: float`."""
     return "".join(f", {fact.name}: {fact.type}" for fact in facts)
 
-
-def stored(facts: Iterable[Fact], used: str) -> list[str]:
-    """The statement by which a constructor keeps the arguments that `used` code reads of self."""
-    names = [fact.name for fact in facts if f"self.{fact.name}" in used]
-    if not names:
-        return []
-    return [f"{', '.join(f'self.{name}' for name in names)} = {', '.join(names)}"]

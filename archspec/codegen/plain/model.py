@@ -49,7 +49,7 @@ class PlainStack:
         if len(kinds) == 1:
             yield from self._of_one_class(kinds[0], depth)
             return
-        yield from self._of_several(depth)
+        yield from self._of_several()
 
     def _of_one_class(self, layer: PlainLayer, depth: bool) -> Lines:
         index = "index" if depth else ""
@@ -74,24 +74,24 @@ class PlainStack:
         schedule = python_schedule(self.own.schedule, values)
         yield f"self.layers = nn.ModuleList({made} for {_over(of, schedule, depth)})"
 
-    def _of_several(self, depth: bool) -> Lines:
-        plain = not any(layer.facts or layer.reads_depth for layer in self.layers.values())
-        if plain:
-            names = {block.name: layer.name for block, layer in self.layers.items()}
-            schedule = python_schedule(self.own.schedule, names)
-            yield f"self.layers = nn.ModuleList(layer() for layer in {schedule})"
-            return
-        names = {block.name: variable(block.name) for block in self.own.blocks}
+    def _of_several(self) -> Lines:
+        names = {b.name: self.layers[b].name for b in self.own.blocks}
         for block in self.own.blocks:
             layer = self.layers[block]
-            given = ", ".join(number(value) for value in layer.given(block))
-            head = "lambda index: " if depth else "lambda: "
-            index = "index" if layer.reads_depth else ""
-            given = ", ".join(f"{f.name}={number(v)}" for f, v in zip(layer.facts, layer.given(block), strict=True))
-            yield f"{names[block.name]} = {head}{layer.name}({_joined(index, given)})"
+            if layer.facts:
+                names[block.name] = variable(block.name)
+                own = zip(layer.facts, layer.given(block), strict=True)
+                given = ", ".join(f"{fact.name}={number(value)}" for fact, value in own)
+                yield f"{names[block.name]} = partial({layer.name}, {given})"
+        deep = list(dict.fromkeys(names[b.name] for b in self.own.blocks if self.layers[b].reads_depth))
         schedule = python_schedule(self.own.schedule, names)
-        made = "layer(index)" if depth else "layer()"
-        yield f"self.layers = nn.ModuleList({made} for {_over('layer', schedule, depth)})"
+        made = "layer()"
+        if len(deep) == len({*names.values()}):
+            made = "layer(index=index)"
+        elif deep:
+            test = f"layer is {deep[0]}" if len(deep) == 1 else f"layer in ({', '.join(deep)})"
+            made = f"layer(index=index) if {test} else layer()"
+        yield f"self.layers = nn.ModuleList({made} for {_over('layer', schedule, bool(deep))})"
 
     def loop(self, cached: bool, extra: Mapping[str, str]) -> Lines:
         """The statements through all layers, which are called with names or what `extra` says."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from archspec.architecture.model import Architecture
-from archspec.codegen.plain.facts import Fact, Number, number, parameters
+from archspec.codegen.plain.facts import Fact, Number, parameters
 from archspec.codegen.rotary import RotaryView, rotary_views
 from archspec.spec.rope import LinearScaling, Rope
 
@@ -48,7 +47,11 @@ class Rotation:
     @property
     def divided(self) -> str:
         """What the speeds are divided by, to be appended."""
-        return f" / {self.stretch.made}" if self.stretch.given else ""
+        return f" / {self.stretch.made}" if self._stretched else ""
+
+    @property
+    def _stretched(self) -> bool:
+        return self.stretch.values != (1.0,) * len(self.stretch.values)
 
     @property
     def whole(self) -> bool:
@@ -84,7 +87,7 @@ class Rotation:
             speed = f"{self.view.theta:,.0f}^(-2i/{self.width})"
         if self.scaling and self.rope.scaling:
             speed = f"a speed, {self.rope.scaling.caption()}"
-        elif self.stretch.given:
+        elif self._stretched:
             speed += f" / {'stretch' if self.stretch.varies else self.stretch.made}"
         return f"{'-' if self.rope.reversed else ''}position · {speed}"
 
@@ -117,24 +120,21 @@ class Rotation:
         return f"{', '.join(names)} = {', '.join(self.call(name, given) for name in names)}"
 
 
-BASES: Mapping[str, Callable[[Any], Number]] = {
-    "base": lambda m: m.rope.theta if m.rope else None,
-    "stretch": lambda m: stretch(m.rope) if m.rope else None,
-}
-"""The facts of a class whose heads turn."""
+def rope_facts(rope: Rope | None) -> dict[str, Number]:
+    """The facts of a class whose heads turn, by the names that rotations give them."""
+    return {"base": rope.theta, "stretch": stretch(rope)} if rope else {}
 
 
-def stretch(rope: Rope) -> float | None:
+def stretch(rope: Rope) -> float:
     """By how much positions are divided, where the rope is stretched by that alone."""
-    return rope.scaling.factor if isinstance(rope.scaling, LinearScaling) else None
+    return rope.scaling.factor if isinstance(rope.scaling, LinearScaling) else 1.0
 
 
 def unbased(rope: Rope | None) -> Rope | None:
     """The rope without the numbers in which ropes of one function may differ."""
     if rope is None or not _is_simple(rope):
         return rope
-    scaling = rope.scaling and rope.scaling.model_copy(update={"factor": 1.0})
-    return rope.model_copy(update={"theta": 2.0, "scaling": scaling})
+    return rope.model_copy(update={"theta": 2.0, "scaling": None})
 
 
 def rotations(a: Architecture) -> dict[Key, Rotation]:
@@ -149,8 +149,6 @@ def rotations(a: Architecture) -> dict[Key, Rotation]:
         view = views[keys[0]]
         base = Fact("base", tuple(own.theta for own, _ in keys))
         stretches = tuple(stretch(own) for own, _ in keys)
-        if len(set(stretches)) > 1:
-            stretches = tuple(s or 1.0 for s in stretches)
         if not _is_simple(rope):  # the rest of its numbers are in its template
             base = Fact("base", (view.theta,))
         name = "rotate" if len(shared) == 1 else f"rotate_{view.name.removesuffix('rotary').strip('_')}"

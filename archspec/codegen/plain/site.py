@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -92,10 +92,11 @@ class PlainSite:
 class PlainModule(Protocol):
     """A mechanism's `plain.py`."""
 
-    FACTS: Mapping[str, Callable[[Any], Number]]
-    """Numbers in which mechanisms of one class may differ, and how each is read."""
+    def varies(self, mechanism: Any, shared: Mapping[str, str]) -> Mapping[str, Number]:
+        """What mechanisms of one class may differ in; `shared` as in `PlainSite`."""
+        ...
 
-    def alike(self, mechanism: Any) -> Hashable:
+    def alike(self, mechanism: Any, shared: Mapping[str, str]) -> Hashable:
         """What mechanisms of one class have in common."""
         ...
 
@@ -122,6 +123,20 @@ def plain_module(kind: type[Mechanism]) -> PlainModule:
 def plain_template(kind: type[Mechanism]) -> str:
     """The template of its classes, from the root of archspec."""
     return template(kind, "plain.py.jinja")
+
+
+def nothing(mechanism: Mechanism, shared: Mapping[str, str]) -> Mapping[str, Number]:
+    """For mechanisms whose numbers all stand in place."""
+    return {}
+
+
+def whole(mechanism: Mechanism, shared: Mapping[str, str]) -> Hashable:
+    """For mechanisms that share a class where they are the same."""
+    return mechanism.model_copy(update=OUTSIDE)
+
+
+OUTSIDE = {"input_scale": None, "output_scale": None}
+"""What of a mechanism stands in its layer."""
 
 
 def linear(name: str, inputs: str, outputs: str, bias: bool = False) -> str:

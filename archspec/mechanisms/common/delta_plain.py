@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from archspec.codegen.plain.facts import Facts, Number, number, times
-from archspec.codegen.plain.site import PlainClass, PlainSite, linear
+from archspec.codegen.plain.facts import Facts, number, times
+from archspec.codegen.plain.site import PlainClass, PlainSite, linear, nothing, whole
 from archspec.mechanisms.common.delta import DeltaMixer
 from archspec.mechanisms.common.output_gate import FUNCTIONS
 
-FACTS: Mapping[str, Callable[[Any], Number]] = {}
-
-
-def alike(m: DeltaMixer) -> Hashable:
-    """All of it."""
-    return m.model_copy(update={"input_scale": None, "output_scale": None})
+varies, alike = nothing, whole
 
 
 def delta_plain(

@@ -26,14 +26,14 @@ def indexer(s: TokenSelection, site: PlainSite, latent: int | None) -> PlainClas
         re.sub(r"Attention(\d*)$", r"Indexer\1", site.class_name),
         f"{s.heads} heads of width {s.head_dim} score every earlier token; the best "
         f"{s.top_k:,} are seen.",
-        Facts((), {}),
+        Facts(),
         tuple(made),
         more={
             "reads": "q_latent" if latent else "x",
             "heads": number(s.heads),
             "head_dim": width,
             "top_k": number(s.top_k),
-            "keys": turn.call(f"{key}[:, None]", given) if turn else f"{key}[:, None]",
+            "index": turn.call(f"{key}[:, None]", given) if turn else f"{key}[:, None]",
             "queries": turn.call("q", given) if turn else None,
         },
     )

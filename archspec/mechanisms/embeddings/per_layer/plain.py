@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any
-
 from archspec.codegen.environment import activated
-from archspec.codegen.plain.facts import Facts, Number, number
-from archspec.codegen.plain.site import PlainClass, PlainSite, linear
+from archspec.codegen.plain.facts import Facts, number
+from archspec.codegen.plain.site import PlainClass, PlainSite, linear, nothing, whole
 from archspec.mechanisms.embeddings.per_layer.spec import PerLayerEmbedding
 
-FACTS: Mapping[str, Callable[[Any], Number]] = {}
-
-
-def alike(m: PerLayerEmbedding) -> Hashable:
-    """All of it."""
-    return m.model_copy(update={"input_scale": None, "output_scale": None})
+varies, alike = nothing, whole
 
 
 def plain(m: PerLayerEmbedding, facts: Facts, site: PlainSite) -> PlainClass:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import Any
+from collections.abc import Hashable, Iterator, Mapping
 
 from archspec.codegen.environment import activated
 from archspec.codegen.plain.facts import Facts, Number, number
-from archspec.codegen.plain.site import PlainClass, PlainSite, linear
+from archspec.codegen.plain.site import OUTSIDE, PlainClass, PlainSite, linear
 from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
 from archspec.mechanisms.common.activation import Inner
 
-FACTS: Mapping[str, Callable[[Any], Number]] = {"hidden_size": lambda m: m.hidden_size}
+def varies(m: DenseFeedForward, shared: Mapping[str, str]) -> Mapping[str, Number]:
+    """The width inside."""
+    return {"hidden_size": m.hidden_size}
 
 
-def alike(m: DenseFeedForward) -> Hashable:
-    """All but the width inside."""
-    return m.model_copy(update={"hidden_size": 1, "input_scale": None, "output_scale": None})
+def alike(m: DenseFeedForward, shared: Mapping[str, str]) -> Hashable:
+    """All but that."""
+    return m.model_copy(update={**OUTSIDE, "hidden_size": 1})
 
 
 def plain(m: DenseFeedForward, facts: Facts, site: PlainSite) -> PlainClass:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from archspec.codegen.plain.facts import Facts, Number, number
-from archspec.codegen.plain.site import PlainClass, PlainSite, linear
+from archspec.codegen.plain.facts import Facts, number
+from archspec.codegen.plain.site import PlainClass, PlainSite, linear, nothing, whole
 from archspec.mechanisms.feedforward.dense import plain as dense
 from archspec.mechanisms.feedforward.dense.plain import inner, limits
 from archspec.mechanisms.feedforward.moe.router import Groups
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 
-FACTS: Mapping[str, Callable[[Any], Number]] = {}
 DENSE = "mechanisms/feedforward/dense/templates/plain.py.jinja"
 EXPERTS = "mechanisms/feedforward/moe/templates/plain_experts.py.jinja"
 _SCORES = {
@@ -22,9 +20,7 @@ _SCORES = {
 }
 
 
-def alike(m: MixtureOfExperts) -> Hashable:
-    """All of it."""
-    return m.model_copy(update={"input_scale": None, "output_scale": None})
+varies, alike = nothing, whole
 
 
 def plain(m: MixtureOfExperts, facts: Facts, site: PlainSite) -> PlainClass:
@@ -42,7 +38,7 @@ def plain(m: MixtureOfExperts, facts: Facts, site: PlainSite) -> PlainClass:
             site.rotations,
             site.shared,
         )
-        classes.append((DENSE, dense.plain(beside, Facts([beside], dense.FACTS), own)))
+        classes.append((DENSE, dense.plain(beside, Facts([dense.varies(beside, {})]), own)))
     return PlainClass(
         site.class_name,
         m.caption(site.hidden_size),
@@ -190,7 +186,7 @@ def _experts(m: MixtureOfExperts, name: str, width: str) -> PlainClass:
     return PlainClass(
         name,
         f"{m.experts} feed-forwards, their weights stacked.",
-        Facts((), {}),
+        Facts(),
         tuple(made),
         more={"lines": lines, "top_k": number(m.top_k)},
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from archspec.codegen.plain.facts import Fact, Facts, Number, number, times
-from archspec.codegen.plain.rotations import BASES, unbased
-from archspec.codegen.plain.site import PlainClass, PlainSite, linear
+from archspec.codegen.plain.rotations import rope_facts, unbased
+from archspec.codegen.plain.site import OUTSIDE, PlainClass, PlainSite, linear
 from archspec.mechanisms.common.selection.fields import SharedSelection, TokenSelection
 from archspec.mechanisms.common.selection.plain import indexer
 from archspec.mechanisms.mixers.attention.fields import (
@@ -23,26 +22,24 @@ from archspec.mechanisms.mixers.attention.fields import (
 from archspec.mechanisms.mixers.attention.scores import slopes
 from archspec.mechanisms.mixers.attention.spec import Attention
 
-FACTS: Mapping[str, Callable[[Any], Number]] = {
-    "heads": lambda a: a.heads,
-    "kv_heads": lambda a: a.key_heads,
-    "head_dim": lambda a: a.head_dim,
-    "window": lambda a: a.window,
-    **BASES,
-}
-
 QUERY, KEY = "positions[:, None, :, None]", "seen[:, :, None]"
 
 
-def alike(a: Attention) -> Hashable:
-    """All but the numbers that one class may be made with."""
-    changes: dict[str, Any] = {"window": None, "rope": unbased(a.rope)}
-    changes |= {"input_scale": None, "output_scale": None}
-    if not (a.alibi or a.relative_bias or a.block_sparse or a.value_dim or a.select):
-        changes |= {"heads": 1, "kv_heads": 1, "head_dim": 2}
-        # Whether query heads share keys stands in the code where scores are written out.
-        return a.model_copy(update=changes), a.key_heads == a.heads, a.kv_heads is None
-    return a.model_copy(update=changes)
+def varies(a: Attention, shared: Mapping[str, str]) -> Mapping[str, Number]:
+    """Its heads, how far it sees, how it turns, and by which name it shares keys."""
+    own = {} if a.shared_keys else {"kv_heads": a.key_heads}
+    found = {"heads": a.heads, **own, "head_dim": a.head_dim, "window": a.window}
+    return {**found, **rope_facts(a.rope), "keys": shared.get(a.takes() or a.gives() or "")}
+
+
+def alike(a: Attention, shared: Mapping[str, str]) -> Hashable:
+    """All but these, and how many query heads have a key where that stands in the code."""
+    changes = {**OUTSIDE, "window": None, "rope": unbased(a.rope)}
+    shares = (a.takes() or a.gives()) in shared
+    if a.alibi or a.relative_bias or a.block_sparse or a.value_dim or a.select:
+        return a.model_copy(update=changes), shares
+    changes |= {"heads": 1, "kv_heads": 1, "head_dim": 2}
+    return a.model_copy(update=changes), shares, a.key_heads == a.heads
 
 
 def plain(a: Attention, facts: Facts, site: PlainSite) -> PlainClass:
@@ -111,7 +108,8 @@ class _Attention:
     def made(self) -> Iterator[str]:
         """The statements of its constructor."""
         a, site = self.a, self.site
-        heads, keys = self.facts["heads"].made, self.facts["kv_heads"].made
+        heads = self.facts["heads"].made
+        keys = "" if a.shared_keys else self.facts["kv_heads"].made
         width, values = self.facts["head_dim"].made, self.values.made
         yield from self._stored
         yield linear("q_proj", site.width, times(heads, width), a.qkv_bias)
@@ -193,8 +191,7 @@ class _Attention:
         if a.shared_keys:
             yield from self._stages(("q",))
             return
-        grouped = self.facts["kv_heads"].values != self.facts["heads"].values
-        yield f"k = {self._heads_of('k')}{'  # (B, K, T, D)' if grouped else ''}"
+        yield f"k = {self._heads_of('k')}{'  # (B, K, T, D)' if self._grouped else ''}"
         yield "v = k" if a.keys_as_values else f"v = {self._heads_of('v')}"
         yield from self._stages(("q", "k", "v"))
 
@@ -268,18 +265,18 @@ class _Attention:
 
     @property
     def _sharing(self) -> Iterator[str]:
-        a, names = self.a, self.site.shared
+        a, name = self.a, self.facts["keys"].used
         if a.shared_keys:
-            yield f'k, v, seen = shared["{names[a.takes() or ""]}"]  # of an earlier layer'
-        elif not a.select and a.gives() in names:
-            yield f'shared["{names[a.gives() or ""]}"] = k, v, seen  # for later layers'
+            yield f"k, v, seen = shared[{name}]  # of an earlier layer"
+        elif not a.select and a.gives() in self.site.shared:
+            yield f"shared[{name}] = k, v, seen  # for later layers"
 
     @property
     def _mask(self) -> Iterator[str]:
         """Which keys each query sees, as `visible`."""
         a, window = self.a, self.facts["window"]
         if isinstance(a.select, SharedSelection):
-            yield f'(visible,) = shared["{self.site.shared[a.takes() or ""]}"]  # of an earlier layer'
+            yield f"(visible,) = shared[{self.facts['keys'].used}]  # of an earlier layer"
             return
         if a.causal or a.relative_bias:
             yield f"distance = {QUERY} - {KEY}  # (B, 1, T, S)"
@@ -306,7 +303,7 @@ class _Attention:
         if self.indexer:
             yield "visible = self.indexer(x, index, positions, visible)"
             if a.gives() in self.site.shared:
-                yield f'shared["{self.site.shared[a.gives() or ""]}"] = (visible,)  # for later layers'
+                yield f"shared[{self.facts['keys'].used}] = (visible,)  # for later layers"
 
     @property
     def _blocks(self) -> Iterator[str]:
@@ -392,7 +389,7 @@ class _Attention:
 
     @property
     def _grouped(self) -> bool:
-        return self.facts["heads"].values != self.facts["kv_heads"].values
+        return self.a.heads != self.a.key_heads
 
     @property
     def _fused(self) -> Iterator[str]:
@@ -405,11 +402,10 @@ class _Attention:
 
     @property
     def _written_out(self) -> Iterator[str]:
-        a, heads, keys = self.a, self.facts["heads"], self.facts["kv_heads"]
-        spread = ""
+        a, spread = self.a, ""
         if self._grouped:
-            same = not heads.varies and not keys.varies
-            group = number(a.heads // a.key_heads) if same else f"{heads.used} // {keys.used}"
+            differs = any(fact.name in ("heads", "kv_heads") for fact in self.facts.varying)
+            group = "q.shape[1] // k.shape[1]" if differs else number(a.heads // a.key_heads)
             spread = f".repeat_interleave({group}, dim=1)"
         yield f"scores = (q @ k{spread}.mT) * {self._scale}  # (B, H, T, S)"
         if a.softcap is not None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from archspec.codegen.plain.facts import Facts, number
 from archspec.codegen.plain.site import PlainClass, PlainSite, linear
-from archspec.mechanisms.common.delta_plain import FACTS, alike, delta_plain, rates
+from archspec.mechanisms.common.delta_plain import alike, delta_plain, rates, varies
 from archspec.mechanisms.mixers.gated_deltanet.spec import GatedDeltaNet
 
-__all__ = ["FACTS", "alike", "plain"]
+__all__ = ["alike", "plain", "varies"]
 
 
 def plain(m: GatedDeltaNet, facts: Facts, site: PlainSite) -> PlainClass:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from archspec.codegen.plain.facts import Facts, number, times
 from archspec.codegen.plain.site import PlainClass, PlainSite
 from archspec.mechanisms.common.delta_plain import (
-    FACTS,
+
     alike,
     delta_plain,
     projected,
     projection,
     rates,
+    varies,
 )
 from archspec.mechanisms.mixers.kimi_delta.spec import KimiDelta
 
-__all__ = ["FACTS", "alike", "plain"]
+__all__ = ["alike", "plain", "varies"]
 
 
 def plain(m: KimiDelta, facts: Facts, site: PlainSite) -> PlainClass:

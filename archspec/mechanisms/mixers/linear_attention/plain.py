@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from archspec.codegen.environment import activated
-from archspec.codegen.plain.facts import Facts, Number, number, times
-from archspec.codegen.plain.site import PlainClass, PlainSite, linear
+from archspec.codegen.plain.facts import Facts, number, times
+from archspec.codegen.plain.site import PlainClass, PlainSite, linear, nothing, whole
 from archspec.mechanisms.common.output_gate import FUNCTIONS, OutputGate
 from archspec.mechanisms.mixers.linear_attention.fields import (
     LearnedDecay,
@@ -16,12 +15,7 @@ from archspec.mechanisms.mixers.linear_attention.fields import (
 )
 from archspec.mechanisms.mixers.linear_attention.spec import LinearAttention
 
-FACTS: Mapping[str, Callable[[Any], Number]] = {}
-
-
-def alike(a: LinearAttention) -> Hashable:
-    """All of it."""
-    return a.model_copy(update={"input_scale": None, "output_scale": None})
+varies, alike = nothing, whole
 
 
 def plain(a: LinearAttention, facts: Facts, site: PlainSite) -> PlainClass:

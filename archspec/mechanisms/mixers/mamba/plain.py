@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from archspec.codegen.plain.facts import Facts, Number, number
-from archspec.codegen.plain.site import PlainClass, PlainSite, linear
+from archspec.codegen.plain.facts import Facts, number
+from archspec.codegen.plain.site import PlainClass, PlainSite, linear, nothing, whole
 from archspec.mechanisms.mixers.mamba.spec import Mamba
 
-FACTS: Mapping[str, Callable[[Any], Number]] = {}
-
-
-def alike(m: Mamba) -> Hashable:
-    """All of it."""
-    return m.model_copy(update={"input_scale": None, "output_scale": None})
+varies, alike = nothing, whole
 
 
 def plain(m: Mamba, facts: Facts, site: PlainSite) -> PlainClass:

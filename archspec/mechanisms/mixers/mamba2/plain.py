@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from archspec.codegen.plain.facts import Facts, Number, number
-from archspec.codegen.plain.site import PlainClass, PlainSite, linear
+from archspec.codegen.plain.facts import Facts, number
+from archspec.codegen.plain.site import PlainClass, PlainSite, linear, nothing, whole
 from archspec.mechanisms.mixers.mamba2.fields import PartScales
 from archspec.mechanisms.mixers.mamba2.spec import Mamba2
 
-FACTS: Mapping[str, Callable[[Any], Number]] = {}
-
-
-def alike(m: Mamba2) -> Hashable:
-    """All of it."""
-    return m.model_copy(update={"input_scale": None, "output_scale": None})
+varies, alike = nothing, whole
 
 
 def plain(m: Mamba2, facts: Facts, site: PlainSite) -> PlainClass:
@@ -42,7 +36,7 @@ def _made(m: Mamba2, site: PlainSite) -> Iterator[str]:
         yield f"self.D = nn.Parameter(torch.ones({heads}))"
     if m.norm and m.norm.weight:
         start = "zeros" if m.norm.zero_centered else "ones"
-        yield "self.norm = nn.Module()  # of each group"
+        yield "self.norm = nn.Module()"
         yield f"self.norm.weight = nn.Parameter(torch.{start}({inner}))"
     yield linear("out_proj", inner, site.width, m.output_bias)
 

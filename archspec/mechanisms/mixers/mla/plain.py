@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from archspec.codegen.plain.facts import Facts, Number, number, times
-from archspec.codegen.plain.site import PlainClass, PlainSite, linear
+from archspec.codegen.plain.facts import Facts, number, times
+from archspec.codegen.plain.site import PlainClass, PlainSite, linear, nothing, whole
 from archspec.mechanisms.common.selection.fields import SharedSelection, TokenSelection
 from archspec.mechanisms.common.selection.plain import indexer
 from archspec.mechanisms.mixers.attention.plain import gated
 from archspec.mechanisms.mixers.mla.spec import LatentAttention
 
-FACTS: Mapping[str, Callable[[Any], Number]] = {}
-
-
-def alike(a: LatentAttention) -> Hashable:
-    """All of it."""
-    return a.model_copy(update={"input_scale": None, "output_scale": None})
+varies, alike = nothing, whole
 
 
 def plain(a: LatentAttention, facts: Facts, site: PlainSite) -> PlainClass:

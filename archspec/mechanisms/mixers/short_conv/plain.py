@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any
+from collections.abc import Hashable, Mapping
 
 from archspec.codegen.plain.facts import Facts, Number, number
-from archspec.codegen.plain.site import PlainClass, PlainSite, linear
+from archspec.codegen.plain.site import OUTSIDE, PlainClass, PlainSite, linear
 from archspec.mechanisms.mixers.short_conv.spec import ShortConvolution
 
-FACTS: Mapping[str, Callable[[Any], Number]] = {
-    "channels": lambda m: m.channels,
-    "conv": lambda m: m.conv,
-}
+def varies(m: ShortConvolution, shared: Mapping[str, str]) -> Mapping[str, Number]:
+    """Its sizes."""
+    return {"channels": m.channels, "conv": m.conv}
 
 
-def alike(m: ShortConvolution) -> Hashable:
-    """All but its sizes."""
-    return m.bias
+def alike(m: ShortConvolution, shared: Mapping[str, str]) -> Hashable:
+    """All but these."""
+    return m.model_copy(update={**OUTSIDE, "channels": 1, "conv": 2})
 
 
 def plain(m: ShortConvolution, facts: Facts, site: PlainSite) -> PlainClass:
