@@ -11,6 +11,7 @@ from archspec.codegen.plain.classes import Written
 from archspec.codegen.plain.facts import Fact, Number, number, parameters
 from archspec.codegen.plain.norms import Norms
 from archspec.codegen.plain.site import TYPES
+from archspec.codegen.plain.words import doc
 from archspec.mechanisms.base import Mechanism
 
 
@@ -29,6 +30,11 @@ class PlainLayer:
     result: str
     gives: str | None
     """The type of what it keeps, given back beside x: `State`; None where layers keep nothing."""
+
+    @property
+    def doc(self) -> str:
+        """Its docstring."""
+        return doc(self.caption)
 
     @property
     def parameters(self) -> str:

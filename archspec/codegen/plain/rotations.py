@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from archspec.architecture.model import Architecture
 from archspec.codegen.plain.facts import Fact, Number, parameters
+from archspec.codegen.plain.words import doc
 from archspec.codegen.rotary import RotaryView, rotary_views
 from archspec.spec.rope import LinearScaling, Rope
 
@@ -90,6 +91,11 @@ class Rotation:
         elif self._stretched:
             speed += f" / {'stretch' if self.stretch.varies else self.stretch.made}"
         return f"{'-' if self.rope.reversed else ''}position · {speed}"
+
+    @property
+    def doc(self) -> str:
+        """Its docstring."""
+        return doc(f"Turn the pairs {self.pairs} of {self.of} by {self.by}.")
 
     @property
     def temperature(self) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 from archspec.codegen.plain.facts import Facts, Number, number, parameters
 from archspec.codegen.plain.norms import Norms
 from archspec.codegen.plain.rotations import Key, Rotation
+from archspec.codegen.plain.words import doc
 from archspec.codegen.site import template
 from archspec.errors import ArchspecError
 from archspec.mechanisms.base import Mechanism
@@ -50,6 +51,11 @@ class PlainClass:
     more: Mapping[str, Any] | None = None
 
     @property
+    def doc(self) -> str:
+        """Its docstring."""
+        return doc(self.caption)
+
+    @property
     def parameters(self) -> str:
         """What follows `self` in its constructor."""
         return (", index: int" if self.reads_depth else "") + parameters(self.facts.varying)
@@ -62,7 +68,8 @@ class PlainClass:
     @property
     def signature(self) -> str:
         """The parameters of its forward pass."""
-        return ", ".join(["self", "x: Tensor", *(f"{name}: {TYPES[name]}" for name in self.arguments)])
+        own = (f"{name}: {TYPES[name]}" for name in self.arguments)
+        return ", ".join(["self", "x: Tensor", *own])
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,13 @@ class PlainModule(Protocol):
         """What mechanisms of one class have in common."""
         ...
 
+    def differs(self, mechanism: Any) -> Iterator[str]:
+        """In what it differs from that of a plain decoder, `{layers}` standing for those it is in.
+
+        A plain decoder has causal attention with rotary positions and a feed-forward gated by SiLU.
+        """
+        ...
+
     def plain(self, mechanism: Any, facts: Facts, site: PlainSite) -> PlainClass:
         """The class for all that are like `mechanism`; they differ in some of `facts`."""
         ...
@@ -112,9 +126,10 @@ def plain_module(kind: type[Mechanism]) -> PlainModule:
     """
     name = kind.__module__.removesuffix(".spec") + ".plain"
     if find_spec(name) is None:
-        written = kind.model_fields["type"].default or kind.__name__
+        written = get_args(kind.model_fields["type"].annotation)
         raise ArchspecError(
-            f"`{written}` has no plain form\n  help: `archspec build` without --plain writes it"
+            f"`type: {written[0]}` has no plain form\n"
+            "  help: `archspec build` without --plain writes a package"
         )
     module: Any = import_module(name)
     return module
@@ -135,7 +150,12 @@ def whole(mechanism: Mechanism, shared: Mapping[str, str]) -> Hashable:
     return mechanism.model_copy(update=OUTSIDE)
 
 
-OUTSIDE = {"input_scale": None, "output_scale": None}
+def mixes(mechanism: Mechanism) -> Iterator[str]:
+    """For mixers that are no attention: what they are called."""
+    yield f"{{layers}} mix tokens by {mechanism.title()}"
+
+
+OUTSIDE: dict[str, Any] = {"input_scale": None, "output_scale": None}
 """What of a mechanism stands in its layer."""
 
 

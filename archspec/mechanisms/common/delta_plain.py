@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from archspec.codegen.plain.facts import Facts, number, times
-from archspec.codegen.plain.site import PlainClass, PlainSite, linear, nothing, whole
+from archspec.codegen.plain.site import PlainClass, PlainSite, linear, mixes, nothing, whole
 from archspec.mechanisms.common.delta import DeltaMixer
 from archspec.mechanisms.common.output_gate import FUNCTIONS
 
-varies, alike = nothing, whole
+varies, alike, differs = nothing, whole, mixes
 
 
 def delta_plain(

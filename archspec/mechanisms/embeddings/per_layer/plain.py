@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from archspec.codegen.environment import activated
 from archspec.codegen.plain.facts import Facts, number
 from archspec.codegen.plain.site import PlainClass, PlainSite, linear, nothing, whole
 from archspec.mechanisms.embeddings.per_layer.spec import PerLayerEmbedding
 
 varies, alike = nothing, whole
+
+
+def differs(m: PerLayerEmbedding) -> Iterator[str]:
+    """That there is one."""
+    yield "{layers} read a vector of the token made for them alone"
 
 
 def plain(m: PerLayerEmbedding, facts: Facts, site: PlainSite) -> PlainClass:

@@ -8,6 +8,7 @@ from archspec.codegen.environment import activated
 from archspec.codegen.plain.facts import Facts, Number, number
 from archspec.codegen.plain.site import OUTSIDE, PlainClass, PlainSite, linear
 from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
+from archspec.spec.activation import CAPTIONS
 from archspec.mechanisms.common.activation import Inner
 
 def varies(m: DenseFeedForward, shared: Mapping[str, str]) -> Mapping[str, Number]:
@@ -18,6 +19,13 @@ def varies(m: DenseFeedForward, shared: Mapping[str, str]) -> Mapping[str, Numbe
 def alike(m: DenseFeedForward, shared: Mapping[str, str]) -> Hashable:
     """All but that."""
     return m.model_copy(update={**OUTSIDE, "hidden_size": 1})
+
+
+def differs(m: Inner) -> Iterator[str]:
+    """The activation, and whether there is a gate."""
+    if (m.activation, m.gated) != ("silu", True):
+        name = CAPTIONS[m.activation]
+        yield f"the gate is {name}" if m.gated else f"the feed-forward has {name} and no gate"
 
 
 def plain(m: DenseFeedForward, facts: Facts, site: PlainSite) -> PlainClass:

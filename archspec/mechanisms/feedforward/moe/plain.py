@@ -23,6 +23,13 @@ _SCORES = {
 varies, alike = nothing, whole
 
 
+def differs(m: MixtureOfExperts) -> Iterator[str]:
+    """How many experts work on a token."""
+    shared = " beside a shared one" if m.shared else ""
+    yield f"in {{layers}} {m.top_k} of {m.experts} experts{shared} work on a token"
+    yield from dense.differs(m)
+
+
 def plain(m: MixtureOfExperts, facts: Facts, site: PlainSite) -> PlainClass:
     """The class of a mixture, and those of its experts."""
     pattern = site.class_name.replace("MixtureOfExperts", "{}")

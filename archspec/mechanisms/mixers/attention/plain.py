@@ -21,6 +21,7 @@ from archspec.mechanisms.mixers.attention.fields import (
 )
 from archspec.mechanisms.mixers.attention.scores import slopes
 from archspec.mechanisms.mixers.attention.spec import Attention
+from archspec.spec.rope import Rope
 
 QUERY, KEY = "positions[:, None, :, None]", "seen[:, :, None]"
 
@@ -40,6 +41,50 @@ def alike(a: Attention, shared: Mapping[str, str]) -> Hashable:
         return a.model_copy(update=changes), shares
     changes |= {"heads": 1, "kv_heads": 1, "head_dim": 2}
     return a.model_copy(update=changes), shares, a.key_heads == a.heads
+
+
+def differs(a: Attention) -> Iterator[str]:
+    """What queries see, how they turn, and what is done to them."""
+    if a.source == "encoder":
+        yield "{layers} attend to the encoder's states"
+        return
+    if not a.causal:
+        yield "in {layers} a token sees the whole text"
+    elif a.window or a.chunk:
+        sees = f"the last {a.window:,} tokens" if a.window else f"their chunk of {a.chunk:,} tokens"
+        yield f"{{layers}} see {sees} only"
+    elif a.select or a.block_sparse:
+        sees = "blocks of the text" if not a.select else f"the best {a.select.top_k:,} tokens"
+        yield f"{{layers}} see {sees} only"
+    if a.heads != a.key_heads:
+        yield f"in {{layers}} {a.heads // a.key_heads} query heads share a key-value head"
+    yield from turns(a.rope)
+    bias = {"ALiBi": a.alibi, "a learned bias for each distance": a.relative_bias}
+    yield from (f"scores have {name} in place of rotary positions" for name, own in bias.items() if own)
+    if not a.rope and not a.alibi and not a.relative_bias:
+        yield "{layers} have no rotary positions"
+    yield from (sentence for name, sentence in _SAID.items() if getattr(a, name))
+
+
+_SAID = {
+    "qkv_bias": "queries, keys and values have biases",
+    "qk_norm": "queries and keys are normed",
+    "clip": "queries, keys and values are clipped",
+    "keys_as_values": "in {layers} keys are the values too",
+    "shared_keys": "{layers} borrow the keys and values of an earlier one",
+    "temperature": "in {layers} queries grow with their position",
+    "softcap": "scores are capped",
+    "sinks": "every head has a learned sink in its softmax",
+    "gate": "what attention gives is gated",
+}
+
+
+def turns(rope: Rope | None) -> Iterator[str]:
+    """How a rope differs from one that turns all of a head as it was trained."""
+    if rope and rope.fraction != 1:
+        yield f"in {{layers}} {rope.fraction:.4g} of a head turns"
+    if rope and rope.scaling:
+        yield f"in {{layers}} positions are {rope.scaling.caption()}"
 
 
 def plain(a: Attention, facts: Facts, site: PlainSite) -> PlainClass:
@@ -75,7 +120,7 @@ class _Attention:
         if window.varies:
             none = "; None sees everything before it" if None in window.values else ""
             lines.append(f"`window` tokens back, the token itself included{none}.")
-        return "\n\n    ".join(lines) + "\n    "
+        return "\n\n".join(lines)
 
     @property
     def across(self) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from archspec.codegen.plain.facts import Facts, number
 from archspec.codegen.plain.site import PlainClass, PlainSite, linear
-from archspec.mechanisms.common.delta_plain import alike, delta_plain, rates, varies
+from archspec.mechanisms.common.delta_plain import alike, delta_plain, differs, rates, varies
 from archspec.mechanisms.mixers.gated_deltanet.spec import GatedDeltaNet
 
-__all__ = ["alike", "plain", "varies"]
+__all__ = ["alike", "differs", "plain", "varies"]
 
 
 def plain(m: GatedDeltaNet, facts: Facts, site: PlainSite) -> PlainClass:

@@ -8,6 +8,7 @@ from archspec.mechanisms.common.delta_plain import (
 
     alike,
     delta_plain,
+    differs,
     projected,
     projection,
     rates,
@@ -15,7 +16,7 @@ from archspec.mechanisms.common.delta_plain import (
 )
 from archspec.mechanisms.mixers.kimi_delta.spec import KimiDelta
 
-__all__ = ["alike", "plain", "varies"]
+__all__ = ["alike", "differs", "plain", "varies"]
 
 
 def plain(m: KimiDelta, facts: Facts, site: PlainSite) -> PlainClass:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from archspec.codegen.environment import activated
 from archspec.codegen.plain.facts import Facts, number, times
-from archspec.codegen.plain.site import PlainClass, PlainSite, linear, nothing, whole
+from archspec.codegen.plain.site import PlainClass, PlainSite, linear, mixes, nothing, whole
 from archspec.mechanisms.common.output_gate import FUNCTIONS, OutputGate
 from archspec.mechanisms.mixers.linear_attention.fields import (
     LearnedDecay,
@@ -15,7 +15,7 @@ from archspec.mechanisms.mixers.linear_attention.fields import (
 )
 from archspec.mechanisms.mixers.linear_attention.spec import LinearAttention
 
-varies, alike = nothing, whole
+varies, alike, differs = nothing, whole, mixes
 
 
 def plain(a: LinearAttention, facts: Facts, site: PlainSite) -> PlainClass:

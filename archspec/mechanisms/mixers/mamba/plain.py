@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archspec.codegen.plain.facts import Facts, number
-from archspec.codegen.plain.site import PlainClass, PlainSite, linear, nothing, whole
+from archspec.codegen.plain.site import PlainClass, PlainSite, linear, mixes, nothing, whole
 from archspec.mechanisms.mixers.mamba.spec import Mamba
 
-varies, alike = nothing, whole
+varies, alike, differs = nothing, whole, mixes
 
 
 def plain(m: Mamba, facts: Facts, site: PlainSite) -> PlainClass:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archspec.codegen.plain.facts import Facts, number
-from archspec.codegen.plain.site import PlainClass, PlainSite, linear, nothing, whole
+from archspec.codegen.plain.site import PlainClass, PlainSite, linear, mixes, nothing, whole
 from archspec.mechanisms.mixers.mamba2.fields import PartScales
 from archspec.mechanisms.mixers.mamba2.spec import Mamba2
 
-varies, alike = nothing, whole
+varies, alike, differs = nothing, whole, mixes
 
 
 def plain(m: Mamba2, facts: Facts, site: PlainSite) -> PlainClass:

@@ -8,10 +8,20 @@ from archspec.codegen.plain.facts import Facts, number, times
 from archspec.codegen.plain.site import PlainClass, PlainSite, linear, nothing, whole
 from archspec.mechanisms.common.selection.fields import SharedSelection, TokenSelection
 from archspec.mechanisms.common.selection.plain import indexer
-from archspec.mechanisms.mixers.attention.plain import gated
+from archspec.mechanisms.mixers.attention.plain import gated, turns
 from archspec.mechanisms.mixers.mla.spec import LatentAttention
 
 varies, alike = nothing, whole
+
+
+def differs(a: LatentAttention) -> Iterator[str]:
+    """What keys and values are made of, and what queries see."""
+    yield f"in {{layers}} keys and values are made of a latent of {a.kv_rank:,} numbers"
+    if a.select:
+        yield f"{{layers}} see the best {a.select.top_k:,} tokens only"
+    yield from turns(a.rope)
+    if a.gate:
+        yield "what attention gives is gated"
 
 
 def plain(a: LatentAttention, facts: Facts, site: PlainSite) -> PlainClass:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 
 from archspec.codegen.plain.facts import Facts, Number, number
-from archspec.codegen.plain.site import OUTSIDE, PlainClass, PlainSite, linear
+from archspec.codegen.plain.site import OUTSIDE, PlainClass, PlainSite, linear, mixes
 from archspec.mechanisms.mixers.short_conv.spec import ShortConvolution
 
 def varies(m: ShortConvolution, shared: Mapping[str, str]) -> Mapping[str, Number]:
@@ -16,6 +16,9 @@ def varies(m: ShortConvolution, shared: Mapping[str, str]) -> Mapping[str, Numbe
 def alike(m: ShortConvolution, shared: Mapping[str, str]) -> Hashable:
     """All but these."""
     return m.model_copy(update={**OUTSIDE, "channels": 1, "conv": 2})
+
+
+differs = mixes
 
 
 def plain(m: ShortConvolution, facts: Facts, site: PlainSite) -> PlainClass:
