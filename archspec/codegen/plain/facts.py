@@ -14,7 +14,9 @@ def number(value: Number) -> str:
     if isinstance(value, str):
         return f'"{value}"'
     if isinstance(value, float):
-        return f"{int(value):_}.0" if value.is_integer() and abs(value) < 1e16 else repr(value)
+        if value.is_integer() and abs(value) < 1e16:
+            return f"{int(value):_}.0"
+        return repr(value).replace("e-0", "e-")
     return repr(value) if value is None or abs(value) < 10_000 else f"{value:_}"
 
 

@@ -21,7 +21,7 @@ def docstring(a: Architecture) -> list[str]:
     layers = f"{len(a.layers)} layers, {a.schedule}"
     if a.encoder and a.encoder.layers:
         layers = f"{len(a.encoder.layers)} layers that read, {len(a.layers)} that write"
-    first = f"{a.name} in one file of plain PyTorch: {layers}; {count:,} parameters."
+    first = f"{a.name} in one file of PyTorch: {layers}; {count:,} parameters."
     lines = textwrap.wrap(f"xxx{first}", WIDTH)
     lines[0] = lines[0][3:]  # the quotes take room
     found = [*_differences(a)]
@@ -74,9 +74,10 @@ def _differences(a: Architecture) -> Iterator[str]:
         for phrase in dict.fromkeys(p for body in bodies for p in plain_module(type(body)).differs(body)):
             said[phrase] = said.get(phrase, 0) + 1
     for phrase, count in said.items():
-        share = "all layers" if count == len(layers) else f"{count} of {len(layers)} layers"
-        share = "the layer" if len(layers) == 1 else share
-        yield phrase.format(layers=share)
+        if count == len(layers):
+            yield phrase.removeprefix("in {layers} ").format(layers="all layers")
+        else:
+            yield phrase.format(layers=f"{count} of {len(layers)} layers")
     ropes = {rope.theta for body in a.mechanisms if (own := body.rotary()) for rope in own[:1]}
     if len(ropes) > 1:
         yield "rotary bases differ"

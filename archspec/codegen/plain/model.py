@@ -297,13 +297,14 @@ class PlainModel:
         """From the last hidden state to what is given back."""
         if self.rereads:
             yield "x = x[:, -tokens:]" if not self.trains else "x = x if labels is not None else x[:, -tokens:]"
-        if self.a.final_norm:
-            yield "x = self.norm(x)"
+        normed = "self.norm(x)" if self.a.final_norm else "x"
         if self.a.head is None:
-            yield "return x"
+            yield f"return {normed}"
             return
         if not self.a.further:
-            yield from self.logits("return" if not self.trains else "logits =")
+            yield from self.logits("return" if not self.trains else "logits =", normed)
+        elif self.a.final_norm:
+            yield "x = self.norm(x)"
         if not self.trains:
             return
         if self.kind == "pair":
@@ -316,11 +317,11 @@ class PlainModel:
         else:
             yield "return logits if labels is None else next_token_loss(logits, labels, positions)"
 
-    def logits(self, target: str) -> Lines:
-        """The statements from x to logits, given back or put into `logits`."""
+    def logits(self, target: str, x: str = "x") -> Lines:
+        """The statements from `x` to logits, given back or put into `logits`."""
         head = self.a.head
         assert head
-        x = "self.embed_out(x)" if self.a.embedding.width else "x"
+        x = f"self.embed_out({x})" if self.a.embedding.width else x
         made = f"self.lm_head({x})"
         if head.tied:
             bias = ", self.lm_head_bias" if head.bias else ""

@@ -36,8 +36,8 @@ class PlainNorm:
 
     @property
     def formula(self) -> str:
-        """What it computes: `x / sqrt(mean x² + 1e-06) · w`."""
-        eps = "eps" if self.eps is None else repr(self.eps)
+        """What it computes: `x / sqrt(mean x² + 1e-6) · w`."""
+        eps = "eps" if self.eps is None else number(self.eps)
         inner = {
             "rmsnorm": f"x / sqrt(mean x² + {eps})",
             "layernorm": f"(x - mean x) / sqrt(var x + {eps})",
@@ -54,7 +54,7 @@ class PlainNorm:
     @property
     def options(self) -> str:
         """What that class is told beside the width: `, eps=1e-06`."""
-        found = [] if self.eps is None else [f"eps={self.eps!r}"]
+        found = [] if self.eps is None else [f"eps={number(self.eps)}"]
         found += ["elementwise_affine=False"] if not self.weight else []
         found += ["bias=False"] if self.type == "layernorm" and self.weight and not self.bias else []
         return "".join(f", {option}" for option in found)
@@ -72,7 +72,7 @@ class PlainNorm:
     @property
     def epsilon(self) -> str:
         """The expression for what is added below the root."""
-        return "self.eps" if self.eps is None else repr(self.eps)
+        return "self.eps" if self.eps is None else number(self.eps)
 
     @property
     def scale(self) -> str:
@@ -103,7 +103,7 @@ class Norms:
         if cls is None:
             return "nn.Identity()"
         sizes = width if heads is None else f"{heads}, {width}"
-        return f"{cls.name}({sizes}{f', eps={norm.eps!r}' if cls.eps is None else ''})"
+        return f"{cls.name}({sizes}{f', eps={number(norm.eps)}' if cls.eps is None else ''})"
 
 
 def _named(found: Iterable[PlainNorm]) -> dict[PlainNorm, PlainNorm]:

@@ -69,8 +69,12 @@ class Rotation:
         """Which dimensions turn together, in words."""
         if self.rope.pairing == "interleaved":
             return "(2i, 2i + 1)"
-        half = "D/2" if self.width == "D" else str(self.view.width // 2)
-        return f"(i, i + {half})"
+        return f"(i, i + {self.half})"
+
+    @property
+    def half(self) -> str:
+        """How many pairs turn, in words."""
+        return "D/2" if self.width == "D" else str(self.view.width // 2)
 
     @property
     def of(self) -> str:

@@ -170,8 +170,8 @@ def _sparsemixer(m: MixtureOfExperts) -> Iterator[str]:
 def _total(m: MixtureOfExperts) -> str:
     total = "weights.sum(dim=-1, keepdim=True)"
     if m.renormalize_epsilon:
-        return f"({total} + {m.renormalize_epsilon!r})"
-    return f"{total}.clamp(min={m.renormalize_floor!r})" if m.renormalize_floor else total
+        return f"({total} + {number(m.renormalize_epsilon)})"
+    return f"{total}.clamp(min={number(m.renormalize_floor)})" if m.renormalize_floor else total
 
 
 def _experts(m: MixtureOfExperts, name: str, width: str) -> PlainClass:

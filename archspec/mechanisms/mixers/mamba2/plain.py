@@ -91,9 +91,9 @@ def _gated(m: Mamba2, gate: str) -> Iterator[str]:
         yield f"y = y * {gate}"
         return
     width = m.inner // m.groups
-    made = f"F.rms_norm(y.unflatten(2, ({m.groups}, {width})), ({width},), eps={norm.eps!r}).flatten(2)"
+    made = f"F.rms_norm(y.unflatten(2, ({m.groups}, {width})), ({width},), eps={number(norm.eps)}).flatten(2)"
     if m.groups == 1:
-        made = f"F.rms_norm(y, ({width},), eps={norm.eps!r})"
+        made = f"F.rms_norm(y, ({width},), eps={number(norm.eps)})"
     weight = "(1 + self.norm.weight)" if norm.zero_centered else "self.norm.weight"
     made = f"{made} * {weight}" if norm.weight else made
     if norm.before_gate:
