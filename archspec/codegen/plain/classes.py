@@ -10,7 +10,7 @@ from archspec.codegen.names import camel, unused
 from archspec.codegen.plain.facts import Facts, Number
 from archspec.codegen.plain.norms import Norms
 from archspec.codegen.plain.rotations import Key, Rotation
-from archspec.codegen.plain.site import PlainClass, PlainSite, plain_module, plain_template
+from archspec.codegen.plain.site import PlainClass, PlainSite, plain_module
 from archspec.mechanisms.base import Mechanism
 
 TAKEN = frozenset({"Tensor", "Cache", "Model", "Encoder", "FurtherToken", "ShortConv", "XIELU"})
@@ -22,7 +22,6 @@ class Written:
     """A class of the file and the mechanisms that are made of it."""
 
     own: PlainClass
-    template: str
     members: tuple[Mechanism, ...]
 
     def arguments(self, mechanism: Mechanism) -> dict[str, Number]:
@@ -39,11 +38,10 @@ def classes(
     names = _names(a, groups)
     found: dict[Mechanism, Written] = {}
     for group in groups:
-        kind = type(group[0])
-        module = plain_module(kind)
+        module = plain_module(type(group[0]))
         site = PlainSite(names[group], a.hidden_size, _decodes(a), norms, rotations, shared)
         own = module.plain(group[0], Facts([module.varies(one, shared) for one in group]), site)
-        found |= dict.fromkeys(group, Written(own, plain_template(kind), group))
+        found |= dict.fromkeys(group, Written(own, group))
     return found
 
 

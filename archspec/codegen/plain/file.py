@@ -132,8 +132,9 @@ class _File:
             yield _render(PLACE.format("encoder"), given)
         if model.trains and model.kind != "pair":
             yield _render(PLACE.format("loss"), self._context())
-        drawn = [w.own.more.get("drawn") for w in self.classes.values() if w.own.more]
-        names = ["nn.Linear", "nn.Embedding", *dict.fromkeys(name for name in drawn if name)]
+        inner = (cls for written in self.classes.values() for cls in written.own.inner)
+        drawn = dict.fromkeys(cls.name for cls in inner if cls.drawn)
+        names = ["nn.Linear", "nn.Embedding", *drawn]
         yield _render(
             PLACE.format("model"),
             self._context() | {"drawn": " | ".join(names), "forward_doc": forward_doc(model)},
@@ -143,13 +144,8 @@ class _File:
         yield self._loading()
 
     def _class(self, written: Written) -> Iterator[str]:
-        more = written.own.more or {}
-        if more.get("indexer"):
-            place = "mechanisms/common/selection/templates/indexer.py.jinja"
-            yield _render(place, {"c": more["indexer"]})
-        for template, cls in more.get("inner", ()):
-            yield _render(template, {"c": cls})
-        yield _render(written.template, {"c": written.own})
+        for cls in (*written.own.inner, written.own):
+            yield _render(cls.template, {"c": cls})
 
     def _further(self) -> dict[str, Any]:
         a, own = self.a, self.a.further

@@ -89,7 +89,9 @@ class PlainStack:
         if len(deep) == len({*names.values()}):
             made = "layer(index=index)"
         elif deep:
-            test = f"layer is {deep[0]}" if len(deep) == 1 else f"layer in ({', '.join(deep)})"
+            test = f"layer in ({', '.join(deep)},)"
+            if all(names[b.name] == self.layers[b].name for b in self.own.blocks):
+                test = f"issubclass(layer, {deep[0] if len(deep) == 1 else '(' + ', '.join(deep) + ')'})"
             made = f"layer(index=index) if {test} else layer()"
         yield f"self.layers = nn.ModuleList({made} for {_over('layer', schedule, bool(deep))})"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Protocol, get_args
@@ -12,7 +12,6 @@ from archspec.codegen.plain.facts import Facts, Number, number, parameters
 from archspec.codegen.plain.norms import Norms
 from archspec.codegen.plain.rotations import Key, Rotation
 from archspec.codegen.plain.words import doc
-from archspec.codegen.site import template
 from archspec.errors import ArchspecError
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.norm import Norm
@@ -31,13 +30,16 @@ TYPES = {
 
 @dataclass(frozen=True)
 class PlainClass:
-    """One class: its constructor, what it is called with, and what its template needs of `more`."""
+    """One class: its constructor, what it is called with, and its forward pass."""
 
     name: str
     caption: str
     facts: Facts
     made: tuple[str, ...]
     """The statements of its constructor."""
+
+    lines: tuple[str, ...]
+    """The statements of its forward pass."""
 
     arguments: tuple[str, ...] = ()
     """What a layer passes it after x."""
@@ -48,7 +50,15 @@ class PlainClass:
     reads_depth: bool = False
     """It is made with the index of its layer."""
 
-    more: Mapping[str, Any] | None = None
+    inner: tuple[PlainClass, ...] = ()
+    """The classes that it is made of, which stand before it."""
+
+    drawn: bool = False
+    """Its own matrices are drawn as those of linear layers."""
+
+    template: str = "templates/plain/class.py.jinja"
+    more: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What another template needs."""
 
     @property
     def doc(self) -> str:
@@ -133,11 +143,6 @@ def plain_module(kind: type[Mechanism]) -> PlainModule:
         )
     module: Any = import_module(name)
     return module
-
-
-def plain_template(kind: type[Mechanism]) -> str:
-    """The template of its classes, from the root of archspec."""
-    return template(kind, "plain.py.jinja")
 
 
 def nothing(mechanism: Mechanism, shared: Mapping[str, str]) -> Mapping[str, Number]:

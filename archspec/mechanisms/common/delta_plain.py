@@ -21,9 +21,9 @@ def delta_plain(
         m.caption(site.hidden_size),
         facts,
         tuple(_made(m, site, made)),
+        (*_streams(m, site), *decay, *_rule(m, bool(decay), site), *_end(m, site)),
         ("positions", "past") if site.decodes else ("positions",),
         keeps=site.decodes,
-        more={"lines": [*_streams(m, site), *decay, *_rule(m, bool(decay), site), *_end(m, site)]},
     )
 
 

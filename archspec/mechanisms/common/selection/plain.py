@@ -28,6 +28,8 @@ def indexer(s: TokenSelection, site: PlainSite, latent: int | None) -> PlainClas
         f"{s.top_k:,} are seen.",
         Facts(),
         tuple(made),
+        (),
+        template=TEMPLATE,
         more={
             "reads": "q_latent" if latent else "x",
             "heads": number(s.heads),

@@ -28,8 +28,6 @@ def plain(m: PerLayerEmbedding, facts: Facts, site: PlainSite) -> PlainClass:
         m.caption(site.hidden_size),
         facts,
         tuple(made),
+        ("gate = self.gate_proj(x)", f"return {f'self.norm({out})' if m.norm else out}"),
         ("vector",),
-        more={
-            "lines": ["gate = self.gate_proj(x)", f"return {f'self.norm({out})' if m.norm else out}"]
-        },
     )

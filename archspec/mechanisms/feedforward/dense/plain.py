@@ -38,7 +38,7 @@ def plain(m: DenseFeedForward, facts: Facts, site: PlainSite) -> PlainClass:
     caption = m.caption(site.hidden_size)
     if facts["hidden_size"].varies:
         caption = caption.partition(":")[0] + "."
-    return PlainClass(site.class_name, caption, facts, tuple(made), more={"lines": lines(m)})
+    return PlainClass(site.class_name, caption, facts, tuple(made), tuple(lines(m)))
 
 
 def lines(m: DenseFeedForward) -> list[str]:

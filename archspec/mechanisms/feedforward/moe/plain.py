@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from archspec.codegen.plain.facts import Facts, number
 from archspec.codegen.plain.site import PlainClass, PlainSite, linear, nothing, whole
@@ -11,7 +12,6 @@ from archspec.mechanisms.feedforward.dense.plain import inner, limits
 from archspec.mechanisms.feedforward.moe.router import Groups
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 
-DENSE = "mechanisms/feedforward/dense/templates/plain.py.jinja"
 EXPERTS = "mechanisms/feedforward/moe/templates/plain_experts.py.jinja"
 _SCORES = {
     "softmax": "{}.softmax(dim=-1)",
@@ -34,28 +34,18 @@ def plain(m: MixtureOfExperts, facts: Facts, site: PlainSite) -> PlainClass:
     """The class of a mixture, and those of its experts."""
     pattern = site.class_name.replace("MixtureOfExperts", "{}")
     names = {name: pattern.format(name) for name in ("Experts", "SharedExpert")}
-    classes = [(EXPERTS, _experts(m, names["Experts"], number(m.expert_width(site.hidden_size))))]
+    classes = [_experts(m, names["Experts"], number(m.expert_width(site.hidden_size)))]
     beside = m.shared_expert()
     if beside:
-        own = PlainSite(
-            names["SharedExpert"],
-            site.hidden_size,
-            site.decodes,
-            site.norms,
-            site.rotations,
-            site.shared,
-        )
-        classes.append((DENSE, dense.plain(beside, Facts([dense.varies(beside, {})]), own)))
+        own = replace(site, class_name=names["SharedExpert"])
+        classes.append(dense.plain(beside, Facts([dense.varies(beside, {})]), own))
     return PlainClass(
         site.class_name,
         m.caption(site.hidden_size),
         facts,
         tuple(_made(m, site, names)),
-        more={
-            "inner": classes,
-            "lines": [*_lines(m)],
-            "drawn": names["Experts"],
-        },
+        tuple(_lines(m)),
+        inner=tuple(classes),
     )
 
 
@@ -195,5 +185,8 @@ def _experts(m: MixtureOfExperts, name: str, width: str) -> PlainClass:
         f"{m.experts} feed-forwards, their weights stacked.",
         Facts(),
         tuple(made),
-        more={"lines": lines, "top_k": number(m.top_k)},
+        tuple(lines),
+        drawn=True,
+        template=EXPERTS,
+        more={"top_k": number(m.top_k)},
     )

@@ -95,9 +95,10 @@ def plain(a: Attention, facts: Facts, site: PlainSite) -> PlainClass:
         own.caption,
         facts,
         tuple(own.made),
+        (*own.lines, *own.ends),
         tuple(own.arguments),
         keeps=own.keeps,
-        more={"a": own, "indexer": own.indexer},
+        inner=(own.indexer,) if own.indexer else (),
     )
 
 

@@ -25,10 +25,10 @@ def plain(a: LinearAttention, facts: Facts, site: PlainSite) -> PlainClass:
         a.caption(site.hidden_size),
         facts,
         tuple(_made(a, site)),
+        (*_heads(a, site), *_decay(a), *_sums(a, site.decodes), *_end(a, site.decodes)),
         ("positions", "past") if site.decodes else ("positions",),
         keeps=site.decodes,
         reads_depth=a.reads_depth(),
-        more={"lines": [*_heads(a, site), *_decay(a), *_sums(a, site.decodes), *_end(a, site.decodes)]},
     )
 
 

@@ -18,9 +18,9 @@ def plain(m: Mamba, facts: Facts, site: PlainSite) -> PlainClass:
         m.caption(site.hidden_size),
         facts,
         tuple(_made(m, site)),
+        (*_lines(m, site.decodes),),
         ("positions", "past") if site.decodes else ("positions",),
         keeps=site.decodes,
-        more={"lines": [*_lines(m, site.decodes)]},
     )
 
 

@@ -19,9 +19,37 @@ def plain(m: Mamba2, facts: Facts, site: PlainSite) -> PlainClass:
         m.caption(site.hidden_size),
         facts,
         tuple(_made(m, site)),
+        tuple(_lines(m, site.decodes)),
         ("positions", "past") if site.decodes else ("positions",),
         keeps=site.decodes,
-        more={"lines": [*_lines(m, site.decodes)]},
+        inner=tuple(_norm_class(m, site)),
+    )
+
+
+def _norm_name(site: PlainSite) -> str:
+    return site.class_name.replace("Mamba2", "GroupedRMSNorm")
+
+
+def _norm_class(m: Mamba2, site: PlainSite) -> Iterator[PlainClass]:
+    """The class of the norm over each group of heads, where there is one."""
+    norm = m.norm
+    if norm is None:
+        return
+    scale = "(1 + w)" if norm.zero_centered else "w"
+    width = m.inner // m.groups
+    parts = f", over {m.groups} parts of {width:,} numbers" if m.groups > 1 else ""
+    start = "zeros" if norm.zero_centered else "ones"
+    made = (f"self.weight = nn.Parameter(torch.{start}({number(m.inner)}))",) if norm.weight else ()
+    y = f"F.rms_norm(x, ({number(width)},), eps={number(norm.eps)})"
+    if m.groups > 1:
+        y = y.replace("(x,", f"(x.unflatten(2, ({m.groups}, {number(width)})),") + ".flatten(2)"
+    weight = "(1 + self.weight)" if norm.zero_centered else "self.weight"
+    yield PlainClass(
+        _norm_name(site),
+        f"x / sqrt(mean x² + {number(norm.eps)}){' · ' + scale if norm.weight else ''}{parts}.",
+        Facts(),
+        made,
+        (f"return {y} * {weight}" if norm.weight else f"return {y}",),
     )
 
 
@@ -34,10 +62,8 @@ def _made(m: Mamba2, site: PlainSite) -> Iterator[str]:
     yield f"self.A_log = nn.Parameter(torch.arange(1.0, {m.heads + 1}).log())"
     if m.skip:
         yield f"self.D = nn.Parameter(torch.ones({heads}))"
-    if m.norm and m.norm.weight:
-        start = "zeros" if m.norm.zero_centered else "ones"
-        yield "self.norm = nn.Module()"
-        yield f"self.norm.weight = nn.Parameter(torch.{start}({inner}))"
+    if m.norm:
+        yield f"self.norm = {_norm_name(site)}()"
     yield linear("out_proj", inner, site.width, m.output_bias)
 
 
@@ -90,15 +116,4 @@ def _gated(m: Mamba2, gate: str) -> Iterator[str]:
     if norm is None:
         yield f"y = y * {gate}"
         return
-    width = m.inner // m.groups
-    made = f"F.rms_norm(y.unflatten(2, ({m.groups}, {width})), ({width},), eps={number(norm.eps)}).flatten(2)"
-    if m.groups == 1:
-        made = f"F.rms_norm(y, ({width},), eps={number(norm.eps)})"
-    weight = "(1 + self.norm.weight)" if norm.zero_centered else "self.norm.weight"
-    made = f"{made} * {weight}" if norm.weight else made
-    if norm.before_gate:
-        yield f"y = {made}"
-        yield f"y = y * {gate}"
-    else:
-        yield f"y = y * {gate}"
-        yield f"y = {made}"
+    yield f"y = self.norm(y) * {gate}" if norm.before_gate else f"y = self.norm(y * {gate})"

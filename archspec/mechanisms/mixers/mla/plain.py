@@ -36,9 +36,10 @@ def plain(a: LatentAttention, facts: Facts, site: PlainSite) -> PlainClass:
         a.caption(site.hidden_size),
         facts,
         tuple(_made(a, site, chooser)),
+        (*_lines(a, site, chooses), *_end(a, site, chooses)),
         tuple(arguments),
         keeps=site.decodes,
-        more={"indexer": chooser, "lines": [*_lines(a, site, chooses), *_end(a, site, chooses)]},
+        inner=(chooser,) if chooser else (),
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 
-from archspec.codegen.plain.facts import Facts, Number, number
+from archspec.codegen.plain.facts import Facts, Number
 from archspec.codegen.plain.site import OUTSIDE, PlainClass, PlainSite, linear, mixes
 from archspec.mechanisms.mixers.short_conv.spec import ShortConvolution
 
@@ -33,7 +33,15 @@ def plain(m: ShortConvolution, facts: Facts, site: PlainSite) -> PlainClass:
             f"self.conv = ShortConv({channels}, {facts['conv'].made}{bias})",
             linear("out_proj", channels, site.width, m.bias),
         ),
+        tuple(_lines(site.decodes)),
         ("positions", "past") if site.decodes else ("positions",),
         keeps=site.decodes,
-        more={"width": number(m.channels) if not facts["channels"].varies else "channels"},
     )
+
+
+def _lines(decodes: bool) -> Iterator[str]:
+    yield "before, after, x = self.in_proj(x).chunk(3, dim=-1)"
+    past = "None if past is None else past[0]" if decodes else "None"
+    yield f"y, {'last' if decodes else '_'} = self.conv(before * x, positions, {past})"
+    y = "self.out_proj(after * y)"
+    yield f"return {y}, (last,)" if decodes else f"return {y}"
