@@ -17,9 +17,11 @@ import archspec
 from archspec.codegen.plain import build_plain
 
 
-def load_plain(text: str, folder: Path) -> ModuleType:
-    """The module that `build --plain` writes for the spec `text`, from a file in `folder`."""
+def load_plain(text: str, folder: Path, old: str = "", new: str = "") -> ModuleType:
+    """What `build --plain` writes for the spec `text`, as a module, with `new` in place of `old`."""
     source = build_plain(archspec.loads(text), "spec.yaml")
+    assert old in source
+    source = source.replace(old, new) if old else source
     name = "plain_" + hashlib.sha256(source.encode()).hexdigest()[:12]
     (folder / f"{name}.py").write_text(source, encoding="utf-8")
     if str(folder) not in sys.path:

@@ -25,7 +25,7 @@ TOKENS, PADDED = 30, 35
 ROWS = [[0, 1, 2, 3, 4], [30, 31, 32, 33, 34], [12, 13, 21, 22, 29]]
 """Where padding lies: in front of a text, behind it, and inside, in later pieces as well."""
 
-SIZES = [20, 4, *[1] * 11]
+SIZES = [24, 3, *[1] * 8]
 
 
 class Given(Reading):

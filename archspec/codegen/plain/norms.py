@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from archspec.codegen.plain.facts import number
+from archspec.codegen.plain.words import doc
 from archspec.spec.norm import Norm
 
 _NAMES = {"rmsnorm": "RMSNorm", "layernorm": "LayerNorm", "l2norm": "L2Norm"}
@@ -45,6 +46,12 @@ class PlainNorm:
         }[self.type]
         scaled = " · (1 + w)" if self.centered else " · w" if self.weight else ""
         return inner + scaled + (" + b" if self.bias else "")
+
+    @property
+    def doc(self) -> str:
+        """The docstring of its class."""
+        heads = " over each head of (B, H, T, D), which has its own weights"
+        return doc(f"{self.formula}{heads if self.each_head else ', in float32'}.")
 
     @property
     def function(self) -> str:
