@@ -31,7 +31,12 @@ def load_plain(text: str, folder: Path, old: str = "", new: str = "") -> ModuleT
 
 
 def cached(
-    reading: Reading, model: nn.Module, cache: Any, ids: Tensor, mask: Tensor | None, sizes: list[int]
+    reading: Reading,
+    model: nn.Module,
+    cache: Any,
+    ids: Tensor,
+    mask: Tensor | None,
+    sizes: list[int],
 ) -> Tensor:
     """What `model` gives for pieces of these `sizes`, one after the other."""
     found: list[Tensor] = []

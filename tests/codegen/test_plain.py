@@ -27,7 +27,14 @@ TOKENS = 21
 PADDED = ([0, 1, 2, 3], [15, 16, 17, 18, 19, 20], [6, 7, 8, 13])
 SIZES = [9, 5, *[1] * 7]
 
-LINTED = ("gpt2", "bart-base", "gemma-4-e2b", "ling-2.5-1t", "lfm2.5-8b-a1b", "llama-4-maverick-400b")
+LINTED = (
+    "gpt2",
+    "bart-base",
+    "gemma-4-e2b",
+    "ling-2.5-1t",
+    "lfm2.5-8b-a1b",
+    "llama-4-maverick-400b",
+)
 
 LENGTHS = {  # of the hand-written files of the field, where there is one
     "qwen3-0.6b": 255,
@@ -71,7 +78,9 @@ further: {tokens: 2, block: one}
 """
 TEXTS = {
     "longrope": TURNS_BY_LENGTH.replace("SCALING", LONGROPE),
-    "dynamic": TURNS_BY_LENGTH.replace("SCALING", "{type: dynamic, factor: 4, original_context: 9}"),
+    "dynamic": TURNS_BY_LENGTH.replace(
+        "SCALING", "{type: dynamic, factor: 4, original_context: 9}"
+    ),
     "further": FURTHER,
     **{spec_id(path): small_text(path) for path in SPECS},
 }
@@ -181,7 +190,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plain")
     for path in [*EXAMPLES, *(ROOT / f"gallery/{name}.yaml" for name in LINTED)]:
         text = build_plain(archspec.load(path), path.name)
-        (folder / f"{re.sub('[^a-z0-9]', '_', spec_id(path))}.py").write_text(text, encoding="utf-8")
+        (folder / f"{re.sub('[^a-z0-9]', '_', spec_id(path))}.py").write_text(
+            text, encoding="utf-8"
+        )
     return folder
 
 

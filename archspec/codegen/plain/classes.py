@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archspec.architecture.model import Architecture
@@ -68,7 +68,7 @@ def reads_length(rope: object) -> bool:
 
 def _groups(a: Architecture, shared: Mapping[str, str]) -> list[tuple[Mechanism, ...]]:
     """The mechanisms that share a class, in order of first appearance."""
-    found: dict[tuple[type, Hashable], list[Mechanism]] = {}
+    found: dict[tuple[type, object], list[Mechanism]] = {}
     for body in a.mechanisms:
         key = (type(body), plain_module(type(body)).alike(body, shared))
         found.setdefault(key, []).append(body)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from archspec.architecture.stack import Embedding, LayerVectors
-from archspec.codegen.plain.facts import Number, number
+from archspec.codegen.plain.facts import number
 from archspec.codegen.plain.norms import Norms
 from archspec.spec.embedding import LearnedPositions, SinusoidalPositions
 
@@ -62,7 +62,11 @@ class PlainEmbedding:
     def waves(self) -> Waves | None:
         """The function for positions, where they are computed."""
         own = self.own.positions
-        return Waves(self.sinusoids, self.hidden_size, own) if isinstance(own, SinusoidalPositions) else None
+        return (
+            Waves(self.sinusoids, self.hidden_size, own)
+            if isinstance(own, SinusoidalPositions)
+            else None
+        )
 
 
 def own_place(own: Embedding) -> str:
@@ -120,7 +124,9 @@ class PlainVectors:
         scale = scaled(own.scale, own.width)
         yield f"vectors = self.embed_tokens_per_layer(input_ids).unflatten(2, {shape}){scale}"
         if own.projected:
-            factor = scaled(own.projection_scale, self.hidden_size) if own.projection_scale != 1 else ""
+            factor = (
+                scaled(own.projection_scale, self.hidden_size) if own.projection_scale != 1 else ""
+            )
             yield f"projected = self.per_layer_projection(x).unflatten(2, {shape}){factor}"
             projected = "self.per_layer_norm(projected)" if own.norm else "projected"
             yield f"vectors = {projected} + vectors"
@@ -128,7 +134,7 @@ class PlainVectors:
             yield f"vectors = vectors{scaled(own.sum_scale, 2)}  # (B, T, layers, {own.width})"
 
 
-def scaled(factor: Number, size: int) -> str:
+def scaled(factor: float | None, size: int) -> str:
     """A factor to be appended, a root of `size` as such: ` * 640**0.5`."""
     if factor is None:
         return ""

@@ -67,7 +67,7 @@ class Facts:
 
     def __init__(self, alike: Sequence[Mapping[str, Number]] = ()):
         """Of the mechanisms that share it, what each has by name."""
-        names = alike[0] if alike else {}
+        names = list(alike[0]) if alike else []
         self._facts = {name: Fact(name, tuple(one[name] for one in alike)) for name in names}
 
     def __getitem__(self, name: str) -> Fact:
@@ -87,4 +87,3 @@ class Facts:
 def parameters(facts: Iterable[Fact]) -> str:
     """What follows `self` in a constructor: `, window: int | None, base: float`."""
     return "".join(f", {fact.name}: {fact.type}" for fact in facts)
-

@@ -10,7 +10,6 @@ from typing import Any
 
 from archspec import __version__
 from archspec.architecture.model import Architecture
-from archspec.architecture.block import Block
 from archspec.codegen.checkpoint import CheckpointView
 from archspec.codegen.environment import environment
 from archspec.codegen.format import format_python
@@ -81,9 +80,7 @@ class _File:
         embedding = PlainEmbedding(a.embedding, a.hidden_size, self.norms, "sinusoids")
         vectors = None
         if a.embedding.per_layer:
-            vectors = PlainVectors(
-                a.embedding.per_layer, a.hidden_size, len(a.layers), self.norms
-            )
+            vectors = PlainVectors(a.embedding.per_layer, a.hidden_size, len(a.layers), self.norms)
         stack = PlainStack(a.stack, own, embedding, self.norms)
         return PlainModel(a, stack, encoder, vectors, self.norms)
 
@@ -121,7 +118,9 @@ class _File:
         for layer in dict.fromkeys(layers):
             yield _render(PLACE.format("layer"), {"layer": layer})
         if a.is_causal:
-            yield _render(PLACE.format("cache_reread" if model.rereads else "cache"), self._context())
+            yield _render(
+                PLACE.format("cache_reread" if model.rereads else "cache"), self._context()
+            )
         if a.further:
             yield _render(PLACE.format("further"), {"f": self._further()})
         if model.encoder:
@@ -151,7 +150,10 @@ class _File:
         a, own = self.a, self.a.further
         assert own
         layer: PlainLayer = self.model.stack.layers[own.block]
-        given = [f"{f.name}={number(v)}" for f, v in zip(layer.facts, layer.given(own.block), strict=True)]
+        given = [
+            f"{f.name}={number(v)}"
+            for f, v in zip(layer.facts, layer.given(own.block), strict=True)
+        ]
         made = ", ".join([*(["index"] if layer.reads_depth else []), *given])
         names = ["x", *layer.arguments]
         call = f"self.layer({', '.join(names)})"
@@ -159,7 +161,11 @@ class _File:
         if layer.gives:
             types["past"] = "None"
             call = f"{call}[0]"
-        own_types = ["x: Tensor", "token: Tensor", *(f"{name}: {kind}" for name, kind in types.items())]
+        own_types = [
+            "x: Tensor",
+            "token: Tensor",
+            *(f"{name}: {kind}" for name, kind in types.items()),
+        ]
         return {
             "depth": layer.reads_depth,
             "norm": self.norms.made(own.norm, number(a.hidden_size)),
@@ -181,18 +187,30 @@ class _File:
     def _helpers(self, body: list[str]) -> Iterator[str]:
         """What classes call, before them; only what something calls."""
         stack, encoder = self.model.stack, self.model.encoder
-        waves: list[Waves | None] = [stack.embedding.waves, encoder.embedding.waves if encoder else None]
+        waves: list[Waves | None] = [
+            stack.embedding.waves,
+            encoder.embedding.waves if encoder else None,
+        ]
         norms = dict.fromkeys(self.norms.classes.values())
-        found = [
+        found: list[tuple[str, str, dict[str, Any]]] = [
             *((norm.name, norm.template, {"n": norm}) for norm in norms),
-            *((r.name, PLACE.format("rotate"), {"r": r}) for r in dict.fromkeys(self.rotations.values())),
+            *(
+                (r.name, PLACE.format("rotate"), {"r": r})
+                for r in dict.fromkeys(self.rotations.values())
+            ),
             *((w.name, PLACE.format("waves"), {"w": w}) for w in waves if w),
             ("bucket", PLACE.format("bucket"), {}),
             ("unit", PLACE.format("unit"), {}),
             ("ShortConv", PLACE.format("short_conv"), {}),
-            ("XIELU", "mechanisms/common/templates/activation.py.jinja", {"learned": LEARNED["xielu"]}),
+            (
+                "XIELU",
+                "mechanisms/common/templates/activation.py.jinja",
+                {"learned": LEARNED["xielu"]},
+            ),
         ]
-        rendered = [_render(template, given) for name, template, given in found if _named(name, body)]
+        rendered = [
+            _render(template, given) for name, template, given in found if _named(name, body)
+        ]
         if _named("wide", [*body, *rendered]):
             yield _render(PLACE.format("wide"), {})
         yield from rendered
@@ -212,5 +230,3 @@ def _named(name: str, texts: list[str]) -> bool:
 
 def _render(template: str, context: dict[str, Any]) -> str:
     return environment().get_template(template).render(context)
-
-

@@ -71,7 +71,9 @@ def _differences(a: Architecture) -> Iterator[str]:
     said: dict[str, int] = {}
     for layer in layers:
         bodies = dict.fromkeys(branch.body for branch in layer.block.branches)
-        for phrase in dict.fromkeys(p for body in bodies for p in plain_module(type(body)).differs(body)):
+        for phrase in dict.fromkeys(
+            p for body in bodies for p in plain_module(type(body)).differs(body)
+        ):
             said[phrase] = said.get(phrase, 0) + 1
     for phrase, count in said.items():
         if count == len(layers):
@@ -92,7 +94,7 @@ def _norms(a: Architecture) -> Iterator[str]:
     updates = [update for block in a.blocks for update in block.updates]
     places = dict.fromkeys(_place(update) for update in updates if _place(update))
     yield from (place for place in places if place)
-    norms = {norm for block in a.blocks for norm in _named(block)}
+    norms = [norm for block in a.blocks for norm in _named(block)]
     if any(norm.type == "layernorm" for norm in norms):
         yield "norms are LayerNorm" + ("" if any(n.bias for n in norms) else " without biases")
     if any(norm.zero_centered for norm in norms):

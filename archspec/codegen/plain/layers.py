@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archspec.architecture.block import Block, Branch, NamedNorm, Scale, Update
@@ -45,7 +45,9 @@ class PlainLayer:
     @property
     def signature(self) -> str:
         """The parameters of its forward pass."""
-        types = TYPES | ({"past": f"{self.gives} | None"} if self.gives not in (None, "None") else {})
+        types = TYPES | (
+            {"past": f"{self.gives} | None"} if self.gives not in (None, "None") else {}
+        )
         types |= {"past": "None"} if self.gives == "None" else {}
         own = [f"{name}: {types[name]}" for name in self.arguments]
         return ", ".join(["self", "x: Tensor", *own])
@@ -72,7 +74,7 @@ class Layers:
 
     def of(self, blocks: Sequence[Block], alone: bool) -> dict[Block, PlainLayer]:
         """The class of each of the `blocks` of a stack; `alone` where the model has no others."""
-        groups: dict[Hashable, list[Block]] = {}
+        groups: dict[object, list[Block]] = {}
         for block in blocks:
             groups.setdefault(self._structure(block), []).append(block)
         arguments = self._arguments(blocks)
@@ -94,7 +96,7 @@ class Layers:
         used = used - {"past"} if not self.decodes else used
         return tuple(name for name in TYPES if name in used)
 
-    def _structure(self, block: Block) -> Hashable:
+    def _structure(self, block: Block) -> object:
         """What blocks of one class have in common."""
         return block.scale, tuple(
             (
@@ -163,7 +165,10 @@ class Layers:
         bodies: dict[str, str] = {}
         for place, branch in enumerate(blocks[0].branches):
             given: list[tuple[str, str, bool]] = []
-            own = [self.classes[b.branches[place].body].arguments(b.branches[place].body) for b in blocks]
+            own = [
+                self.classes[b.branches[place].body].arguments(b.branches[place].body)
+                for b in blocks
+            ]
             for name in own[0]:
                 fact = Fact(name, tuple(values[name] for values in own))
                 if not fact.varies:

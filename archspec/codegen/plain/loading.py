@@ -32,7 +32,7 @@ class Loading:
     def name(self) -> str:
         """The expression for a published name without what stands before most of them."""
         prefix = self.view.prefix
-        return f"published.removeprefix({ascii(prefix)})" if prefix else "published"
+        return f"published.removeprefix({prefix!a})" if prefix else "published"
 
     @property
     def template(self) -> str:

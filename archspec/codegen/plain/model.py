@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from archspec.architecture.model import Architecture
 from archspec.architecture.block import Block
 from archspec.architecture.further import Further
+from archspec.architecture.model import Architecture
 from archspec.architecture.stack import Stack
 from archspec.codegen.plain.classes import reads_length
 from archspec.codegen.plain.embedding import PlainEmbedding, PlainVectors
@@ -20,7 +20,9 @@ from archspec.codegen.stacks import python_schedule
 
 Lines = Iterator[str]
 
-SAFE = frozenset({"self", "super", "layer", "kind", "index", "nn", "torch", "F", "math", "range", "enumerate"})
+SAFE = frozenset(
+    {"self", "super", "layer", "kind", "index", "nn", "torch", "F", "math", "range", "enumerate"}
+)
 """What the names of blocks may not stand for where layers are made."""
 
 
@@ -67,7 +69,10 @@ class PlainStack:
             given = [f"({', '.join(number(n) for n in layer.given(b))})" for b in self.own.blocks]
             yield f"# {', '.join(fact.name for fact in layer.facts)}"
             if len(given) > 2:
-                yield from (f"{values[b.name]} = {own}" for b, own in zip(self.own.blocks, given, strict=True))
+                yield from (
+                    f"{values[b.name]} = {own}"
+                    for b, own in zip(self.own.blocks, given, strict=True)
+                )
             else:
                 yield f"{', '.join(values.values())} = {', '.join(given)}"
             made, of = f"{layer.name}({_joined(index, '*kind')})", "kind"
@@ -83,7 +88,9 @@ class PlainStack:
                 own = zip(layer.facts, layer.given(block), strict=True)
                 given = ", ".join(f"{fact.name}={number(value)}" for fact, value in own)
                 yield f"{names[block.name]} = partial({layer.name}, {given})"
-        deep = list(dict.fromkeys(names[b.name] for b in self.own.blocks if self.layers[b].reads_depth))
+        deep = list(
+            dict.fromkeys(names[b.name] for b in self.own.blocks if self.layers[b].reads_depth)
+        )
         schedule = python_schedule(self.own.schedule, names)
         made = "layer()"
         if len(deep) == len({*names.values()}):
@@ -99,7 +106,11 @@ class PlainStack:
         """The statements through all layers, which are called with names or what `extra` says."""
         names = [extra.get(name, name) for name in self.arguments if name != "past"]
         indexed = cached or any("[:, :, index]" in name for name in names)
-        yield "for index, layer in enumerate(self.layers):" if indexed else "for layer in self.layers:"
+        yield (
+            "for index, layer in enumerate(self.layers):"
+            if indexed
+            else "for layer in self.layers:"
+        )
         given = [extra.get(name, name) for name in self.arguments]
         given = ["cache.layers[index]" if name == "past" else name for name in given]
         target = "x, cache.layers[index]" if cached else "x"
@@ -298,7 +309,11 @@ class PlainModel:
     def _end(self) -> Lines:
         """From the last hidden state to what is given back."""
         if self.rereads:
-            yield "x = x[:, -tokens:]" if not self.trains else "x = x if labels is not None else x[:, -tokens:]"
+            yield (
+                "x = x[:, -tokens:]"
+                if not self.trains
+                else "x = x if labels is not None else x[:, -tokens:]"
+            )
         normed = "self.norm(x)" if self.a.final_norm else "x"
         if self.a.head is None:
             yield f"return {normed}"
@@ -358,5 +373,3 @@ class PlainModel:
     def drawn(self) -> str:
         """The classes whose matrices are drawn from a normal distribution."""
         return "nn.Linear | nn.Embedding"
-
-

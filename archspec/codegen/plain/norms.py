@@ -63,7 +63,9 @@ class PlainNorm:
         """What that class is told beside the width: `, eps=1e-06`."""
         found = [] if self.eps is None else [f"eps={number(self.eps)}"]
         found += ["elementwise_affine=False"] if not self.weight else []
-        found += ["bias=False"] if self.type == "layernorm" and self.weight and not self.bias else []
+        found += (
+            ["bias=False"] if self.type == "layernorm" and self.weight and not self.bias else []
+        )
         return "".join(f", {option}" for option in found)
 
     @property

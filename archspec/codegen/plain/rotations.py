@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archspec.architecture.model import Architecture
@@ -116,7 +116,9 @@ class Rotation:
     def call(self, x: str, given: Mapping[str, str]) -> str:
         """The expression for `x`, turned, where the arguments are `given` by name."""
         said = "".join(
-            f", {given[f.name]}" if given[f.name].startswith("self.") else f", {f.name}={given[f.name]}"
+            f", {given[f.name]}"
+            if given[f.name].startswith("self.")
+            else f", {f.name}={given[f.name]}"
             for f in self.arguments
         )
         return f"{self.name}({x}, positions{said})"
@@ -150,7 +152,7 @@ def unbased(rope: Rope | None) -> Rope | None:
 def rotations(a: Architecture) -> dict[Key, Rotation]:
     """The function of each rope and head width."""
     views: dict[Key, RotaryView] = rotary_views(a)
-    shared: dict[Hashable, list[Key]] = {}
+    shared: dict[object, list[Key]] = {}
     for key in views:
         shared.setdefault(_shape(*key), []).append(key)
     found: dict[Key, Rotation] = {}
@@ -161,7 +163,11 @@ def rotations(a: Architecture) -> dict[Key, Rotation]:
         stretches = tuple(stretch(own) for own, _ in keys)
         if not _is_simple(rope):  # the rest of its numbers are in its template
             base = Fact("base", (view.theta,))
-        name = "rotate" if len(shared) == 1 else f"rotate_{view.name.removesuffix('rotary').strip('_')}"
+        name = (
+            "rotate"
+            if len(shared) == 1
+            else f"rotate_{view.name.removesuffix('rotary').strip('_')}"
+        )
         own = Rotation(name.strip("_"), view, rope, head_dim, base, Fact("stretch", stretches))
         found |= dict.fromkeys(keys, own)
     return found
@@ -172,7 +178,7 @@ def _is_simple(rope: Rope) -> bool:
     return simple and not rope.proportional
 
 
-def _shape(rope: Rope, head_dim: int) -> Hashable:
+def _shape(rope: Rope, head_dim: int) -> object:
     """What ropes of one function have in common."""
     if not _is_simple(rope):
         return rope, head_dim

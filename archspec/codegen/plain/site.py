@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -113,7 +113,7 @@ class PlainModule(Protocol):
         """What mechanisms of one class may differ in; `shared` as in `PlainSite`."""
         ...
 
-    def alike(self, mechanism: Any, shared: Mapping[str, str]) -> Hashable:
+    def alike(self, mechanism: Any, shared: Mapping[str, str]) -> object:
         """What mechanisms of one class have in common."""
         ...
 
@@ -150,7 +150,7 @@ def nothing(mechanism: Mechanism, shared: Mapping[str, str]) -> Mapping[str, Num
     return {}
 
 
-def whole(mechanism: Mechanism, shared: Mapping[str, str]) -> Hashable:
+def whole(mechanism: Mechanism, shared: Mapping[str, str]) -> object:
     """For mechanisms that share a class where they are the same."""
     return mechanism.model_copy(update=OUTSIDE)
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from archspec.codegen.environment import activated
 from archspec.codegen.plain.facts import Facts, Number, number
 from archspec.codegen.plain.site import OUTSIDE, PlainClass, PlainSite, linear
+from archspec.mechanisms.common.activation import Inner
 from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
 from archspec.spec.activation import CAPTIONS
-from archspec.mechanisms.common.activation import Inner
+
 
 def varies(m: DenseFeedForward, shared: Mapping[str, str]) -> Mapping[str, Number]:
     """The width inside."""
     return {"hidden_size": m.hidden_size}
 
 
-def alike(m: DenseFeedForward, shared: Mapping[str, str]) -> Hashable:
+def alike(m: DenseFeedForward, shared: Mapping[str, str]) -> object:
     """All but that."""
     return m.model_copy(update={**OUTSIDE, "hidden_size": 1})
 
@@ -44,7 +45,11 @@ def plain(m: DenseFeedForward, facts: Facts, site: PlainSite) -> PlainClass:
 def lines(m: DenseFeedForward) -> list[str]:
     """The statements of its forward pass."""
     if not m.gated:
-        h = "self.up_proj(x)" if m.clamp is None else f"self.up_proj(x).clamp(-{m.clamp!r}, {m.clamp!r})"
+        h = (
+            "self.up_proj(x)"
+            if m.clamp is None
+            else f"self.up_proj(x).clamp(-{m.clamp!r}, {m.clamp!r})"
+        )
         return [f"h = {h}", f"return self.down_proj({inner(m)})"]
     gate = "self.gate_proj(x)"
     gate = gate if m.gate_scale is None else f"{number(m.gate_scale)} * {gate}"

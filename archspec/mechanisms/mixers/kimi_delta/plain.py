@@ -5,7 +5,6 @@ from __future__ import annotations
 from archspec.codegen.plain.facts import Facts, number, times
 from archspec.codegen.plain.site import PlainClass, PlainSite
 from archspec.mechanisms.common.delta_plain import (
-
     alike,
     delta_plain,
     differs,

@@ -8,7 +8,8 @@ from archspec.codegen.plain.facts import Facts, number, times
 from archspec.codegen.plain.site import PlainClass, PlainSite, linear, nothing, whole
 from archspec.mechanisms.common.selection.fields import SharedSelection, TokenSelection
 from archspec.mechanisms.common.selection.plain import indexer
-from archspec.mechanisms.mixers.attention.plain import gated, turns
+from archspec.mechanisms.mixers.attention.plain import turns
+from archspec.mechanisms.mixers.attention.plain_scores import gated
 from archspec.mechanisms.mixers.mla.spec import LatentAttention
 
 varies, alike = nothing, whole
@@ -27,7 +28,9 @@ def differs(a: LatentAttention) -> Iterator[str]:
 def plain(a: LatentAttention, facts: Facts, site: PlainSite) -> PlainClass:
     """The class of all that are like `a`."""
     chooses = isinstance(a.select, TokenSelection)
-    chooser = indexer(a.select, site, a.query_rank) if isinstance(a.select, TokenSelection) else None
+    chooser = (
+        indexer(a.select, site, a.query_rank) if isinstance(a.select, TokenSelection) else None
+    )
     arguments = ["positions", *(["past"] if site.decodes else [])]
     if a.takes() or a.gives() in site.shared:
         arguments.append("shared")
@@ -99,7 +102,9 @@ def _lines(a: LatentAttention, site: PlainSite, chooses: bool) -> Iterator[str]:
         kept = _kept(a, chooses)
         yield "if past is not None:"
         yield f"    {kept} = (torch.cat(pair, dim=2) for pair in zip(past, ({kept}), strict=True))"
-    yield f"k, v = self.kv_b_proj(latent[:, 0]).unflatten(2, ({a.heads}, {a.nope_dim + a.value_dim})).transpose(1, 2).split(({a.nope_dim}, {a.value_dim}), dim=-1)"
+    both = f"({a.heads}, {a.nope_dim + a.value_dim})"
+    yield f"k_v = self.kv_b_proj(latent[:, 0]).unflatten(2, {both}).transpose(1, 2)"
+    yield f"k, v = k_v.split(({a.nope_dim}, {a.value_dim}), dim=-1)  # (B, H, S, …) each"
     if a.rope_dim:
         yield f"k = torch.cat((k, k_rope.expand(-1, {a.heads}, -1, -1)), dim=-1)  # (B, H, S, D)"
 
@@ -119,7 +124,9 @@ def _end(a: LatentAttention, site: PlainSite, chooses: bool) -> Iterator[str]:
     scale = number(a.scale) if a.scale is not None else f"{a.head_dim}**-0.5"
     yield f"y = F.scaled_dot_product_attention(q, k, v, visible, scale={scale})"
     yield from gated(a.gate)
-    yield f"return self.o_proj(y), ({_kept(a, chooses)})" if site.decodes else "return self.o_proj(y)"
+    yield (
+        f"return self.o_proj(y), ({_kept(a, chooses)})" if site.decodes else "return self.o_proj(y)"
+    )
 
 
 def _kept(a: LatentAttention, chooses: bool) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from archspec.codegen.plain.facts import Facts, Number
 from archspec.codegen.plain.site import OUTSIDE, PlainClass, PlainSite, linear, mixes
 from archspec.mechanisms.mixers.short_conv.spec import ShortConvolution
+
 
 def varies(m: ShortConvolution, shared: Mapping[str, str]) -> Mapping[str, Number]:
     """Its sizes."""
     return {"channels": m.channels, "conv": m.conv}
 
 
-def alike(m: ShortConvolution, shared: Mapping[str, str]) -> Hashable:
+def alike(m: ShortConvolution, shared: Mapping[str, str]) -> object:
     """All but these."""
     return m.model_copy(update={**OUTSIDE, "channels": 1, "conv": 2})
 
