@@ -18,7 +18,7 @@ from archspec.codegen.plain import build_plain
 
 
 def load_plain(text: str, folder: Path, old: str = "", new: str = "") -> ModuleType:
-    """What `build --plain` writes for the spec `text`, as a module, with `new` in place of `old`."""
+    """What `build --plain` writes for the spec `text`, as a module, `new` in place of `old`."""
     source = build_plain(archspec.loads(text), "spec.yaml")
     assert old in source
     source = source.replace(old, new) if old else source

@@ -66,7 +66,7 @@ def build(
     architecture, text, name = load(spec)
     if plain:
         if also is not None:
-            raise ArchspecError("--with adds to a package\n  help: leave it out, or leave out --plain")
+            raise ArchspecError("--with adds to a package\n  help: leave out --plain, or --with")
         _build_plain(architecture, Path(name).name, output, force, check)
         return
     directory = Path(output or codegen.default_folder(architecture.name))

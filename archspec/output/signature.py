@@ -1,7 +1,7 @@
 """How archspec knows a single file that it wrote and nobody has edited: by a hash in it.
 
-A figure or a plain file may be written again over such a file and over no other. The hash guards against losing
-somebody's work by mistake; it does not prove who made a file.
+A figure or a plain file may be written again over such a file and over no other. The hash guards
+against losing somebody's work by mistake; it does not prove who made a file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`build --plain`: one file that computes what the package computes, clean, and refused over work."""
+"""`build --plain`: one file that computes what the package does, clean, never over work."""
 
 from __future__ import annotations
 

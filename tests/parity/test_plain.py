@@ -19,7 +19,7 @@ SAMPLE = {
     *("bert", "gpt2", "llama-yarn", "gemma3_text", "gpt_oss", "t5-gated", "falcon-rw", "dbrx"),
     *("gemma4_text@acceptance", "deepseek_v32", "kimi_linear", "minimax", "jamba", "nemotron_h"),
 }
-"""Of every mechanism, and of every way to lay out a checkpoint, one family; `make sweep` has all."""
+"""One family of every mechanism and of every layout of a checkpoint; `make sweep` has all."""
 
 TOKENS, PADDED = 30, 35
 ROWS = [[0, 1, 2, 3, 4], [30, 31, 32, 33, 34], [12, 13, 21, 22, 29]]

@@ -20,10 +20,11 @@ from archspec.codegen.plain.facts import number
 from archspec.codegen.plain.header import docstring, forward_doc
 from archspec.codegen.plain.layers import Layers, PlainLayer
 from archspec.codegen.plain.loading import Loading
-from archspec.codegen.plain.model import PlainModel, PlainStack
+from archspec.codegen.plain.model import PlainModel
 from archspec.codegen.plain.norms import Norms
 from archspec.codegen.plain.rotations import Key, Rotation, rotations
 from archspec.codegen.plain.site import TYPES
+from archspec.codegen.plain.stack import PlainStack
 from archspec.codegen.rotary import rotary_views
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.activation import LEARNED
@@ -219,7 +220,7 @@ class _File:
 _CONSTANTS = {
     "State": "State = tuple[Tensor, ...]  # what a layer keeps of the tokens it has read",
     "Source": "Source = tuple[Tensor, Tensor]  # states (B, S, C), and which are real (B, S)",
-    "NOWHERE": "NOWHERE = 1 << 30  # where padding stands: behind all tokens, so none of them sees it",
+    "NOWHERE": "NOWHERE = 1 << 30  # where padding stands: behind all tokens, so none sees it",
 }
 
 

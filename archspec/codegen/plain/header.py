@@ -132,4 +132,5 @@ def _ends(a: Architecture) -> Iterator[str]:
     if a.head and a.head.scale is not None:
         yield f"logits are multiplied by {a.head.scale:.6g}"
     if a.further:
-        yield f"{a.further.tokens} more {'token is' if a.further.tokens == 1 else 'tokens are'} predicted"
+        tokens = "token is" if a.further.tokens == 1 else "tokens are"
+        yield f"{a.further.tokens} more {tokens} predicted"

@@ -1,4 +1,4 @@
-"""How a plain file takes published tensors: the rules of the spec, and the shortest code for them."""
+"""How a plain file takes published tensors: the spec's rules, and the shortest code for them."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class PlainNorm:
 
 
 class Norms:
-    """The norms of one file. A first pass over all that has norms finds them, a second names them."""
+    """The norms of one file: a first pass over what has norms finds them, a second names them."""
 
     def __init__(self, found: Iterable[PlainNorm] = ()):
         """With those that a first pass `found`."""

@@ -152,9 +152,8 @@ class PlainHeads:
         if self.keeps:
             names = ", ".join(self.kept)
             yield "if past is not None:"
-            yield (
-                f"    {names} = (torch.cat(pair, dim=2) for pair in zip(past, ({names}), strict=True))"
-            )
+            pairs = f"zip(past, ({names}), strict=True)"
+            yield f"    {names} = (torch.cat(pair, dim=2) for pair in {pairs})"
 
     @property
     def _sharing(self) -> Iterator[str]:

@@ -26,10 +26,14 @@ def plain(m: KimiDelta, facts: Facts, site: PlainSite) -> PlainClass:
         rates(m.heads),
         f"self.dt_bias = nn.Parameter(torch.zeros({size}))",
     ]
-    dt = f"(wide({projected('f', m.decay_rank)}) + self.dt_bias).unflatten(2, ({m.heads}, {m.key_dim}))"
+    dt = f"wide({projected('f', m.decay_rank)}) + self.dt_bias"
     rate = "wide(self.A_log).exp()[:, None]"
     log = f"-{rate} * F.softplus(dt)"
     if m.lower_bound is not None:
         log = f"{m.lower_bound!r} * torch.sigmoid({rate} * dt)"
-    decay = [f"dt = {dt}  # (B, T, H, K)", f"log_decay = {log}"]
+    decay = [
+        f"dt = {dt}",
+        f"dt = dt.unflatten(2, ({m.heads}, {m.key_dim}))  # (B, T, H, K)",
+        f"log_decay = {log}",
+    ]
     return delta_plain(m, facts, site, made, decay)

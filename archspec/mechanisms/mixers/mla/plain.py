@@ -81,7 +81,8 @@ def _lines(a: LatentAttention, site: PlainSite, chooses: bool) -> Iterator[str]:
             yield f"q_latent = {source}  # (B, T, {a.query_rank})"
             source = "q_latent"
     proj = "q_proj" if a.query_rank is None else "q_b_proj"
-    yield f"q = self.{proj}({source}).unflatten(2, ({a.heads}, {a.head_dim})).transpose(1, 2)  # (B, H, T, D)"
+    shape = f"({a.heads}, {a.head_dim})"
+    yield f"q = self.{proj}({source}).unflatten(2, {shape}).transpose(1, 2)  # (B, H, T, D)"
     turn = site.rotations[a.rope, a.rope_dim] if a.rope else None
     given = {"base": number(a.rope.theta) if a.rope else "", "stretch": "1.0"}
     latent = "self.kv_a_proj_with_mqa(x)[:, None]"
