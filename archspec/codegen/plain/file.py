@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from archspec import __version__
 from archspec.architecture.model import Architecture
+from archspec.codegen.captions import model_caption
 from archspec.codegen.checkpoint import CheckpointView
 from archspec.codegen.environment import environment
 from archspec.codegen.format import format_python
@@ -25,6 +27,7 @@ from archspec.codegen.plain.norms import Norms
 from archspec.codegen.plain.rotations import Key, Rotation, rotations
 from archspec.codegen.plain.site import TYPES
 from archspec.codegen.plain.stack import PlainStack
+from archspec.codegen.plain.words import doc
 from archspec.codegen.rotary import rotary_views
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.activation import LEARNED
@@ -101,7 +104,7 @@ class _File:
         for name in ("State", "Source", "NOWHERE"):
             if _named(name, [*helpers, *body]):
                 lines.append(_CONSTANTS[name])
-        return "\n\n\n".join([top + "\n".join(lines), *helpers, *body]) + "\n"
+        return _joined([top + "\n".join(lines), *helpers, *body])
 
     def _context(self) -> dict[str, Any]:
         return {"model": self.model}
@@ -137,7 +140,12 @@ class _File:
         names = ["nn.Linear", "nn.Embedding", *drawn]
         yield _render(
             PLACE.format("model"),
-            self._context() | {"drawn": " | ".join(names), "forward_doc": forward_doc(model)},
+            self._context()
+            | {
+                "drawn": " | ".join(names),
+                "forward_doc": forward_doc(model),
+                "model_doc": doc(model_caption(a)),
+            },
         )
         if model.trains:
             yield _render(PLACE.format("generate"), self._context())
@@ -222,6 +230,15 @@ _CONSTANTS = {
     "Source": "Source = tuple[Tensor, Tensor]  # states (B, S, C), and which are real (B, S)",
     "NOWHERE": "NOWHERE = 1 << 30  # where padding stands: behind all tokens, so none sees it",
 }
+
+
+def _joined(parts: list[str]) -> str:
+    """Parts of a file, two empty lines between them, and none between statements of one line."""
+    text = parts[0]
+    for before, part in pairwise(parts):
+        both = "\n" not in before and "\n" not in part
+        text += ("\n" if both else "\n\n\n") + part
+    return text + "\n"
 
 
 def _named(name: str, texts: list[str]) -> bool:

@@ -22,6 +22,10 @@ def docstring(a: Architecture) -> list[str]:
     if a.encoder and a.encoder.layers:
         layers = f"{len(a.encoder.layers)} layers that read, {len(a.layers)} that write"
     first = f"{a.name} in one file of PyTorch: {layers}; {count:,} parameters."
+    if len(first) > WIDTH - 3:
+        first = (
+            f"{a.name} in one file of PyTorch: {len(a.all_layers)} layers; {count:,} parameters."
+        )
     lines = textwrap.wrap(f"xxx{first}", WIDTH)
     lines[0] = lines[0][3:]  # the quotes take room
     found = [*_differences(a)]

@@ -148,7 +148,7 @@ class Layers:
         depth = any(self.classes[b.body].own.reads_depth for b in first.branches)
         return PlainLayer(
             name,
-            caption(first),
+            self._caption(first),
             blocks,
             facts,
             depth,
@@ -158,6 +158,22 @@ class Layers:
             result,
             gives,
         )
+
+    def _caption(self, block: Block) -> str:
+        """What a layer does: `x + N(Attention(N(x))), then x + FeedForward(N(x)).`"""
+        return ", then ".join(self._formula(update) for update in block.updates) + "."
+
+    def _formula(self, update: Update) -> str:
+        x = "N(x)" if update.before else "x"
+        terms: list[str] = []
+        for branch in update.branches:
+            name = self.classes[branch.body].own.name
+            term = f"{name}({'N(x)' if branch.before else x})"
+            term = f"N({term})" if branch.inside else term
+            terms.append(f"s · {term}" if branch.scale else term)
+        total = " + ".join(terms)
+        total = f"N({total})" if update.inside else total
+        return f"N(x + {total})" if update.after else f"x + {total}"
 
     def _facts(self, blocks: tuple[Block, ...]) -> tuple[tuple[Fact, ...], dict[str, str]]:
         """The arguments of the class, and the arguments that it makes each of its bodies with."""
@@ -236,28 +252,6 @@ class Layers:
         if body.output_scale is not None:
             value = f"{number(body.output_scale)} * {value}"
         return (f"{_factor(branch.scale)} * {value}" if branch.scale else value), before
-
-
-def caption(block: Block) -> str:
-    """What a layer does, as a formula: `x + N(self_attn(N(x))), then x + mlp(N(x)).`"""
-    return ", then ".join(_formula(update) for update in block.updates) + "."
-
-
-def _formula(update: Update) -> str:
-    x = "N(x)" if update.before else "x"
-    terms: list[str] = []
-    for branch in update.branches:
-        term = f"{_word(branch)}({'N(x)' if branch.before else x})"
-        term = f"N({term})" if branch.inside else term
-        terms.append(f"s · {term}" if branch.scale else term)
-    total = " + ".join(terms)
-    total = f"N({total})" if update.inside else total
-    return f"N(x + {total})" if update.after else f"x + {total}"
-
-
-def _word(branch: Branch) -> str:
-    title = branch.body.title().lower()
-    return title.replace(" ", "-") if len(title) < 24 else branch.name
 
 
 def _factor(scale: Scale | None) -> str:

@@ -61,7 +61,7 @@ class Loading:
 
     def value(self, row: Row) -> str:
         """Our name or names in the table, on a line of its own where they are long."""
-        made = ascii(row.ours if self.several else row.ours[0])
+        made = ascii(row.ours if self.several else "".join(row.ours))
         long = len(row.published) + len(made) > 88
         return f"(\n        {made}\n    )" if long and not self.several else made
 
@@ -72,8 +72,13 @@ class Loading:
 
     @property
     def several(self) -> bool:
-        """Whether a published tensor may be several of ours, or none."""
-        return any(len(row.ours) != 1 for row in self.rows)
+        """Whether a published tensor may be several of ours."""
+        return any(len(row.ours) > 1 for row in self.rows)
+
+    @property
+    def passes(self) -> bool:
+        """Whether some published tensor is none of ours."""
+        return any(not row.ours for row in self.rows)
 
     @property
     def has(self) -> set[str]:

@@ -90,15 +90,15 @@ class Rotation:
         speed = f"base^(-2i/{self.width})"
         if not self.base.varies:
             speed = f"{self.view.theta:,.0f}^(-2i/{self.width})"
-        if self.scaling and self.rope.scaling:
-            speed = f"a speed, {self.rope.scaling.caption()}"
-        elif self._stretched:
+        if self._stretched:
             speed += f" / {'stretch' if self.stretch.varies else self.stretch.made}"
         return f"{'-' if self.rope.reversed else ''}position · {speed}"
 
     @property
     def doc(self) -> str:
         """Its docstring."""
+        if self.scaling and self.rope.scaling:
+            return doc(f"Turn the pairs {self.pairs} of {self.of}; {self.rope.scaling.caption()}.")
         return doc(f"Turn the pairs {self.pairs} of {self.of} by {self.by}.")
 
     @property

@@ -175,9 +175,15 @@ def _experts(m: MixtureOfExperts, name: str, width: str) -> PlainClass:
     made += [f"self.down_proj_bias = nn.Parameter(torch.empty({count}, {width}))"] if m.bias else []
     biases = [f", self.{which}_bias[expert]" if m.bias else "" for which in (first, "down_proj")]
     read = "x[token]" if m.weigh == "output" else "weights[token, slot, None] * x[token]"
-    lines = [f"h = F.linear({read}, self.{first}[expert]{biases[0]})"]
-    lines += ["gate, up = h.chunk(2, dim=-1)"] if m.gated else []
-    lines += [*limits(m), f"h = {inner(m)}", f"h = F.linear(h, self.down_proj[expert]{biases[1]})"]
+    h, back = (
+        f"F.linear({read}, self.{first}[expert]{biases[0]})",
+        "F.linear({}, self.down_proj[expert]",
+    )
+    if m.gated and not m.bias:
+        lines = [f"gate, up = {h}.chunk(2, dim=-1)", *limits(m), f"h = {back.format(inner(m))})"]
+    else:
+        lines = [f"h = {h}", *(["gate, up = h.chunk(2, dim=-1)"] if m.gated else [])]
+        lines += [*limits(m), f"h = {inner(m)}", f"h = {back.format('h')}{biases[1]})"]
     out = "weights[token, slot, None] * h" if m.weigh == "output" else "h"
     lines.append(f"y = y.index_add(0, token, {out})")
     return PlainClass(

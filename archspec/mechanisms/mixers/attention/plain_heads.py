@@ -80,15 +80,25 @@ class PlainHeads:
             made = f"self.{name}_norm({made}{clip})"
         return f"{made}.unflatten(2, ({count}, {width.used})).transpose(1, 2)"
 
+    def _cut(self, name: str, shape: str) -> Iterator[str]:
+        """The statements for it, two where one would be long."""
+        made, note = self._heads_of(name), f"  # {shape}" if shape else ""
+        first, cut, rest = made.partition(".unflatten")
+        if len(made) + len(note) < 86:
+            yield f"{name} = {made}{note}"
+        else:
+            yield f"{name} = {first}"
+            yield f"{name} = {name}{cut}{rest}{note}"
+
     @property
     def _heads(self) -> Iterator[str]:
         a = self.a
-        yield f"q = {self._heads_of('q')}  # (B, H, T, D)"
+        yield from self._cut("q", "(B, H, T, D)")
         if a.shared_keys:
             yield from self._stages(("q",))
             return
-        yield f"k = {self._heads_of('k')}{'  # (B, K, T, D)' if self.grouped else ''}"
-        yield "v = k" if a.keys_as_values else f"v = {self._heads_of('v')}"
+        yield from self._cut("k", "(B, K, T, D)" if self.grouped else "")
+        yield from ["v = k"] if a.keys_as_values else self._cut("v", "")
         yield from self._stages(("q", "k", "v"))
 
     def _stages(self, names: tuple[str, ...]) -> Iterator[str]:
@@ -166,7 +176,7 @@ class PlainHeads:
     @property
     def _of_source(self) -> Iterator[str]:
         """Keys and values of another text: made once, and kept."""
-        yield f"q = {self._heads_of('q')}  # (B, H, T, D)"
+        yield from self._cut("q", "(B, H, T, D)")
         yield from self._stages(("q",))
         body = [f"k = {self._heads_of('k', 'states')}  # (B, K, S, D)"]
         body += [f"v = {self._heads_of('v', 'states')}"]

@@ -39,12 +39,12 @@ class PlainScores(PlainHeads):
         if isinstance(a.select, SharedSelection):
             yield f"(visible,) = shared[{self.facts['keys'].used}]  # of an earlier layer"
             return
-        if a.causal or a.relative_bias:
+        if self._measures:
             yield f"distance = {QUERY} - {KEY}  # (B, 1, T, S)"
         if not a.causal:
             yield "visible = (positions < NOWHERE)[:, None, None]  # (B, 1, 1, S)"
             return
-        visible = "distance >= 0"
+        visible = "distance >= 0" if self._measures else f"{QUERY} >= {KEY}"
         if a.chunk:
             visible = f"({visible}) & ({QUERY} // {a.chunk} == {KEY} // {a.chunk})"
         elif window.given and not window.varies:
@@ -52,7 +52,7 @@ class PlainScores(PlainHeads):
         if a.block_sparse:
             yield from self._blocks
             visible = f"({visible}) & ({self._in_blocks})"
-        yield f"visible = {visible}"
+        yield f"visible = {visible}{'' if self._measures else '  # (B, 1, T, S)'}"
         if window.varies:
             inner = f"visible &= distance < {window.used}"
             if None in window.values:
@@ -65,6 +65,11 @@ class PlainScores(PlainHeads):
             yield "visible = self.indexer(x, index, positions, visible)"
             if a.gives() in self.site.shared:
                 yield f"shared[{self.facts['keys'].used}] = (visible,)  # for later layers"
+
+    @property
+    def _measures(self) -> bool:
+        """Whether anything follows from how far apart two tokens are."""
+        return bool(self.facts["window"].given or self.a.alibi or self.a.relative_bias)
 
     @property
     def _blocks(self) -> Iterator[str]:

@@ -82,7 +82,11 @@ def _lines(a: LatentAttention, site: PlainSite, chooses: bool) -> Iterator[str]:
             source = "q_latent"
     proj = "q_proj" if a.query_rank is None else "q_b_proj"
     shape = f"({a.heads}, {a.head_dim})"
-    yield f"q = self.{proj}({source}).unflatten(2, {shape}).transpose(1, 2)  # (B, H, T, D)"
+    if len(source) > 20:
+        yield f"q = self.{proj}({source})"
+        yield f"q = q.unflatten(2, {shape}).transpose(1, 2)  # (B, H, T, D)"
+    else:
+        yield f"q = self.{proj}({source}).unflatten(2, {shape}).transpose(1, 2)  # (B, H, T, D)"
     turn = site.rotations[a.rope, a.rope_dim] if a.rope else None
     given = {"base": number(a.rope.theta) if a.rope else "", "stretch": "1.0"}
     latent = "self.kv_a_proj_with_mqa(x)[:, None]"
