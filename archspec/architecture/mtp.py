@@ -1,4 +1,4 @@
-"""The modules that predict tokens beyond the next one, in the intermediate representation."""
+"""The modules of multi-token prediction, in the intermediate representation."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from archspec.spec.norm import Norm
 
 
 @dataclass(frozen=True)
-class Further:
-    """`tokens` modules, each with a layer of the kind `block`; see the language's `further`."""
+class MtpModules:
+    """`depth` modules, each with a layer of the kind `block`; see the language's `mtp`."""
 
-    tokens: int
+    depth: int
     block: Block
     loss_weight: float
     norm: Norm

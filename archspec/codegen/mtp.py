@@ -1,4 +1,4 @@
-"""What the templates of further tokens see."""
+"""What the templates of multi-token prediction see."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class FurtherView:
+class MtpView:
     """The modules that predict tokens beyond the next one."""
 
     loss_weight: float
@@ -21,9 +21,9 @@ class FurtherView:
     """The expressions for all modules."""
 
 
-def further_view(
+def mtp_view(
     loss_weight: float, norm: str, layer: str, reads_depth: bool, first: int, count: int
-) -> FurtherView:
+) -> MtpView:
     """`count` modules behind `first` layers."""
-    made = f"FurtherToken({first} + i) for i in" if reads_depth else "FurtherToken() for _ in"
-    return FurtherView(loss_weight, norm, layer, reads_depth, f"{made} range({count})")
+    made = f"MtpModule({first} + i) for i in" if reads_depth else "MtpModule() for _ in"
+    return MtpView(loss_weight, norm, layer, reads_depth, f"{made} range({count})")
