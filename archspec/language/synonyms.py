@@ -1,8 +1,8 @@
 """The words of other configurations, and of this language before, for what a spec calls otherwise.
 
 As data: a word of transformers' configurations (`num_key_value_heads`), of Megatron, GGUF or
-flash-linear-attention (`n_layer`, `d_ff`, `head_v_dim`), or one that a spec used earlier (`further`),
-and the words here, of which the first that has a meaning where it stands is meant.
+flash-linear-attention (`n_layer`, `d_ff`, `head_v_dim`), or one that a spec used earlier
+(`further`); and the words here, of which the first that has a meaning where it stands is meant.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def _describe(config: Config) -> Draft:
         head_dim, kv_heads = map(int, shape.split("x"))
         out: Fields = {"norm_position": "sandwich"}
         if config.flag("enable_moe_block"):
-            out["beside"] = "each"
+            out["list_norms"] = "each"
         out["mixer"] = _mixer(config, kind, reads, (head_dim, kv_heads), rotations[kind])
         out["feedforward"] = _feedforward(config, wide if reads else 1)
         if config.number("hidden_size_per_layer_input"):

@@ -327,7 +327,7 @@ WRONG = [
     (f"{{{LATER}, {SELECT}, rope: {{theta: 10, fraction: 0.5}}}}}}", "must be even"),
     (f"{{{LATER}, select: {{type: shared, top_k: 7}}}}", "shares what no earlier layer has"),
     (f"{{{LATER}, {SELECT.replace('top_k: 7', 'top_k: 9')}}}}}", "best_7"),
-    (f"{{{LATER}, select: {{type: token, top_k: 7}}}}", "one of tokens, shared"),
+    (f"{{{LATER}, select: {{type: token, top_k: 7}}}}", "one of lightning_indexer, shared"),
 ]
 
 
