@@ -99,6 +99,12 @@ def case(request: pytest.FixtureRequest, builder: Builder) -> Case:
 
 COMPILED = {"encoder", "encoder-decoder", "looking-ahead"}
 COMPILED_LENGTHS = {"hybrid", "encoder-decoder"}
+TRACED = {"attention", "dense", "moe", "per_layer"}
+"""Whose decoding every run only traces, for the time it takes to compile so many layers.
+
+What attention writes to a cache is compiled in the examples of others, and in COMPILED_DECODING.
+"""
+COMPILED_DECODING = COMPILED | {"local-global"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -111,9 +117,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         path = call.params.get("case") if call else None
         if not isinstance(path, Path) or "compile" not in item.name:
             continue
-        lengths = item.path.stem == "test_lengths"
-        kept = COMPILED_LENGTHS if lengths else COMPILED
+        lengths, backend = item.path.stem == "test_lengths", call.params.get("backend")
+        kept = COMPILED_LENGTHS if lengths else COMPILED_DECODING if backend else COMPILED
         if lengths and "training" in item.name:
             kept = kept - {"hybrid"}  # a minute more
-        if path.stem not in kept and (lengths or path.name != "example.yaml"):
+        own = path.name == "example.yaml" and not lengths
+        if backend == "eager":
+            kept, own = set(), own and spec_id(path) in TRACED
+        elif backend:
+            own = own and spec_id(path) not in TRACED
+        if path.stem not in kept and not own:
             item.add_marker(pytest.mark.slow)

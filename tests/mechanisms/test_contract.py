@@ -184,10 +184,12 @@ def test_compiles_without_a_graph_break(case: Case, model: nn.Module) -> None:
     torch.testing.assert_close(compiled(**given), model(**given), atol=1e-5, rtol=1e-5)
 
 
-def test_compiled_decoding_has_no_graph_break(case: Case, model: nn.Module) -> None:
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_compiled_decoding_has_no_graph_break(case: Case, model: nn.Module, backend: str) -> None:
+    """As it is read, and with what is written to a cache made results."""
     needs_cache(case)
     torch.compiler.reset()
-    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    compiled = torch.compile(model, fullgraph=True, backend=backend)
     tokens = ids(case)
     with torch.no_grad():
         parts = case.in_parts(model, tokens[:, :22].split([20, 1, 1], dim=1), compiled)
