@@ -6,6 +6,8 @@ import hashlib
 import importlib
 import os
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -53,7 +55,10 @@ def small_text(path: Path) -> str:
 
 
 class Builder:
-    """Builds a spec's package into a folder of its own and imports it."""
+    """Builds a spec's package into a folder of its own and imports it.
+
+    Processes of one run share what they have built; nothing is changed in it.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -64,10 +69,11 @@ class Builder:
         name = "built_" + hashlib.sha256(text.encode()).hexdigest()[:12]
         folder = self.folder / name
         if not folder.exists():
-            files = build(archspec.loads(text), text, "spec.yaml")
-            folder.mkdir()
-            for path, content in files.items():
-                (folder / path).write_text(content, encoding="utf-8")
+            made = Path(tempfile.mkdtemp(dir=self.folder))
+            for path, content in build(archspec.loads(text), text, "spec.yaml").items():
+                (made / path).write_text(content, encoding="utf-8")
+            with suppress(OSError):  # another process was first
+                made.rename(folder)
         return folder
 
     def load(self, text: str) -> ModuleType:
@@ -78,8 +84,12 @@ class Builder:
 
 
 @pytest.fixture(scope="session")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
-    return Builder(tmp_path_factory.mktemp("packages"))
+def builder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Builder:
+    own = tmp_path_factory.getbasetemp()
+    one_of_many = hasattr(request.config, "workerinput")
+    folder = (own.parent if one_of_many else own) / "packages"
+    folder.mkdir(exist_ok=True)
+    return Builder(folder)
 
 
 class Case(Reading):
