@@ -17,6 +17,7 @@ from reading import Reading
 
 import archspec
 from archspec.codegen import build
+from archspec.output.place import put_files
 
 # The tests run in as many processes as there are cores; threads beside them only get in the way.
 torch.set_num_threads(1)
@@ -64,21 +65,20 @@ class Builder:
         self.folder = folder
         sys.path.insert(0, str(folder))
 
-    def write(self, text: str) -> Path:
-        """The folder of the package built from `text`."""
-        name = "built_" + hashlib.sha256(text.encode()).hexdigest()[:12]
-        folder = self.folder / name
+    def write(self, text: str, extras: tuple[str, ...] = ()) -> Path:
+        """The folder of the package built from `text`, with `extras`."""
+        said = "".join((text, *extras)).encode()
+        folder = self.folder / f"built_{hashlib.sha256(said).hexdigest()[:12]}"
         if not folder.exists():
             made = Path(tempfile.mkdtemp(dir=self.folder))
-            for path, content in build(archspec.loads(text), text, "spec.yaml").items():
-                (made / path).write_text(content, encoding="utf-8")
+            put_files(build(archspec.loads(text), text, "spec.yaml", extras=extras), made)
             with suppress(OSError):  # another process was first
                 made.rename(folder)
         return folder
 
-    def load(self, text: str) -> ModuleType:
+    def load(self, text: str, extras: tuple[str, ...] = ()) -> ModuleType:
         """The imported package."""
-        folder = self.write(text)
+        folder = self.write(text, extras)
         importlib.invalidate_caches()
         return importlib.import_module(folder.name)
 
