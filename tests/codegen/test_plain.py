@@ -54,7 +54,7 @@ context_length: 64
 blocks:
   one:
     mixer: {type: attention, heads: 2, head_dim: 8, rope: {theta: 100.0, scaling: SCALING}}
-    feedforward: {type: dense, hidden_size: 24, activation: silu, gated: true}
+    feedforward: {type: dense, intermediate_size: 24, activation: silu, gated: true}
 layers: 2 x one
 head: {tied: true}
 """
@@ -62,26 +62,26 @@ LONGROPE = (
     "{type: longrope, original_context: 13, short_factors: [1.0, 1.1, 1.2, 1.3], "
     "long_factors: [2.0, 2.5, 3.0, 3.5], attention_factor: 1.2}"
 )
-FURTHER = """
+MTP = """
 archspec: 1
-name: further
+name: mtp
 vocab_size: 50
 hidden_size: 16
 context_length: 64
 blocks:
   one:
     mixer: {type: attention, heads: 2, head_dim: 8, rope: {theta: 100.0}, window: 5}
-    feedforward: {type: dense, hidden_size: 24, activation: silu, gated: true}
+    feedforward: {type: dense, intermediate_size: 24, activation: silu, gated: true}
 layers: 2 x one
 head: {tied: false}
-further: {tokens: 2, block: one}
+mtp: {depth: 2, block: one}
 """
 TEXTS = {
     "longrope": TURNS_BY_LENGTH.replace("SCALING", LONGROPE),
     "dynamic": TURNS_BY_LENGTH.replace(
         "SCALING", "{type: dynamic, factor: 4, original_context: 9}"
     ),
-    "further": FURTHER,
+    "mtp": MTP,
     **{spec_id(path): small_text(path) for path in SPECS},
 }
 

@@ -13,7 +13,7 @@ from archspec.codegen.plain.rotations import Key, Rotation
 from archspec.codegen.plain.site import PlainClass, PlainSite, plain_module
 from archspec.mechanisms.base import Mechanism
 
-TAKEN = frozenset({"Tensor", "Cache", "Model", "Encoder", "FurtherToken", "ShortConv", "XIELU"})
+TAKEN = frozenset({"Tensor", "Cache", "Model", "Encoder", "MtpModule", "ShortConv", "XIELU"})
 """Names of classes that stand in plain files beside those of mechanisms and layers."""
 
 

@@ -69,7 +69,7 @@ class _File:
         """The model."""
         a = self.a
         names = set(TAKEN) | {written.own.name for written in self.classes.values()}
-        further = [a.further.block] if a.further else []
+        ends = [a.mtp.block] if a.mtp else []
         alone = not (a.encoder and a.encoder.layers)
         rereads = not any(w.own.keeps for w in self.classes.values())
         encoder = None
@@ -79,7 +79,7 @@ class _File:
                 a.encoder.embedding, a.hidden_size, self.norms, "encoder_sinusoids"
             )
             encoder = PlainStack(a.encoder, read, embedding, self.norms)
-        blocks = list(dict.fromkeys((*a.stack.blocks, *further)))
+        blocks = list(dict.fromkeys((*a.stack.blocks, *ends)))
         own = self._layers(a.is_causal and not rereads, names).of(blocks, alone)
         embedding = PlainEmbedding(a.embedding, a.hidden_size, self.norms, "sinusoids")
         vectors = None
@@ -125,8 +125,8 @@ class _File:
             yield _render(
                 PLACE.format("cache_reread" if model.rereads else "cache"), self._context()
             )
-        if a.further:
-            yield _render(PLACE.format("further"), {"f": self._further()})
+        if a.mtp:
+            yield _render(PLACE.format("mtp"), {"f": self._mtp()})
         if model.encoder:
             encoder = model.encoder
             reads = "positions" in encoder.arguments or encoder.embedding.own.positions
@@ -155,8 +155,8 @@ class _File:
         for cls in (*written.own.inner, written.own):
             yield _render(cls.template, {"c": cls})
 
-    def _further(self) -> dict[str, Any]:
-        a, own = self.a, self.a.further
+    def _mtp(self) -> dict[str, Any]:
+        a, own = self.a, self.a.mtp
         assert own
         layer: PlainLayer = self.model.stack.layers[own.block]
         given = [

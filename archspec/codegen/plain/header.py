@@ -135,6 +135,6 @@ def _ends(a: Architecture) -> Iterator[str]:
         yield f"logits are capped at {a.head.softcap:g}"
     if a.head and a.head.scale is not None:
         yield f"logits are multiplied by {a.head.scale:.6g}"
-    if a.further:
-        tokens = "token is" if a.further.tokens == 1 else "tokens are"
-        yield f"{a.further.tokens} more {tokens} predicted"
+    if a.mtp:
+        tokens = "token is" if a.mtp.depth == 1 else "tokens are"
+        yield f"{a.mtp.depth} more {tokens} predicted"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from archspec.architecture.further import Further
+from archspec.architecture.mtp import MtpModules
 from archspec.architecture.model import Architecture
 from archspec.codegen.plain.classes import reads_length
 from archspec.codegen.plain.embedding import PlainVectors
@@ -87,8 +87,8 @@ class PlainModel:
         yield from self.stack.made
         if a.final_norm:
             yield f"self.norm = {self.norms.made(a.final_norm, size)}"
-        if a.further:
-            yield from self._further(a.further)
+        if a.mtp:
+            yield from self._mtp(a.mtp)
         if a.head is None:
             return
         if a.embedding.width:
@@ -99,11 +99,11 @@ class PlainModel:
         elif a.head.bias:
             yield f"self.lm_head_bias = nn.Parameter(torch.zeros({number(a.vocab_size)}))"
 
-    def _further(self, own: Further) -> Lines:
+    def _mtp(self, own: MtpModules) -> Lines:
         depth = self.stack.layers[own.block].reads_depth
         first = len(self.a.layers)
-        made = f"FurtherToken({first} + i) for i" if depth else "FurtherToken() for _"
-        yield f"self.further = nn.ModuleList({made} in range({own.tokens}))"
+        made = f"MtpModule({first} + i) for i" if depth else "MtpModule() for _"
+        yield f"self.mtp = nn.ModuleList({made} in range({own.depth}))"
 
     @property
     def parameters(self) -> Lines:
@@ -204,7 +204,7 @@ class PlainModel:
         if self.a.head is None:
             yield f"return {normed}"
             return
-        if not self.a.further:
+        if not self.a.mtp:
             yield from self.logits("return" if not self.trains else "logits =", normed)
         elif self.a.final_norm:
             yield "x = self.norm(x)"
@@ -215,8 +215,8 @@ class PlainModel:
             yield "    return logits"
             yield "labels = labels.masked_fill(real == 0, -100)"
             yield "return F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten())"
-        elif self.a.further:
-            yield from self._losses(self.a.further)
+        elif self.a.mtp:
+            yield from self._losses(self.a.mtp)
         else:
             yield "return logits if labels is None else next_token_loss(logits, labels, positions)"
 
@@ -236,7 +236,7 @@ class PlainModel:
         yield f"logits = {made}"
         yield f"{target} {head.softcap!r} * torch.tanh(logits / {head.softcap!r})"
 
-    def _losses(self, own: Further) -> Lines:
+    def _losses(self, own: MtpModules) -> Lines:
         yield "if labels is None:"
         yield "    return self.logits(x)"
         yield "order = positions.argsort(dim=1)  # the real tokens first: what is next stands next"
@@ -244,7 +244,7 @@ class PlainModel:
         yield "labels = labels.masked_fill(real == 0, -100).gather(1, order)"
         yield "input_ids, positions = input_ids.gather(1, order), positions.gather(1, order)"
         yield "losses = [next_token_loss(self.logits(x), labels)]"
-        yield "for ahead, module in enumerate(self.further, start=1):"
+        yield "for ahead, module in enumerate(self.mtp, start=1):"
         yield "    known = positions[:, 1:] < NOWHERE"
         yield "    positions = positions[:, :-1].where(known, NOWHERE)"
         yield f"    token = self.embed_tokens(input_ids[:, ahead:]){self.stack.embedding.scale}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archspec.architecture.model import Architecture
-from archspec.codegen.plain.facts import Fact, Number, parameters
+from archspec.codegen.plain.facts import Fact, Number, number, parameters
 from archspec.codegen.plain.words import doc
 from archspec.codegen.rotary import RotaryView, rotary_views
 from archspec.spec.rope import LinearScaling, Rope
@@ -24,11 +24,13 @@ class Rotation:
     head_dim: int
     base: Fact
     stretch: Fact
+    fraction: Fact
+    """The share of all frequencies that are not zero."""
 
     @property
     def arguments(self) -> list[Fact]:
         """What a caller says."""
-        return [fact for fact in (self.base, self.stretch) if fact.varies]
+        return [fact for fact in (self.base, self.stretch, self.fraction) if fact.varies]
 
     @property
     def parameters(self) -> str:
@@ -53,6 +55,13 @@ class Rotation:
     @property
     def _stretched(self) -> bool:
         return self.stretch.values != (1.0,) * len(self.stretch.values)
+
+    @property
+    def stills(self) -> str | None:
+        """The expression for how many pairs turn, of all of a head, where the others do not."""
+        if set(self.fraction.values) == {1.0}:
+            return None
+        return f"int({self.fraction.made} * half)"
 
     @property
     def whole(self) -> bool:
@@ -134,7 +143,19 @@ class Rotation:
 
 def rope_facts(rope: Rope | None) -> dict[str, Number]:
     """The facts of a class whose heads turn, by the names that rotations give them."""
-    return {"base": rope.theta, "stretch": stretch(rope)} if rope else {}
+    if rope is None:
+        return {}
+    return {"base": rope.theta, "stretch": stretch(rope), "fraction": fraction(rope)}
+
+
+def literals(rope: Rope | None) -> dict[str, str]:
+    """The same as expressions, for a class that has no arguments for them."""
+    return {name: number(value) for name, value in rope_facts(rope).items()}
+
+
+def fraction(rope: Rope) -> float:
+    """The share of a head's frequencies that are not zero, where it turns through all of it."""
+    return rope.fraction if rope.proportional else 1.0
 
 
 def stretch(rope: Rope) -> float:
@@ -146,7 +167,10 @@ def unbased(rope: Rope | None) -> Rope | None:
     """The rope without the numbers in which ropes of one function may differ."""
     if rope is None or not _is_simple(rope):
         return rope
-    return rope.model_copy(update={"theta": 2.0, "scaling": None})
+    changes = {"theta": 2.0, "scaling": None}
+    if rope.proportional:
+        changes |= {"fraction": 1.0, "proportional": False}
+    return rope.model_copy(update=changes)
 
 
 def rotations(a: Architecture) -> dict[Key, Rotation]:
@@ -168,14 +192,15 @@ def rotations(a: Architecture) -> dict[Key, Rotation]:
             if len(shared) == 1
             else f"rotate_{view.name.removesuffix('rotary').strip('_')}"
         )
-        own = Rotation(name.strip("_"), view, rope, head_dim, base, Fact("stretch", stretches))
+        shares = Fact("fraction", tuple(fraction(own) for own, _ in keys))
+        stretched = Fact("stretch", stretches)
+        own = Rotation(name.strip("_"), view, rope, head_dim, base, stretched, shares)
         found |= dict.fromkeys(keys, own)
     return found
 
 
 def _is_simple(rope: Rope) -> bool:
-    simple = rope.scaling is None or isinstance(rope.scaling, LinearScaling)
-    return simple and not rope.proportional
+    return rope.scaling is None or isinstance(rope.scaling, LinearScaling)
 
 
 def _shape(rope: Rope, head_dim: int) -> object:

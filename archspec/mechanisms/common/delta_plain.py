@@ -58,7 +58,7 @@ def _made(m: DeltaMixer, site: PlainSite, decay: Sequence[str]) -> Iterator[str]
     if gate:
         yield from projection("g", site.width, sizes["v"], gate.rank, gate.bias)
     if m.output_norm:
-        yield f"self.o_norm = {site.norm(m.output_norm, number(m.value_dim))}"
+        yield f"self.o_norm = {site.norm(m.output_norm, number(m.value_head_dim))}"
     yield linear("o_proj", sizes["v"], site.width)
 
 
@@ -76,7 +76,7 @@ def _streams(m: DeltaMixer, site: PlainSite) -> Iterator[str]:
         count = "H" if heads == m.memories else heads
         shape = f"(B, T, {count}, {'V' if name == 'v' else 'K'})"
         yield f"{name} = wide(F.silu({made})).unflatten(2, ({heads}, {width}))  # {shape}"
-    scale = f"{m.key_dim}**-0.5"
+    scale = f"{m.key_head_dim}**-0.5"
     if m.l2_norm:
         yield f"q, k = unit(q) * {scale}, unit(k)"
     else:
@@ -90,7 +90,7 @@ def _rule(m: DeltaMixer, decays: bool, site: PlainSite) -> Iterator[str]:
     double = "2 * " if m.allow_neg_eigval else ""
     yield f"beta = {double}wide(self.b_proj(x)).sigmoid()[..., None]  # (B, T, H, 1)"
     before = ("state" if m.conv else "past") if site.decodes else ""
-    made = f"q.new_zeros(x.shape[0], {m.memories}, {m.key_dim}, {m.value_dim})"
+    made = f"q.new_zeros(x.shape[0], {m.memories}, {m.key_head_dim}, {m.value_head_dim})"
     if before:
         made += f" if {before} is None else {before if m.conv else 'past[0]'}"
     yield f"S = {made}  # (B, H, K, V)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from archspec.codegen.plain.facts import Facts, number
+from archspec.codegen.plain.rotations import literals
 from archspec.codegen.plain.site import PlainClass, PlainSite, linear
 from archspec.mechanisms.common.selection.fields import TokenSelection
 
@@ -21,7 +22,7 @@ def indexer(s: TokenSelection, site: PlainSite, latent: int | None) -> PlainClas
     made.append(linear("weights_proj", site.width, number(s.heads)))
     key = "self.k_norm(self.wk(x))" if s.norm else "self.wk(x)"
     turn = site.rotations[s.rope, s.head_dim] if s.rope else None
-    given = {"base": number(s.rope.theta) if s.rope else "", "stretch": "1.0"}
+    given = literals(s.rope)
     return PlainClass(
         re.sub(r"Attention(\d*)$", r"Indexer\1", site.class_name),
         f"{s.heads} heads of width {s.head_dim} score every earlier token; the best "

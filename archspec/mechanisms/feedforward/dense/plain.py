@@ -14,12 +14,12 @@ from archspec.spec.activation import CAPTIONS
 
 def varies(m: DenseFeedForward, shared: Mapping[str, str]) -> Mapping[str, Number]:
     """The width inside."""
-    return {"hidden_size": m.hidden_size}
+    return {"intermediate_size": m.intermediate_size}
 
 
 def alike(m: DenseFeedForward, shared: Mapping[str, str]) -> object:
     """All but that."""
-    return m.model_copy(update={**OUTSIDE, "hidden_size": 1})
+    return m.model_copy(update={**OUTSIDE, "intermediate_size": 1})
 
 
 def differs(m: Inner) -> Iterator[str]:
@@ -31,13 +31,13 @@ def differs(m: Inner) -> Iterator[str]:
 
 def plain(m: DenseFeedForward, facts: Facts, site: PlainSite) -> PlainClass:
     """The class of all that are like `m`."""
-    wide = facts["hidden_size"].made
+    wide = facts["intermediate_size"].made
     names = ["gate_proj", "up_proj"] if m.gated else ["up_proj"]
     made = [linear(name, site.width, wide, m.bias) for name in names]
     made += ["self.activation = XIELU()"] if m.activation == "xielu" else []
     made += [linear("down_proj", wide, site.width, m.bias)]
     caption = m.caption(site.hidden_size)
-    if facts["hidden_size"].varies:
+    if facts["intermediate_size"].varies:
         caption = caption.partition(":")[0] + "."
     return PlainClass(site.class_name, caption, facts, tuple(made), tuple(lines(m)))
 

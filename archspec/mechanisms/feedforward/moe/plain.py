@@ -56,7 +56,7 @@ def _made(m: MixtureOfExperts, site: PlainSite, names: Mapping[str, str]) -> Ite
     if router.norm:
         yield f"self.router_norm = {site.norm(router.norm, site.width)}"
     yield linear("router", site.width, experts, router.bias)
-    if router.correction:
+    if router.correction_bias:
         yield f"self.router_correction = nn.Buffer(torch.zeros({experts}))"
     if router.expert_scale:
         yield f"self.expert_scale = nn.Parameter(torch.ones({experts}))"
@@ -123,7 +123,7 @@ def _chosen(m: MixtureOfExperts) -> Iterator[str]:
         return
     yield f"scores = {score.format('logits')}"
     choice = "scores"
-    if router.correction:
+    if router.correction_bias:
         yield "choice = scores + self.router_correction  # for the choice alone"
         choice = "choice"
     if router.limit:
@@ -166,7 +166,7 @@ def _total(m: MixtureOfExperts) -> str:
 
 def _experts(m: MixtureOfExperts, name: str, width: str) -> PlainClass:
     """The class that holds the weights of all experts, stacked."""
-    count, inside = number(m.experts), number(m.hidden_size)
+    count, inside = number(m.experts), number(m.intermediate_size)
     first, rows = ("gate_up_proj", f"2 * {inside}") if m.gated else ("up_proj", inside)
     made = [f"self.{first} = nn.Parameter(torch.empty({count}, {rows}, {width}))"]
     made += [f"self.{first}_bias = nn.Parameter(torch.empty({count}, {rows}))"] if m.bias else []
@@ -174,7 +174,7 @@ def _experts(m: MixtureOfExperts, name: str, width: str) -> PlainClass:
     made += [f"self.down_proj = nn.Parameter(torch.empty({count}, {width}, {inside}))"]
     made += [f"self.down_proj_bias = nn.Parameter(torch.empty({count}, {width}))"] if m.bias else []
     biases = [f", self.{which}_bias[expert]" if m.bias else "" for which in (first, "down_proj")]
-    read = "x[token]" if m.weigh == "output" else "weights[token, slot, None] * x[token]"
+    read = "x[token]" if m.router_weight_on == "output" else "weights[token, slot, None] * x[token]"
     h, back = (
         f"F.linear({read}, self.{first}[expert]{biases[0]})",
         "F.linear({}, self.down_proj[expert]",
@@ -184,7 +184,7 @@ def _experts(m: MixtureOfExperts, name: str, width: str) -> PlainClass:
     else:
         lines = [f"h = {h}", *(["gate, up = h.chunk(2, dim=-1)"] if m.gated else [])]
         lines += [*limits(m), f"h = {inner(m)}", f"h = {back.format('h')}{biases[1]})"]
-    out = "weights[token, slot, None] * h" if m.weigh == "output" else "h"
+    out = "weights[token, slot, None] * h" if m.router_weight_on == "output" else "h"
     lines.append(f"y = y.index_add(0, token, {out})")
     return PlainClass(
         name,

@@ -16,7 +16,7 @@ from archspec.spec.rope import Rope
 
 def varies(a: Attention, shared: Mapping[str, str]) -> Mapping[str, Number]:
     """Its heads, how far it sees, how it turns, and by which name it shares keys."""
-    own = {} if a.shared_keys else {"kv_heads": a.key_heads}
+    own = {} if a.shared_kv else {"kv_heads": a.key_heads}
     found = {"heads": a.heads, **own, "head_dim": a.head_dim, "window": a.window}
     return {**found, **rope_facts(a.rope), "keys": shared.get(a.takes() or a.gives() or "")}
 
@@ -25,7 +25,7 @@ def alike(a: Attention, shared: Mapping[str, str]) -> object:
     """All but these, and how many query heads have a key where that stands in the code."""
     changes = {**OUTSIDE, "window": None, "rope": unbased(a.rope)}
     shares = (a.takes() or a.gives()) in shared
-    if a.alibi or a.relative_bias or a.block_sparse or a.value_dim or a.select:
+    if a.alibi or a.relative_bias or a.block_sparse or a.value_head_dim or a.select:
         return a.model_copy(update=changes), shares
     changes |= {"heads": 1, "kv_heads": 1, "head_dim": 2}
     return a.model_copy(update=changes), shares, a.key_heads == a.heads
@@ -59,9 +59,9 @@ def differs(a: Attention) -> Iterator[str]:
 _SAID = {
     "qkv_bias": "queries, keys and values have biases",
     "qk_norm": "queries and keys are normed",
-    "clip": "queries, keys and values are clipped",
+    "clip_qkv": "queries, keys and values are clipped",
     "keys_as_values": "in {layers} keys are the values too",
-    "shared_keys": "{layers} borrow the keys and values of an earlier one",
+    "shared_kv": "{layers} borrow the keys and values of an earlier one",
     "temperature": "in {layers} queries grow with their position",
     "softcap": "scores are capped",
     "sinks": "every head has a learned sink in its softmax",
@@ -127,7 +127,7 @@ class _Attention(PlainScores):
             yield "shared"
         if a.relative_bias and a.relative_bias.shared:
             yield "relative"
-        if a.prefix:
+        if a.prefix_lm:
             yield "prefix"
 
     @property
@@ -135,11 +135,11 @@ class _Attention(PlainScores):
         """The statements of its constructor."""
         a, site = self.a, self.site
         heads = self.facts["heads"].made
-        keys = "" if a.shared_keys else self.facts["kv_heads"].made
+        keys = "" if a.shared_kv else self.facts["kv_heads"].made
         width, values = self.facts["head_dim"].made, self.values.made
         yield from self._stored
         yield linear("q_proj", site.width, times(heads, width), a.qkv_bias)
-        if not a.shared_keys:
+        if not a.shared_kv:
             yield linear("k_proj", site.width, times(keys, width), a.qkv_bias and a.key_bias)
             if not a.keys_as_values:
                 yield linear("v_proj", site.width, times(keys, values), a.qkv_bias)
@@ -171,7 +171,7 @@ class _Attention(PlainScores):
         a, site = self.a, self.site
         if norm := a.qk_norm:
             both = [("q_norm", heads), ("k_norm", keys)]
-            for name, count in both[:1] if a.shared_keys else both:
+            for name, count in both[:1] if a.shared_kv else both:
                 size = times(count, width) if norm.scope == "width" else width
                 each = count if norm.scope == "each_head" and norm.weight else None
                 yield f"self.{name} = {site.norm(norm, size, each)}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from archspec.codegen.plain.facts import Fact, Facts, number
+from archspec.codegen.plain.rotations import rope_facts
 from archspec.codegen.plain.site import PlainClass, PlainSite
 from archspec.mechanisms.common.selection.fields import TokenSelection
 from archspec.mechanisms.common.selection.plain import indexer
@@ -34,13 +35,15 @@ class PlainHeads:
     @property
     def keeps(self) -> bool:
         """Whether it keeps keys and values between calls."""
-        return self.site.decodes and self.a.is_causal() and not self.a.shared_keys
+        return self.site.decodes and self.a.is_causal() and not self.a.shared_kv
 
     @property
     def values(self) -> Fact:
         """The width of a value head."""
         a = self.a
-        return Fact("value_dim", (a.value_dim,)) if a.value_dim else self.facts["head_dim"]
+        return (
+            Fact("value_dim", (a.value_head_dim,)) if a.value_head_dim else self.facts["head_dim"]
+        )
 
     @property
     def indexer(self) -> PlainClass | None:
@@ -76,7 +79,7 @@ class PlainHeads:
         width = self.values if name == "v" else self.facts["head_dim"]
         made = f"self.{name}_proj({source})"
         if a.qk_norm and a.qk_norm.scope == "width" and name != "v":
-            clip = f".clamp(-{a.clip!r}, {a.clip!r})" if a.clip is not None else ""
+            clip = f".clamp(-{a.clip_qkv!r}, {a.clip_qkv!r})" if a.clip_qkv is not None else ""
             made = f"self.{name}_norm({made}{clip})"
         return f"{made}.unflatten(2, ({count}, {width.used})).transpose(1, 2)"
 
@@ -94,7 +97,7 @@ class PlainHeads:
     def _heads(self) -> Iterator[str]:
         a = self.a
         yield from self._cut("q", "(B, H, T, D)")
-        if a.shared_keys:
+        if a.shared_kv:
             yield from self._stages(("q",))
             return
         yield from self._cut("k", "(B, K, T, D)" if self.grouped else "")
@@ -105,10 +108,12 @@ class PlainHeads:
         """What q, k and v go through before they meet."""
         a, wide = self.a, bool(self.a.qk_norm and self.a.qk_norm.scope == "width")
         turned = tuple(name for name in names if name != "v")
-        if a.clip is not None:
+        if a.clip_qkv is not None:
             clipped = [name for name in names if not wide or name == "v"]
             if clipped:
-                each = ", ".join(f"{name}.clamp(-{a.clip!r}, {a.clip!r})" for name in clipped)
+                each = ", ".join(
+                    f"{name}.clamp(-{a.clip_qkv!r}, {a.clip_qkv!r})" for name in clipped
+                )
                 yield f"{', '.join(clipped)} = {each}"
         if a.v_norm and "v" in names:
             yield "v = self.v_norm(v)"
@@ -126,7 +131,7 @@ class PlainHeads:
         a = self.a
         if a.rope is None or not names:
             return []
-        given = {"base": self.facts["base"].used, "stretch": self.facts["stretch"].used}
+        given = {name: self.facts[name].used for name in rope_facts(a.rope)}
         return [self.site.rotations[a.rope, a.head_dim].both(given, names)]
 
     @property
@@ -153,7 +158,7 @@ class PlainHeads:
 
     @property
     def _past(self) -> Iterator[str]:
-        if self.a.shared_keys:
+        if self.a.shared_kv:
             return
         if self.a.causal or self.a.relative_bias:
             yield "seen = positions[:, None]  # (B, 1, S), where the keys stand"
@@ -168,7 +173,7 @@ class PlainHeads:
     @property
     def _sharing(self) -> Iterator[str]:
         a, name = self.a, self.facts["keys"].used
-        if a.shared_keys:
+        if a.shared_kv:
             yield f"k, v, seen = shared[{name}]  # of an earlier layer"
         elif not a.select and a.gives() in self.site.shared:
             yield f"shared[{name}] = k, v, seen  # for later layers"

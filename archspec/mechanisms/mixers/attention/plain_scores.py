@@ -59,7 +59,7 @@ class PlainScores(PlainHeads):
                 yield f"if {window.used} is not None:"
                 inner = f"    {inner}"
             yield inner
-        if a.prefix:
+        if a.prefix_lm:
             yield f"visible |= ({QUERY} < prefix) & ({KEY} < prefix)  # both ways"
         if self.indexer:
             yield "visible = self.indexer(x, index, positions, visible)"

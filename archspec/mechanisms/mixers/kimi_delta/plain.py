@@ -20,7 +20,7 @@ __all__ = ["alike", "differs", "plain", "varies"]
 
 def plain(m: KimiDelta, facts: Facts, site: PlainSite) -> PlainClass:
     """The class of all that are like `m`."""
-    size = times(number(m.heads), number(m.key_dim))
+    size = times(number(m.heads), number(m.key_head_dim))
     made = [
         *projection("f", site.width, size, m.decay_rank, bias=False),
         rates(m.heads),
@@ -33,7 +33,7 @@ def plain(m: KimiDelta, facts: Facts, site: PlainSite) -> PlainClass:
         log = f"{m.lower_bound!r} * torch.sigmoid({rate} * dt)"
     decay = [
         f"dt = {dt}",
-        f"dt = dt.unflatten(2, ({m.heads}, {m.key_dim}))  # (B, T, H, K)",
+        f"dt = dt.unflatten(2, ({m.heads}, {m.key_head_dim}))  # (B, T, H, K)",
         f"log_decay = {log}",
     ]
     return delta_plain(m, facts, site, made, decay)

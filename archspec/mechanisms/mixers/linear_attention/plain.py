@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from archspec.codegen.environment import activated
 from archspec.codegen.plain.facts import Facts, number, times
+from archspec.codegen.plain.rotations import literals
 from archspec.codegen.plain.site import PlainClass, PlainSite, linear, mixes, nothing, whole
 from archspec.mechanisms.common.output_gate import FUNCTIONS, OutputGate
 from archspec.mechanisms.mixers.linear_attention.fields import (
@@ -33,7 +34,7 @@ def plain(a: LinearAttention, facts: Facts, site: PlainSite) -> PlainClass:
 
 
 def _made(a: LinearAttention, site: PlainSite) -> Iterator[str]:
-    heads, width, values = number(a.heads), number(a.key_dim), number(a.value_width)
+    heads, width, values = number(a.heads), number(a.key_head_dim), number(a.value_width)
     for name, size in (("q", width), ("k", width), ("v", values)):
         yield linear(f"{name}_proj", site.width, times(heads, size), a.qkv_bias)
     yield linear("o_proj", times(heads, values), site.width, a.output_bias)
@@ -69,7 +70,7 @@ def _mapped(name: str, part: LearnedDecay | OutputGate) -> str:
 
 def _heads(a: LinearAttention, site: PlainSite) -> Iterator[str]:
     norm, wide = a.qk_norm, bool(a.qk_norm and a.qk_norm.scope == "width")
-    for name, size in (("q", a.key_dim), ("k", a.key_dim), ("v", a.value_width)):
+    for name, size in (("q", a.key_head_dim), ("k", a.key_head_dim), ("v", a.value_width)):
         yield f"{name} = self.{name}_proj(x)"
         if a.activation:
             yield f"{name} = {activated(name, a.activation)}"
@@ -79,8 +80,7 @@ def _heads(a: LinearAttention, site: PlainSite) -> Iterator[str]:
     normed = ["q, k = self.q_norm(q), self.k_norm(k)"] if norm and not wide else []
     turned: list[str] = []
     if a.rope:
-        given = {"base": number(a.rope.theta), "stretch": "1.0"}
-        turned = [site.rotations[a.rope, a.key_dim].both(given)]
+        turned = [site.rotations[a.rope, a.key_head_dim].both(literals(a.rope))]
     after = bool(norm and norm.after_rope)
     yield from [*turned, *normed] if after else [*normed, *turned]
     yield "q, k, v = wide(q), wide(k), wide(v)"
@@ -95,7 +95,7 @@ def _decay(a: LinearAttention) -> Iterator[str]:
         root = "" if decay.divisor == 1 else f" / {number(decay.divisor)}"
         yield f"kept = (F.logsigmoid(wide({_mapped('decay', decay)})){root}).exp()"
         if decay.per == "channel":
-            yield f"kept = kept.unflatten(2, ({a.heads}, {a.key_dim})).transpose(1, 2)[..., None]"
+            yield f"kept = kept.unflatten(2, ({a.heads}, {a.key_head_dim})).transpose(1, 2)[..., None]"
         else:
             yield "kept = kept.transpose(1, 2)[..., None, None]  # (B, H, T, 1, 1)"
         return
@@ -111,7 +111,7 @@ def _decay(a: LinearAttention) -> Iterator[str]:
 
 
 def _sums(a: LinearAttention, decodes: bool) -> Iterator[str]:
-    made = f"q.new_zeros(x.shape[0], {a.heads}, {a.key_dim}, {a.value_width})"
+    made = f"q.new_zeros(x.shape[0], {a.heads}, {a.key_head_dim}, {a.value_width})"
     yield f"S = {made} if past is None else past[0]" if decodes else f"S = {made}"
     yield "y = []"
     yield "for t in range(x.shape[1]):"
@@ -123,7 +123,7 @@ def _sums(a: LinearAttention, decodes: bool) -> Iterator[str]:
     yield f"    new = {kept}S + k[:, :, t, :, None] * v[:, :, t, None]"
     yield "    S = torch.where((positions[:, t] < NOWHERE)[:, None, None, None], new, S)"
     yield "    y.append(q[:, :, t, None] @ S)"
-    scale = f" * {a.key_dim}**-0.5" if a.scale is None else f" * {number(a.scale)}"
+    scale = f" * {a.key_head_dim}**-0.5" if a.scale is None else f" * {number(a.scale)}"
     scale = "" if a.read_scale == 1 else scale
     yield f"y = (torch.cat(y, dim=2){scale}).to(x.dtype)  # (B, H, T, E)"
 

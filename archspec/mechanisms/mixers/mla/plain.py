@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archspec.codegen.plain.facts import Facts, number, times
+from archspec.codegen.plain.rotations import literals
 from archspec.codegen.plain.site import PlainClass, PlainSite, linear, nothing, whole
 from archspec.mechanisms.common.selection.fields import SharedSelection, TokenSelection
 from archspec.mechanisms.common.selection.plain import indexer
@@ -62,8 +63,8 @@ def _made(a: LatentAttention, site: PlainSite, chooser: PlainClass | None) -> It
     yield linear("kv_a_proj_with_mqa", size, both, bias)
     if a.latent_norm:
         yield f"self.kv_a_layernorm = {site.norm(a.latent_norm, latent)}"
-    yield linear("kv_b_proj", latent, f"{heads} * ({a.nope_dim} + {a.value_dim})")
-    values = times(heads, number(a.value_dim))
+    yield linear("kv_b_proj", latent, f"{heads} * ({a.nope_dim} + {a.value_head_dim})")
+    values = times(heads, number(a.value_head_dim))
     yield linear("o_proj", values, size, a.output_bias)
     if a.gate:
         yield linear("gate_proj", size, values if a.gate.per == "element" else heads, a.gate.bias)
@@ -88,7 +89,7 @@ def _lines(a: LatentAttention, site: PlainSite, chooses: bool) -> Iterator[str]:
     else:
         yield f"q = self.{proj}({source}).unflatten(2, {shape}).transpose(1, 2)  # (B, H, T, D)"
     turn = site.rotations[a.rope, a.rope_dim] if a.rope else None
-    given = {"base": number(a.rope.theta) if a.rope else "", "stretch": "1.0"}
+    given = literals(a.rope)
     latent = "self.kv_a_proj_with_mqa(x)[:, None]"
     if a.rope_dim:
         yield f"latent, k_rope = {latent}.split(({a.kv_rank}, {a.rope_dim}), dim=-1)"
@@ -107,9 +108,9 @@ def _lines(a: LatentAttention, site: PlainSite, chooses: bool) -> Iterator[str]:
         kept = _kept(a, chooses)
         yield "if past is not None:"
         yield f"    {kept} = (torch.cat(pair, dim=2) for pair in zip(past, ({kept}), strict=True))"
-    both = f"({a.heads}, {a.nope_dim + a.value_dim})"
+    both = f"({a.heads}, {a.nope_dim + a.value_head_dim})"
     yield f"k_v = self.kv_b_proj(latent[:, 0]).unflatten(2, {both}).transpose(1, 2)"
-    yield f"k, v = k_v.split(({a.nope_dim}, {a.value_dim}), dim=-1)  # (B, H, S, …) each"
+    yield f"k, v = k_v.split(({a.nope_dim}, {a.value_head_dim}), dim=-1)  # (B, H, S, …) each"
     if a.rope_dim:
         yield f"k = torch.cat((k, k_rope.expand(-1, {a.heads}, -1, -1)), dim=-1)  # (B, H, S, D)"
 
