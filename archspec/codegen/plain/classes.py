@@ -75,6 +75,12 @@ def _groups(a: Architecture, shared: Mapping[str, str]) -> list[tuple[Mechanism,
     return [tuple(group) for group in found.values()]
 
 
+def common_words(names: list[str]) -> str:
+    """The words that names of blocks share: `reader` of `local_reader` and `far_reader`."""
+    words = [name.split("_") for name in names]
+    return "_".join(word for word in words[0] if all(word in other for other in words))
+
+
 def _names(
     a: Architecture, groups: list[tuple[Mechanism, ...]]
 ) -> dict[tuple[Mechanism, ...], str]:
@@ -94,6 +100,6 @@ def _names(
         elif len(roles) == 1 and roles.isdisjoint(others):
             name = group[0].role()
         else:
-            name = camel(owners[group[0]]) + group[0].noun
+            name = camel(common_words([owners[body] for body in group])) + group[0].noun
         names[group] = unused(name, taken)
     return names

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from archspec.architecture.block import Block, Branch, NamedNorm, Scale, Update
 from archspec.codegen.names import camel, unused
-from archspec.codegen.plain.classes import Written
+from archspec.codegen.plain.classes import Written, common_words
 from archspec.codegen.plain.facts import Fact, Number, number, parameters
 from archspec.codegen.plain.norms import Norms
 from archspec.codegen.plain.site import TYPES
@@ -81,7 +81,8 @@ class Layers:
         found: dict[Block, PlainLayer] = {}
         for group in groups.values():
             single = alone and len(groups) == 1
-            name = "Layer" if single else f"{camel(group[0].name)}Layer"
+            words = common_words([block.name for block in group])
+            name = "Layer" if single else f"{camel(words)}Layer"
             layer = self._layer(unused(name, self.taken), tuple(group), arguments)
             found |= dict.fromkeys(group, layer)
         return found

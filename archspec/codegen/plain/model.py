@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from archspec.architecture.mtp import MtpModules
 from archspec.architecture.model import Architecture
+from archspec.architecture.mtp import MtpModules
 from archspec.codegen.plain.classes import reads_length
 from archspec.codegen.plain.embedding import PlainVectors
 from archspec.codegen.plain.facts import number

@@ -135,10 +135,11 @@ class Rotation:
     def both(self, given: Mapping[str, str], names: tuple[str, ...] = ("q", "k")) -> str:
         """The statement that turns queries and keys."""
         literal = any(not given[fact.name].startswith("self.") for fact in self.arguments)
-        if literal and len(names) > 1:
+        made = f"{', '.join(names)} = {', '.join(self.call(name, given) for name in names)}"
+        if len(names) > 1 and (literal or len(made) > 88):
             call = self.call("heads", given)
             return f"{', '.join(names)} = ({call} for heads in ({', '.join(names)}))"
-        return f"{', '.join(names)} = {', '.join(self.call(name, given) for name in names)}"
+        return made
 
 
 def rope_facts(rope: Rope | None) -> dict[str, Number]:

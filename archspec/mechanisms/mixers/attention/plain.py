@@ -107,7 +107,8 @@ class _Attention(PlainScores):
         ):
             return a.caption(self.site.hidden_size)
         scale = number(a.scale) if a.scale is not None else f"{self.facts['head_dim'].made}**-0.5"
-        lines = [f"softmax(q kᵀ · {scale} over what is visible) v."]
+        times_scale = "" if a.scale == 1 else f" · {scale}"
+        lines = [f"softmax(q kᵀ{times_scale} over what is visible) v."]
         if window.varies:
             none = "; None sees everything before it" if None in window.values else ""
             lines.append(f"`window` tokens back, the token itself included{none}.")
@@ -161,8 +162,8 @@ class _Attention(PlainScores):
     @property
     def _stored(self) -> Iterator[str]:
         names = [fact.name for fact in self.facts.varying if self._reads(fact)]
-        if names:
-            yield f"{', '.join(f'self.{name}' for name in names)} = {', '.join(names)}"
+        for few in (names[i : i + 3] for i in range(0, len(names), 3)):
+            yield f"{', '.join(f'self.{name}' for name in few)} = {', '.join(few)}"
 
     def _reads(self, fact: Fact) -> bool:
         return any(f"self.{fact.name}" in line for line in [*self.ready, *self.output])

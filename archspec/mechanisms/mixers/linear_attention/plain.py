@@ -95,7 +95,8 @@ def _decay(a: LinearAttention) -> Iterator[str]:
         root = "" if decay.divisor == 1 else f" / {number(decay.divisor)}"
         yield f"kept = (F.logsigmoid(wide({_mapped('decay', decay)})){root}).exp()"
         if decay.per == "channel":
-            yield f"kept = kept.unflatten(2, ({a.heads}, {a.key_head_dim})).transpose(1, 2)[..., None]"
+            yield f"kept = kept.unflatten(2, ({a.heads}, {a.key_head_dim}))"
+            yield "kept = kept.transpose(1, 2)[..., None]  # (B, H, T, D, 1)"
         else:
             yield "kept = kept.transpose(1, 2)[..., None, None]  # (B, H, T, 1, 1)"
         return
@@ -125,7 +126,8 @@ def _sums(a: LinearAttention, decodes: bool) -> Iterator[str]:
     yield "    y.append(q[:, :, t, None] @ S)"
     scale = f" * {a.key_head_dim}**-0.5" if a.scale is None else f" * {number(a.scale)}"
     scale = "" if a.read_scale == 1 else scale
-    yield f"y = (torch.cat(y, dim=2){scale}).to(x.dtype)  # (B, H, T, E)"
+    y = f"(torch.cat(y, dim=2){scale})" if scale else "torch.cat(y, dim=2)"
+    yield f"y = {y}.to(x.dtype)  # (B, H, T, E)"
 
 
 def _end(a: LinearAttention, decodes: bool) -> Iterator[str]:
