@@ -96,12 +96,13 @@ def _rule(m: DeltaMixer, decays: bool, site: PlainSite) -> Iterator[str]:
     yield f"S = {made}  # (B, H, K, V)"
     yield "y = []"
     yield "for t in range(x.shape[1]):"
-    decayed = "S"
+    yield "    key = k[:, t, ..., None]  # (B, H, K, 1)"
+    before = "S"
     if decays:
-        yield "    decayed = log_decay[:, t, :, :, None].exp() * S"
-        decayed = "decayed"
-    yield f"    wrong = v[:, t] - (k[:, t, :, None] @ {decayed})[:, :, 0]  # (B, H, V)"
-    yield f"    new = {decayed} + k[:, t, :, :, None] * (beta[:, t] * wrong)[:, :, None]"
+        yield "    new = log_decay[:, t, ..., None].exp() * S"
+        before = "new"
+    wrong = f"(v[:, t, :, None] - key.mT @ {before})"
+    yield f"    new = {before} + key * beta[:, t, ..., None] * {wrong}"
     yield "    S = torch.where((positions[:, t] < NOWHERE)[:, None, None, None], new, S)"
     yield "    y.append((q[:, t, :, None] @ S)[:, :, 0])"
 
@@ -110,7 +111,8 @@ def _end(m: DeltaMixer, site: PlainSite) -> Iterator[str]:
     y = "torch.stack(y, dim=1).to(x.dtype)"
     y = f"self.o_norm({y})" if m.output_norm else y
     gate = m.output_gate
-    opened = f" * {FUNCTIONS[gate.activation]}({projected('g', gate.rank)})" if gate else ""
-    yield f"y = {y}.flatten(2){opened}  # (B, T, H · V)"
+    yield f"y = {y}.flatten(2)  # (B, T, H · V)"
+    if gate:
+        yield f"y = y * {FUNCTIONS[gate.activation]}({projected('g', gate.rank)})"
     kept = "q_past, k_past, v_past, S" if m.conv else "S,"
     yield f"return self.o_proj(y), ({kept})" if site.decodes else "return self.o_proj(y)"
