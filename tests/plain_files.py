@@ -17,13 +17,22 @@ import archspec
 from archspec.codegen.plain import build_plain
 
 
-def load_plain(text: str, folder: Path, old: str = "", new: str = "") -> ModuleType:
-    """What `build --plain` writes for the spec `text`, as a module, `new` in place of `old`."""
+def write_plain(text: str, folder: Path, old: str = "", new: str = "") -> str:
+    """Write what `build --plain` gives for the spec `text`; returns its name as a module.
+
+    `new` stands in place of `old` where there is one.
+    """
     source = build_plain(archspec.loads(text), "spec.yaml")
     assert old in source
     source = source.replace(old, new) if old else source
     name = "plain_" + hashlib.sha256(source.encode()).hexdigest()[:12]
     (folder / f"{name}.py").write_text(source, encoding="utf-8")
+    return name
+
+
+def load_plain(text: str, folder: Path, old: str = "", new: str = "") -> ModuleType:
+    """The same as a module."""
+    name = write_plain(text, folder, old, new)
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     importlib.invalidate_caches()

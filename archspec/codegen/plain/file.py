@@ -96,7 +96,7 @@ class _File:
         body = [part.strip("\n") for part in self._body()]
         helpers = [part.strip("\n") for part in self._helpers(body)]
         context = self._context() | {
-            "header": f"# Built by archspec {__version__} from {file_name(spec_name)}.",
+            "header": f"# Built by archspec {__version__} from {file_name(spec_name)}; yours to change.",
             "docstring": docstring(self.a),
         }
         top = _render(PLACE.format("file"), context)

@@ -138,9 +138,13 @@ class Layers:
             lines += self._lines(update, several)
         scales = [*(branch.scale for branch in first.branches), first.scale]
         made += [_stored(scale) for scale in scales if scale and scale.name]
-        result = f"{_factor(first.scale)} * x" if first.scale else "x"
+        result = f"{_factor(first.scale)} * x" if first.scale else ""
+        keeping = self.decodes and "past" in arguments
+        if not result:  # the last sum is what it gives
+            short = len(lines[-1]) < 80 or not keeping
+            result = lines.pop().removeprefix("x = ") if short else "x"
         gives = None
-        if self.decodes and "past" in arguments:
+        if keeping:
             kept = ", ".join(f"{keeper}_kept" for keeper in keepers)
             gives = "State" if keepers else "None"
             if several:
