@@ -66,6 +66,11 @@ class SelectionView:
     gives: bool
 
     @property
+    def near(self) -> int:
+        """Up to so many times the tokens that are seen, hiding the others is faster."""
+        return NEAR[self.over]
+
+    @property
     def arguments(self) -> str:
         """What the indexer is called with."""
         latent = "q_latent, " if self.indexer and self.indexer.latent else ""

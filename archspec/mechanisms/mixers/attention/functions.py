@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from archspec.codegen.files import SharedFile
+from archspec.codegen.site import Check
 from archspec.kernels.attention.gating import Gating
 from archspec.kernels.attention.names import kinds
 from archspec.kernels.attention.numbers import needed
@@ -325,6 +326,15 @@ ATTEND = SharedFile(
     context=shared,
 )
 
+WATCHED = Check(
+    "attention",
+    "watched_attention",
+    "Attention is compared with its definition in float64, as the layers call it.",
+    "from .attend import definition\n",
+    template="mechanisms/mixers/attention/templates/check.py.jinja",
+    context=shared,
+    watches=True,
+)
 
 _IN_KERNELS = {
     "relative": "causal_relative",

@@ -13,7 +13,7 @@ from archspec.kernels.attention.tiles import WIDEST
 from archspec.kernels.attention.view import NARROW, KernelView
 from archspec.mechanisms.common.selection.fields import TokenSelection
 from archspec.mechanisms.common.selection.view import SELECT, selection_view
-from archspec.mechanisms.mixers.attention.functions import ATTEND, Attend, Core, shared
+from archspec.mechanisms.mixers.attention.functions import ATTEND, WATCHED, Attend, Core, shared
 from archspec.mechanisms.mixers.attention.members import members, starts
 from archspec.mechanisms.mixers.attention.module import AttentionView
 from archspec.mechanisms.mixers.attention.scores import relative, slopes, written
@@ -31,7 +31,7 @@ CACHES = {
     "SourceCache": "templates/caches/source.py.jinja",
     "IndexedKeyValueCache": "templates/caches/indexed_key_value.py.jinja",
 }
-CHECK = None
+CHECK = WATCHED
 
 PLACE = "mechanisms/mixers/attention/templates/forward_{}.py.jinja"
 

@@ -19,7 +19,7 @@ from archspec.mechanisms.common.selection.view import (
     indexer_name,
     selection_view,
 )
-from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, Attend, shared
+from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, WATCHED, Attend, shared
 from archspec.mechanisms.mixers.attention.scores import written
 from archspec.mechanisms.mixers.mla.spec import LatentAttention
 
@@ -37,7 +37,7 @@ CACHES = {
     "LatentCache": "mechanisms/mixers/mla/templates/cache.py.jinja",
     "IndexedLatentCache": "mechanisms/mixers/mla/templates/cache_indexed.py.jinja",
 }
-CHECK = None
+CHECK = WATCHED
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ class LatentView:
     """The expression for where the text of each token begins and ends."""
 
     relative: None = None
+    takes: None = None
     decode_kernel: None = None
     paged_kernel: None = None
 
