@@ -49,6 +49,9 @@ class AttentionView(Scores):
 
     kernel: KernelView | None
     absorbs: bool = False
+    file: str = "attention"
+    """The module of its class."""
+
     only: tuple[str, ...] = ("q", "k", "v")
     """What the stages at hand work on."""
 

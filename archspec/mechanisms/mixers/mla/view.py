@@ -72,6 +72,9 @@ class LatentView:
 
     relative: None = None
     takes: None = None
+    file: str = "latent_attention"
+    """The module of its class."""
+
     decode_kernel: None = None
     paged_kernel: None = None
 
