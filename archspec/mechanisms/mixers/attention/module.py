@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from archspec.codegen.members import Member, product
 from archspec.codegen.rotary import Turn
@@ -48,6 +49,12 @@ class AttentionView(Scores):
     """The expression for where the keys of each text begin and end."""
 
     kernel: KernelView | None
+    factor: float
+    """What scores are multiplied by."""
+
+    distances: int | None
+    """How many have a learned bias, that of none included; where there are such."""
+
     absorbs: bool = False
     file: str = "attention"
     """The module of its class."""
@@ -127,6 +134,22 @@ class AttentionView(Scores):
     def decode_kernel(self) -> KernelView | None:
         """The kernels, where a call may bring a single new token."""
         return self.kernel if self.kernel and self.kernel.decodes else None
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What it asks of its kernels, as a benchmark is told: counts, widths and numbers."""
+        gate = self.kernel and self.kernel.gate
+        return {
+            "heads": self.heads,
+            "kv_heads": self.kv_heads,
+            "window": self.window,
+            "chunk": self.chunk,
+            "blocks": self.blocks and asdict(self.blocks),
+            "scale": self.factor,
+            "softcap": self.softcap,
+            "relative": self.distances,
+            "gate": {"per": gate.per, "activation": self.activation} if gate else None,
+        }
 
     @property
     def paged_kernel(self) -> KernelView | None:

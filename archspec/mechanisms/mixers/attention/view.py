@@ -80,6 +80,8 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         chunk=a.chunk,
         blocks=a.pattern,
         scale=written(a.score_scale, a.head_dim),
+        factor=a.score_scale,
+        distances=a.relative_bias.distances if a.relative_bias else None,
         activation=a.gate.activation if a.gate else None,
         selects=a.select is not None,
         caches=cache is not None,

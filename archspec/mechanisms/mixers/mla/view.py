@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from archspec.codegen.files import SharedFile
 from archspec.codegen.members import Member
@@ -57,6 +58,9 @@ class LatentView:
     value_dim: int
     turn: Turn | None
     scale: str
+    factor: float
+    """What scores are multiplied by."""
+
     activation: str | None
     """The function of a gate on what attention gives."""
 
@@ -129,6 +133,13 @@ class LatentView:
         return self.activation is not None
 
     @property
+    def asked(self) -> dict[str, Any]:
+        """What it asks of its kernels, as a benchmark is told: counts, widths and numbers."""
+        nothing = dict.fromkeys(("window", "chunk", "blocks", "softcap", "relative", "gate"))
+        heads = {"heads": self.heads, "kv_heads": self.heads}
+        return nothing | heads | {"scale": self.factor}
+
+    @property
     def hopper(self) -> HopperView | None:
         """The kernel for Hopper GPUs, where there is one for its shape."""
         return hopper_view(self.kernel)
@@ -153,6 +164,7 @@ def view(mechanism: LatentAttention, site: Site) -> LatentView:
         value_dim=a.value_dim,
         turn=turned,
         scale=written(a.score_scale, a.head_dim),
+        factor=a.score_scale,
         activation=a.gate.activation if a.gate else None,
         latent_norm=a.latent_norm is not None,
         select=selection_view(a.select, site, "latents", a.query_rank),
