@@ -219,7 +219,9 @@ def _hopper_beside(package: Package) -> str:
         given |= {"sinks": beside[0]} if beside else {}
         given |= {"keep": False} if "keep" in names else {}
         own = {"softcap" if name == "CAP" else name.lower(): x for name, x in numbers.items()}
-        made = operators.attention(**(given | {name: x for name, x in own.items() if name in names}))
+        made = operators.attention(
+            **(given | {name: x for name, x in own.items() if name in names})
+        )
         return made[0], made[1]
 
     hopper = package.module("kernels.attention_hopper")

@@ -184,6 +184,8 @@ def _check(check: Check, kinds: list[type[Mechanism]], found: Sharing) -> dict[s
     shared = (check.context or view_module(kinds[0]).shared)(modules) | found.named(kinds[0])
     place = template(kinds[0], check.template)
     return {**vars(check), "template": place, "modules": modules, "files": files, "shared": shared}
+
+
 def _render(name: str, context: dict[str, Any]) -> str:
     return environment().get_template(name).render(context)
 

@@ -54,7 +54,9 @@ def test_one_function_serves_all_widths() -> None:
     assert called(files) == ["causal"]
     assert defined(files) == {"causal"}
     assert forwards(files) == ["causal_16x16", "causal_48x16"]
-    assert '("causal", 16, 16),' in files["attend.py"] and '("causal", 48, 16),' in files["attend.py"]
+    assert (
+        '("causal", 16, 16),' in files["attend.py"] and '("causal", 48, 16),' in files["attend.py"]
+    )
 
 
 def test_numbers_make_no_kernels_of_their_own() -> None:

@@ -90,7 +90,9 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     """Errors of the output and of every gradient."""
     view = Shape(**case["shape"])
     kernels = module(folder, view.kernel)
-    files = [importlib.import_module(f"{kernels.__package__}.{name}") for name in with_tiles(view.kernel)]
+    files = [
+        importlib.import_module(f"{kernels.__package__}.{name}") for name in with_tiles(view.kernel)
+    ]
     for file in files if "tiles" in case else ():
         for own in file.TILES.values():
             own |= dict.fromkeys(own, files[0].Tiles(*case["tiles"]))

@@ -29,6 +29,8 @@ from archspec.kernels.compile import compile_kernels
 from archspec.output.place import put_files
 
 HOPPER = "kernels/attention_hopper.py"
+
+
 def shape(heads: int, kv_heads: int, width: int, value: int | None = None, **more: Any) -> Shape:
     """A shape of attention; what is not said is as plain as can be."""
     return Shape(heads, kv_heads, width, value or width, **more)
@@ -102,7 +104,7 @@ def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         put_files(written, package)
         monkeypatch.syspath_prepend(tmp_path)
         importlib.invalidate_caches()
-        importlib.import_module(f"{package.name}.kernels")  # which looks for the real Triton
+        importlib.import_module(f"{package.name}.kernels.attention")  # in the real Triton
         with monkeypatch.context() as patched:
             for name, module in language.modules().items():
                 patched.setitem(sys.modules, name, module)
@@ -144,9 +146,7 @@ def definition(view: Shape, start: int, q: Tensor, k: Tensor, v: Tensor, *sinks:
     return scores.softmax(dim=-1)[..., :keys] @ v, lse
 
 
-def run(
-    module: ModuleType, view: Shape, tokens: int, keys: int, batch: int = 1
-) -> list[Machine]:
+def run(module: ModuleType, view: Shape, tokens: int, keys: int, batch: int = 1) -> list[Machine]:
     """Compare what the kernel gives with the definition; the programs that ran."""
     torch.manual_seed(0)
     q = drawn(view.heads, tokens, view.head_dim, batch)
@@ -214,9 +214,7 @@ def test_a_machine_of_our_own_gives_attention(name: str, kernels: Any) -> None:
                     assert read == begins
 
 
-def seen_tiles(
-    view: Shape, first: int, hopper: HopperView, tokens: int, keys: int
-) -> list[int]:
+def seen_tiles(view: Shape, first: int, hopper: HopperView, tokens: int, keys: int) -> list[int]:
     """Where the tiles of keys begin of which the rows of a program see any, by the definition."""
     start = keys - tokens + (33 if view.chunk else 0)
     query = (start + torch.arange(tokens))[first : first + hopper.ring.rows, None]

@@ -192,5 +192,7 @@ def test_more_sequences_on_hopper(builder: Builder, monkeypatch: pytest.MonkeyPa
     hopper = grids.of("kernels.attention_hopper")
     monkeypatch.setattr(hopper, "maps_of", lambda *_: [])
     (kind,) = hopper.KINDS
-    hopper.attention(kind, drawn(8, 2, 128), drawn(4, 2, 128), drawn(4, 2, 128), [], [], {"SCALE": 0.2})
+    hopper.attention(
+        kind, drawn(8, 2, 128), drawn(4, 2, 128), drawn(4, 2, 128), [], [], {"SCALE": 0.2}
+    )
     assert grids.found == {"causal_forward": (BATCH * 8,)}

@@ -18,7 +18,7 @@ from archspec.kernels.attention.ranges import (
 
 
 def key_ranges(view: View) -> Ranges:
-    """The keys that a tile of rows sees; the heads of a token that share them are rows of one tile."""
+    """The keys that a tile of rows sees; heads of a token that share them are rows of one tile."""
     if not view.causal:
         return _all_keys()
     token, group = ("token", " // GROUP") if view.grouped else ("row", "")

@@ -8,7 +8,7 @@ from archspec.kernels.attention.view import KernelView
 
 BLOCKS = [
     "BLOCK, LOCAL, FIRST, STRIDE, SHIFT",
-    "         keys of a block, and how many blocks a row sees: its last ones, those at the start, one",
+    "         keys of a block, and how many blocks a row sees: its last, those at the start, one",
     "         of so many, which stand so many earlier for each key-value head",
     "stripe   the first block of a stripe behind those at the start; all later blocks see it",
     "border   the first block that is local to a row of the tile; `far`, how many are seen before",
@@ -35,7 +35,11 @@ def legend(kernels: list[KernelView]) -> list[str]:
         beside = (
             "         and (B, 2) where it sees every key, or blocks: those of the one real text"
         )
-        lines += [beside if len(bounded) < len(kernels) else f"bounds   (B, 2), None without padding: {slots}"]
+        lines += [
+            beside
+            if len(bounded) < len(kernels)
+            else f"bounds   (B, 2), None without padding: {slots}"
+        ]
     if any(len(kernel.key_parts + kernel.value_parts) > 2 for kernel in kernels):
         lines += ["x_64     the part of x with so many columns, where no power of two is as wide"]
     if any(kernel.slabs > 1 for kernel in kernels):

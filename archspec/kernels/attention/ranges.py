@@ -18,8 +18,8 @@ from dataclasses import dataclass
 class View:
     """What a query sees: all keys or earlier ones, in a window or chunk, beside a prefix.
 
-    Where the view is `grouped`, the query heads of a token that share keys are rows of a tile; where
-    it is `narrow` hardly a tile is whole, and one loop with a mask reads them all. Kernels are told
+    Where the view is `grouped`, query heads of a token that share keys are rows of a tile; where it
+    is `narrow` hardly a tile is whole, and one loop with a mask reads them all. Kernels are told
     how wide a window or chunk is: WINDOW, CHUNK.
     """
 

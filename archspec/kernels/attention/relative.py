@@ -70,7 +70,7 @@ class Related(Join):
             return (
                 f"distance = {self.place}[:, None] - key[None, :]",
                 f"bias = tl.load(biases[:, None] + {self._nearest})",
-                f"bias = (bias.to(tl.float32) - behind[:, None]) * LOG2_E",
+                "bias = (bias.to(tl.float32) - behind[:, None]) * LOG2_E",
                 f"s = s * ({TO_BITS}) + bias",
             )
         return (
@@ -94,7 +94,7 @@ class Related(Join):
             *self._biases(),
             f"distance = {self.place}[None, :] - key",
             f"bias = tl.load(biases[None, :] + {self._nearest})",
-            f"bias = (bias.to(tl.float32) - behind[None, :]) * LOG2_E",
+            "bias = (bias.to(tl.float32) - behind[None, :]) * LOG2_E",
             f"s = s * ({TO_BITS}) + bias",
         )
 
@@ -169,9 +169,7 @@ class Related(Join):
         )
 
     def _ahead(self, behind: str) -> str:
-        return (
-            f"ahead = (tl.load(biases - furthest).to(tl.float32) - {behind}) * LOG2_E"
-        )
+        return f"ahead = (tl.load(biases - furthest).to(tl.float32) - {behind}) * LOG2_E"
 
     @property
     def _nearest(self) -> str:

@@ -50,7 +50,9 @@ def test_what_was_gated_is_kept_for_gradients_alone(made: Twice) -> None:
     q, k, v = (torch.randn(1, heads, 5, 32) for heads in (4, 1, 1))
     gate = torch.randn(1, 5, 4)
     for keep in (True, False):
-        out, _, plain = operators.attention("causal_gated_heads", q, k, v, gate, None, [], 0.2, "sigmoid", keep)
+        out, _, plain = operators.attention(
+            "causal_gated_heads", q, k, v, gate, None, [], 0.2, "sigmoid", keep
+        )
         assert plain.numel() == (out.numel() if keep else 0)
         opened = gate.sigmoid().transpose(1, 2)[..., None]
         if keep:

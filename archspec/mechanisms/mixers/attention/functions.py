@@ -222,12 +222,12 @@ class Distances:
     @property
     def parameters(self) -> str:
         """What it takes at the end."""
-        return ", near: int, furthest: int" if self.kind == "buckets" else ""
+        return ", furthest: int" if self.kind == "buckets" else ""
 
     @property
     def passed(self) -> str:
         """These, passed on."""
-        return ", near, furthest" if self.kind == "buckets" else ""
+        return ", furthest" if self.kind == "buckets" else ""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from archspec.mechanisms.common.selection.view import SelectionView
 from archspec.mechanisms.mixers.attention.scores import Scores
 from archspec.mechanisms.mixers.attention.stages import TemperatureView
 
+
 @dataclass(frozen=True)
 class AttentionView(Scores):
     """One attention class."""

@@ -109,10 +109,7 @@ def relative(a: Attention) -> RelativeView | None:
     rows = f"torch.arange({own.rows(a.causal)}, device=x.device)"
     table = 'step.tables["relative_bias"]' if own.shared else f"self.relative_bias({rows})"
     count = "step.start + tokens" if a.causal else "tokens"
-    arguments = f"{table}, min({count}, {own.distances})"
-    if own.buckets:
-        near = own.buckets // (2 if a.causal else 4)
-        arguments += f", near={near}, furthest={own.max_distance}"
+    arguments = f"{table}, {count}" + (f", furthest={own.max_distance}" if own.buckets else "")
     kind = "buckets" if own.buckets else "each"
     return RelativeView(Distances(kind), not a.causal, arguments)
 
@@ -120,7 +117,8 @@ def relative(a: Attention) -> RelativeView | None:
 def slopes(alibi: Alibi, heads: int) -> str:
     """The expression for what each head takes from a score per token of distance.
 
-    Scaled ones are multiplied by the factor of scores, an attribute of the class. It is made on the device of x alone: a CUDA graph holds no copy from the host.
+    Scaled ones are multiplied by the factor of scores, an attribute of the class. They are made on
+    the device of x alone: a CUDA graph holds no copy from the host.
     """
     exponents = alibi.exponents(heads)
     power = 1 << (heads.bit_length() - 1)
