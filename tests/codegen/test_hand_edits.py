@@ -39,9 +39,7 @@ def spec(mixer: str) -> str:
 
 
 HEADS = "type: attention, heads: 4, kv_heads: 2, head_dim: 16, "
-LATENT = (
-    "type: mla, heads: 2, kv_rank: 8, nope_dim: 16, rope_dim: 16, value_dim: 16, rope: {theta: 10}"
-)
+LATENT = "type: mla, heads: 2, kv_rank: 8, nope_dim: 16, rope_dim: 16, value_head_dim: 16, rope: {theta: 10}"
 SPECS = {
     "plain": spec(f"{HEADS}qkv_bias: true"),
     "sliding": spec(f"{HEADS}window: 7, sinks: true"),

@@ -268,7 +268,7 @@ class Calling(Protocol):
         ...
 
     @property
-    def value_dim(self) -> int:
+    def value_head_dim(self) -> int:
         """Width of a value."""
         ...
 
@@ -310,7 +310,7 @@ def shared(views: Sequence[Calling]) -> dict[str, Any]:
         "sloping": any(f.core_view.alibi for f in functions),
         "any_causal": any(f.causal for f in functions),
         "cutting": any(c.capped for c in cores) or any(v.absorbs for v in views),
-        "narrower": any(v.value_dim < v.head_dim for v in views),
+        "narrower": any(v.value_head_dim < v.head_dim for v in views),
         "gates": any(f.gate for f in functions) or any(v.gates for v in views),
         "prefixed": list({f.both_ways: f for f in functions if f.prefix}.values()),
         "distances": list(dict.fromkeys(bias.function for bias in biased)),

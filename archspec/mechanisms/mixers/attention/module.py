@@ -24,7 +24,7 @@ class AttentionView(Scores):
     heads: int
     kv_heads: int
     head_dim: int
-    value_dim: int
+    value_head_dim: int
     qkv_bias: bool
     key_bias: bool
     template: str
@@ -32,7 +32,7 @@ class AttentionView(Scores):
     own_values: bool
     takes: str | None
     gives: str | None
-    clip: float | None
+    clip_qkv: float | None
     width_norm: bool
     modules: tuple[Member, ...]
     starts: tuple[str, ...]
@@ -68,7 +68,7 @@ class AttentionView(Scores):
         made = f"self.{name}_proj(x)"
         if not self.width_norm or name == "v":
             return made
-        clip = f".clamp(-{self.clip!r}, {self.clip!r})" if self.clip is not None else ""
+        clip = f".clamp(-{self.clip_qkv!r}, {self.clip_qkv!r})" if self.clip_qkv is not None else ""
         return f"self.{name}_norm({made}{clip})"
 
     @property
@@ -81,7 +81,7 @@ class AttentionView(Scores):
         """The expression for the value heads."""
         if not self.own_values:
             return "k"
-        return self._cut(self.project("v"), self.value_dim)
+        return self._cut(self.project("v"), self.value_head_dim)
 
     def _cut(self, made: str, width: int) -> str:
         if self.kv_heads == 1:
@@ -119,12 +119,12 @@ class AttentionView(Scores):
     @property
     def v_width(self) -> str:
         """The width of all values."""
-        return product(self.kv_heads, self.value_dim)
+        return product(self.kv_heads, self.value_head_dim)
 
     @property
     def o_width(self) -> str:
         """The width of what attention gives."""
-        return product(self.heads, self.value_dim)
+        return product(self.heads, self.value_head_dim)
 
     @property
     def arguments(self) -> str:

@@ -43,13 +43,13 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
     steps = tuple(stages(a, turned))
     across = a.source == "encoder"
     if turned:
-        for heads in {a.heads} if a.shared_keys else {a.heads, a.key_heads}:
+        for heads in {a.heads} if a.shared_kv else {a.heads, a.key_heads}:
             site.turns(turned, heads, normed="norm_rotate" in steps)
     core = Core(a.sinks, a.softcap is not None, a.alibi is not None)
     gate = a.gate.per if a.gate and not a.select else None
-    function = Attend(_kind(a), core, a.prefix, gate)
+    function = Attend(_kind(a), core, a.prefix_lm, gate)
     kernel = None if a.select else _kernel(a, function, site)
-    keeps = site.decodes and a.is_causal() and not a.shared_keys
+    keeps = site.decodes and a.is_causal() and not a.shared_kv
     cache = _cache(a) if keeps else None
     return AttentionView(
         class_name=site.class_name,
@@ -58,16 +58,16 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         heads=a.heads,
         kv_heads=a.key_heads,
         head_dim=a.head_dim,
-        value_dim=a.value_width,
+        value_head_dim=a.value_width,
         qkv_bias=a.qkv_bias,
         key_bias=a.qkv_bias and a.key_bias,
         template=PLACE.format("source" if across else "own"),
         relative=relative(a),
         output_bias=a.output_bias,
-        own_values=not a.keys_as_values and not a.shared_keys,
-        takes=a.takes() if a.shared_keys else None,
+        own_values=not a.keys_as_values and not a.shared_kv,
+        takes=a.takes() if a.shared_kv else None,
         gives=a.gives() if a.gives() in site.taken and not a.select else None,
-        clip=a.clip,
+        clip_qkv=a.clip_qkv,
         width_norm=bool(a.qk_norm and a.qk_norm.scope == "width"),
         modules=tuple(members(a, site)),
         starts=starts(a),
@@ -87,7 +87,7 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         caches=cache is not None,
         bounds=_bounds(a, site),
         select=selection_view(a.select, site, "heads"),
-        only=("q",) if a.shared_keys else ("q", "k", "v"),
+        only=("q",) if a.shared_kv else ("q", "k", "v"),
         cache=cache,
         kept_of="source_length" if across else "max_length",
         function=function,
@@ -112,7 +112,7 @@ def _kernel(a: Attention, function: Attend, site: Site) -> KernelView | None:
         slopes=a.alibi is not None,
         relative=a.relative_bias is not None,
         gate=gate,
-        prefix=a.prefix,
+        prefix=a.prefix_lm,
         narrow=reach is not None and reach <= NARROW,
         decodes=site.decodes and a.is_causal(),
         blocks=a.pattern is not None,
@@ -126,7 +126,7 @@ def _bounds(a: Attention, site: Site) -> str:
         return "step.source_bounds"
     if not a.causal:
         return "step.bounds"
-    return "step.spans" if a.prefix or site.packs else "None"
+    return "step.spans" if a.prefix_lm or site.packs else "None"
 
 
 def _gating(a: Attention) -> Gating | None:

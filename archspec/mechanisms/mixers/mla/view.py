@@ -55,7 +55,7 @@ class LatentView:
     kv_rank: int
     nope_dim: int
     rope_dim: int
-    value_dim: int
+    value_head_dim: int
     turn: Turn | None
     scale: str
     factor: float
@@ -161,7 +161,7 @@ def view(mechanism: LatentAttention, site: Site) -> LatentView:
         kv_rank=a.kv_rank,
         nope_dim=a.nope_dim,
         rope_dim=a.rope_dim,
-        value_dim=a.value_dim,
+        value_head_dim=a.value_head_dim,
         turn=turned,
         scale=written(a.score_scale, a.head_dim),
         factor=a.score_scale,
@@ -177,12 +177,12 @@ def view(mechanism: LatentAttention, site: Site) -> LatentView:
 
 def _kernel(a: LatentAttention) -> KernelView | None:
     """Every head has keys and values of its own, and they are made for whole texts alone."""
-    if max(a.head_dim, a.value_dim) > WIDEST:
+    if max(a.head_dim, a.value_head_dim) > WIDEST:
         return None
     return KernelView(
         kind="causal",
         head_dim=a.head_dim,
-        value_dim=a.value_dim,
+        value_dim=a.value_head_dim,
         causal=True,
         window=False,
         chunk=False,
@@ -225,8 +225,8 @@ def _modules(a: LatentAttention, site: Site) -> list[Member]:
     kept = f"{a.kv_rank} + {a.rope_dim}" if a.rope_dim else a.kv_rank
     linear("kv_a_proj_with_mqa", site.hidden_size, kept, bias)
     norm("kv_a_layernorm", a.kv_rank)
-    linear("kv_b_proj", a.kv_rank, f"{a.heads} * ({a.nope_dim} + {a.value_dim})")
-    values = f"{a.heads} * {a.value_dim}"
+    linear("kv_b_proj", a.kv_rank, f"{a.heads} * ({a.nope_dim} + {a.value_head_dim})")
+    values = f"{a.heads} * {a.value_head_dim}"
     linear("o_proj", values, site.hidden_size, a.output_bias)
     if a.gate:
         wide = values if a.gate.per == "element" else a.heads
