@@ -39,7 +39,7 @@ def spec(mixer: str) -> str:
 
 
 HEADS = "type: attention, heads: 4, kv_heads: 2, head_dim: 16, "
-LATENT = "type: mla, heads: 2, kv_rank: 8, nope_dim: 16, rope_dim: 16, value_head_dim: 16, rope: {theta: 10}"
+LATENT = "type: mla, heads: 2, kv_rank: 8, nope_dim: 16, rope_dim: 0, value_head_dim: 16"
 SPECS = {
     "plain": spec(f"{HEADS}qkv_bias: true"),
     "sliding": spec(f"{HEADS}window: 7, sinks: true"),
@@ -70,12 +70,12 @@ EDITS = {
     "soft cap": Edit("capped", "attention.py", "softcap=5.0", "softcap=0.5"),
     "chunk": Edit("chunked", "attention.py", "chunk = 6", "chunk = 4"),
     "slopes": Edit("sloped", "attention.py", "-2.0 * torch", "-0.5 * torch"),
-    "furthest distance": Edit("related", "attention.py", "furthest=8", "furthest=5"),
+    "furthest distance": Edit("related", "attention.py", "furthest=8", "furthest=40"),
     "block size": Edit("striped", "attention.py", "size=16", "size=32"),
     "first blocks": Edit("striped", "attention.py", "first=1", "first=0"),
     "stripes": Edit("striped", "attention.py", "stride=None", "stride=2"),
     "gate": Edit("gated", "attention.py", 'activation="sigmoid"', 'activation="softplus"'),
-    "latent scale": Edit("latent", "latent_attention.py", "scale = 32**-0.5", "scale = 0.4"),
+    "latent scale": Edit("latent", "latent_attention.py", "scale = 16**-0.5", "scale = 0.7"),
 }
 """By what is edited. More rows may be added for other parts: the files of each are built once."""
 
