@@ -95,8 +95,9 @@ class _File:
         """The whole file, not yet formatted."""
         body = [part.strip("\n") for part in self._body()]
         helpers = [part.strip("\n") for part in self._helpers(body)]
+        origin = f"archspec {__version__} from {file_name(spec_name)}"
         context = self._context() | {
-            "header": f"# Built by archspec {__version__} from {file_name(spec_name)}; yours to change.",
+            "header": f"# Built by {origin}; yours to change.",
             "docstring": docstring(self.a),
         }
         top = _render(PLACE.format("file"), context)

@@ -24,7 +24,7 @@ class PlainScores(PlainHeads):
         a = self.a
         found = ["visible = real[:, None, None]  # (B, 1, 1, S)"] if self.across else [*self._mask]
         if a.alibi:
-            found.append(f"slopes = {slopes(a.alibi, a.heads, a.score_scale)}")
+            found.append(f"slopes = {slopes(a.alibi, a.heads, self._scale)}")
             found.append("bias = -slopes[:, None, None] * distance  # (B, H, T, S)")
         if a.relative_bias:
             found += self._relative(a.relative_bias)
