@@ -50,7 +50,7 @@ def reached(module: str) -> set[str]:
 
 def parts(hint: Any) -> set[Any]:
     """The types in a union."""
-    return {part for part in get_args(hint)} if isinstance(hint, UnionType) else {hint}
+    return set(get_args(hint)) if isinstance(hint, UnionType) else {hint}
 
 
 def test_each_step_has_a_module_of_its_own() -> None:
