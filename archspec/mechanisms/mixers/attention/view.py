@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archspec.architecture.mask import View
 from archspec.codegen.rotary import turn
 from archspec.codegen.site import Check, Site
 from archspec.kernels.attention.files import KERNEL_FILES
@@ -146,14 +147,21 @@ def _gating(a: Attention) -> Gating | None:
     return Gating(a.gate.per, a.gate.activation)
 
 
+_KINDS: dict[View, str] = {
+    "source": "bidirectional",
+    "both_ways": "bidirectional",
+    "sliding": "sliding",
+    "chunked": "chunked",
+    "best": "causal",
+    "blocks": "block_sparse",
+    "earlier": "causal",
+}
+
+
 def _kind(a: Attention) -> str:
     if a.relative_bias:
         return "relative" if a.causal else "relative_both"
-    if not a.causal or a.source == "encoder":
-        return "bidirectional"
-    if a.block_sparse:
-        return "block_sparse"
-    return "sliding" if a.window else "chunked" if a.chunk else "causal"
+    return _KINDS[a.mask().view]
 
 
 def _cache(a: Attention) -> str:
@@ -161,4 +169,4 @@ def _cache(a: Attention) -> str:
         return "SourceCache"
     if isinstance(a.select, TokenSelection):
         return "IndexedKeyValueCache"
-    return "RollingCache" if a.window or a.chunk else "KeyValueCache"
+    return "RollingCache" if a.mask().reach else "KeyValueCache"
