@@ -48,6 +48,7 @@ FILES = (
     GENERATE,
     File("checkpoint.py", PLACE.format("checkpoint"), "published tensors to parameters"),
     File("tensors.py", PLACE.format("tensors"), "tensors from files, or refused"),
+    File("shards.py", PLACE.format("shards"), "tensors to files, all or none"),
     File("selftest.py", PLACE.format("selftest"), "check the package on this machine"),
 )
 LAUNCH = File(

@@ -53,7 +53,11 @@ def _checkpoint() -> Fields:
     return {
         "prefix": "bert.",
         "tensors": {
-            **{f"{a}.{old}": f"{b}.{new}" for a, b in norms.items() for old, new in early.items()},
+            **{
+                f"{norm}.{old}": {"to": f"{own}.{new}", "alias": True}
+                for norm, own in norms.items()
+                for old, new in early.items()
+            },
             **norms,
             "embeddings.word_embeddings": "embed_tokens",
             "embeddings.position_embeddings": "embed_positions",
