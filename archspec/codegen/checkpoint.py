@@ -143,7 +143,7 @@ class CheckpointView:
             return "those of `state_dict`."
         return (
             "the names are those of the checkpoint that was\n"
-            "    loaded, or of published files where none was or where tensors have other shapes since."
+            "    loaded, or of published files where none was, or where shapes have changed since."
         )
 
     @property
