@@ -34,11 +34,11 @@ def kernels(
     from pathlib import Path
 
     from archspec import codegen
-    from archspec.kernels import compile_kernels
+    from archspec.kernels.compile import compile_kernels
 
     architecture, text, name = load(spec)
     package = codegen.default_folder(architecture.name)
-    files = codegen.build(architecture, text, Path(name).name)
+    files = codegen.build(architecture, text, Path(name).name, extras=codegen.ALL)
     found = compile_kernels(files, package, target.value)
     if json:
         rows = [kernel.to_dict() for kernel in found]

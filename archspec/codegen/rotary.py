@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.codegen.files import File
 from archspec.codegen.names import unused
 from archspec.spec.rope import (
@@ -23,11 +23,11 @@ from archspec.spec.rope import (
 ROTARY_FILES = (
     File("rotary.py", "templates/package/rotary.py.jinja", "rotary positions", "rotaries"),
     File(
-        "rotary_kernels.py",
-        "templates/kernels/rotary_kernels.py.jinja",
+        "kernels/rotary.py",
+        "templates/kernels/rotary/rotary.py.jinja",
         "rotations as a Triton kernel",
         "rotaries",
-        kernels=True,
+        ahead="templates/kernels/rotary/ahead_rotary.jinja",
     ),
 )
 

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,15 +18,14 @@ from conftest import ROOT
 from torch import Tensor
 
 import archspec
-from archspec import benchmark
-from archspec.bench import attention, bars, device, whole
+from archspec.bench import attention, bars, benchmark, device, model
 from archspec.bench.jobs import Job, together
 from archspec.bench.package import WIDE, load
 from archspec.bench.race import Bench
 from archspec.bench.run import WEIGHTS, Options, run, wrong
+from archspec.bench.subjects import put_package
 from archspec.bench.timing import Times, in_turns, take_turns
 from archspec.cli import main
-from archspec.kit import put_package
 
 Captured = pytest.CaptureFixture[str]
 SPEC = """
@@ -107,11 +107,19 @@ def test_bars() -> None:
 def test_kernels_for_hopper_compete(
     capability: tuple[int, int], there: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    operators = SimpleNamespace(GLUON=("causal",), WANTED="")
     asked: list[str] = []
+    running = ["auto"]
+
+    @contextmanager
+    def mode(name: str) -> Iterator[None]:
+        running.append(name)
+        yield
+        running.pop()
+
+    operators = SimpleNamespace(GLUON=("causal",), mode=mode)
 
     def own(q: Tensor, *_: Tensor) -> Tensor:
-        asked.append(operators.WANTED)
+        asked.append(running[-1])
         return q
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -122,24 +130,24 @@ def test_kernels_for_hopper_compete(
     assert set(calls) | set(skipped) == {"ours gluon"} and bool(calls) == there
     for call in (*calls.values(), own):
         call(torch.zeros(1), torch.zeros(1), torch.zeros(1))
-    assert asked == ["gluon", ""][1 - there :]
+    assert asked == ["gluon", "auto"][1 - there :]
     assert attention.gluon(package, {"entry": "windowed"}, own, {}) == {}
 
 
 @pytest.mark.parametrize(("sparse", "limit"), [(False, 0.125), (True, 0.19)])
 def test_a_wrong_whole_model_is_found(sparse: bool, limit: float) -> None:
     package: Any = SimpleNamespace(facts={"sparse": sparse})
-    assert 4 * whole._slack(package) * WIDE[torch.bfloat16] <= limit
+    assert 4 * model._slack(package) * WIDE[torch.bfloat16] <= limit
 
 
 def test_whole_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda function=None, **_: function)
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **_: None)
     monkeypatch.setattr(device, "ROUNDS", (1, 1))
-    monkeypatch.setattr(whole, "ON_CPU", (8, 8))
-    bench = Bench(tmp_path / "rows", 600, False, "whole", "small")
+    monkeypatch.setattr(model, "ON_CPU", (8, 8))
+    bench = Bench(tmp_path / "rows", 600, False, "model", "small")
     folder = put_package(archspec.loads(SPEC), SPEC, "spec.yaml", tmp_path)
-    whole.run(load(folder), bench)
+    model.run(load(folder), bench)
     found = [json.loads(line) for line in bench.rows.read_text().splitlines()]
     assert [row["operation"] for row in found] == ["decode a token", "train", "read"]
     for row in found:
@@ -174,14 +182,14 @@ def test_the_command_on_a_cpu(
 
     def together(jobs: list[Job], *_: Any) -> list[dict[str, Any]]:
         ran.extend(jobs)
-        about = {"section": "whole", "package": "small", "operation": "train", "layers": 2}
+        about = {"section": "model", "package": "small", "operation": "train", "layers": 2}
         numbers = {"milliseconds": {"ours": 2.0, "pytorch": 3.0}, "skipped": {}}
         return [about | numbers | {"ratios": {"pytorch": [1.5, 1.4, 1.6]}}]
 
     monkeypatch.setattr("archspec.bench.run.together", together)
     assert main(["bench", str(tmp_path / "small.yaml"), "--record", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert [job.section for job in ran] == ["whole"]
+    assert [job.section for job in ran] == ["model"]
     assert "train 2 layers" in said and "1.50 x" in said and "1.40 to 1.60" in said
     assert "kernels were not timed: there is no GPU" in said
     assert "peers that are not installed: flash-attn" in said
