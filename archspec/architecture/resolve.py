@@ -99,6 +99,7 @@ def _embedding(own: written.Embedding, spec: ModelSpec) -> Embedding:
         token_types=own.token_types,
         norm=_over(own.norm, spec.norm),
         per_layer=_vectors(own.per_layer, spec) if own.per_layer else None,
+        scale_rounded=own.scale_rounded,
     )
 
 

@@ -42,6 +42,7 @@ def context(view: PackageView, package: str) -> dict[str, Any]:
         "init_std": a.init_std,
         "drawn": " | ".join(["nn.Linear", "nn.Embedding", *_drawn(view)]),
         "e": embedding,
+        "rounds": any(e.rounds for e in _embeddings(view)),
         "vectors": embedding.vectors,
         "positions": embedding.length,
         "sinusoids": sorted(sinusoids, key=lambda s: s.name),
@@ -235,6 +236,8 @@ def _imports(view: PackageView, made: dict[str, Any]) -> list[dict[str, Any]]:
     if made["norms"]:
         found["norm"] = ["add_norm", *(norms.OWN[kind] for kind in made["norms"])]
     found["plain"] = ["table"]
+    if made["rounds"]:
+        found["scaled"] = ["scaled"]
     if made["sinusoids"]:
         found["positions"] = [sinusoids.name for sinusoids in made["sinusoids"]]
     found["padding"] = ["front"]

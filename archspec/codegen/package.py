@@ -38,6 +38,9 @@ FILES = (
     ),
     File("checks.py", PLACE.format("checks"), "what a call is given, checked"),
     File("padding.py", PLACE.format("padding"), "padding taken out, and put back"),
+    File(
+        "scaled.py", PLACE.format("scaled"), "a factor rounded to the type of the weights", "rounds"
+    ),
     *NORM_FILES,
     *ROTARY_FILES,
     TURNED,

@@ -20,7 +20,7 @@ def _describe(config: Config) -> Draft:
         ),
     }
     norm = rmsnorm(config, zero_centered=True)
-    return uniform(config, block, norm=norm, embedding={"scale": "sqrt(hidden_size)"})
+    return uniform(config, block, norm=norm, embedding={"scale": "sqrt(hidden_size)", "scale_rounded": True})
 
 
 GEMMA = Family(
