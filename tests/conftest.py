@@ -117,6 +117,24 @@ WRITTEN = {
 }
 """Every way of laying out weights, of which each run writes one; `make sweep` writes all."""
 
+BFLOAT16 = {
+    "cohere@acceptance",
+    "deepseek_v3",
+    "gemma3_text",
+    "glm4_moe",
+    "gpt2",
+    "gpt_oss",
+    "llama",
+    "mixtral",
+    "nemotron_h",
+    "olmo3-scaled",
+    "qwen3",
+    "qwen3_moe",
+    "qwen3_next",
+    "t5",
+}
+"""Families that every run compares in bfloat16; `make sweep` compares all."""
+
 COMPILED = {"encoder", "encoder-decoder", "looking-ahead"}
 COMPILED_LENGTHS = {"hybrid", "encoder-decoder"}
 
@@ -128,8 +146,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         call = getattr(item, "callspec", None)
-        if "are_written_as_they" in item.name and call.params["pair"] not in WRITTEN:
-            item.add_marker(pytest.mark.slow)
+        for part, kept in (("are_written_as_they", WRITTEN), ("test_bfloat16", BFLOAT16)):
+            if part in item.name and call and call.params["pair"] not in kept:
+                item.add_marker(pytest.mark.slow)
         path = call.params.get("case") if call else None
         if not isinstance(path, Path) or "compile" not in item.name:
             continue

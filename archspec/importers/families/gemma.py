@@ -20,7 +20,8 @@ def _describe(config: Config) -> Draft:
         ),
     }
     norm = rmsnorm(config, zero_centered=True)
-    return uniform(config, block, norm=norm, embedding={"scale": "sqrt(hidden_size)", "scale_rounded": True})
+    embedding: Fields = {"scale": "sqrt(hidden_size)", "scale_rounded": True}
+    return uniform(config, block, norm=norm, embedding=embedding)
 
 
 GEMMA = Family(
