@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.importers.config import Config
-from archspec.importers.family import Draft, Family
+from archspec.importers.family import Draft, Family, Fields
 from archspec.importers.parts import activation, attention, feedforward, rmsnorm, uniform
 from archspec.importers.rope import rope
 
