@@ -59,7 +59,7 @@ def _architecture(spec: ModelSpec, expanded: Expanded) -> Architecture:
         final_norm=_over(spec.final_norm, spec.norm),
         head=Head(**spec.head.model_dump(exclude={"type"})) if spec.head else None,
         checkpoint=spec.checkpoint,
-        init_std=spec.init_std,
+        initialization=spec.initialization,
         encoder=_encoder(spec, expanded, blocks),
         further=_further(spec, blocks),
     )

@@ -41,6 +41,7 @@ FILES = (
     File(
         "scaled.py", PLACE.format("scaled"), "a factor rounded to the type of the weights", "rounds"
     ),
+    File("draw.py", PLACE.format("draw"), "numbers for fresh weights", "truncates"),
     *NORM_FILES,
     *ROTARY_FILES,
     TURNED,

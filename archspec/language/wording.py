@@ -23,6 +23,8 @@ SYNONYMS = {
     "gelu_new": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
     "head_size": "head_dim",
+    "init_std": "initialization",
+    "initializer_range": "std",
     "intermediate_size": "hidden_size",
     "layer_norm_eps": "eps",
     "layer_types": "layers",

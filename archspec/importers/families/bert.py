@@ -5,7 +5,13 @@ from __future__ import annotations
 from archspec.importers import layers
 from archspec.importers.config import Config
 from archspec.importers.family import Draft, Family, Fields
-from archspec.importers.parts import activation, attention, feedforward, published_class
+from archspec.importers.parts import (
+    activation,
+    attention,
+    feedforward,
+    initialization,
+    published_class,
+)
 
 
 def _describe(config: Config) -> Draft:
@@ -35,7 +41,7 @@ def _describe(config: Config) -> Draft:
         layers=["block"] * layers.count(config),
         final_norm=False,
         head=None,
-        init_std=config.number("initializer_range", 0.02),
+        initialization=initialization(config),
         checkpoint=_checkpoint(),
         notes=notes,
     )
