@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archspec.architecture.model import Architecture
-from archspec.spec.initialization import OUTPUTS
+from archspec.mechanisms.base import USUAL_OUTPUTS
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,16 @@ def _draw(condition: str, std: str, truncated: float | None) -> Draw:
 
 def _ends(architecture: Architecture) -> str:
     """The condition that a parameter is a matrix whose product is added to the stream."""
+    branches = [branch for block in architecture.blocks for branch in block.branches]
+    usual = all(branch.body.outputs() == USUAL_OUTPUTS for branch in branches)
     found: set[str] = set()
-    for parameter in architecture.parameters():
-        matrix = parameter.name.removesuffix(".weight")
-        last = matrix.rpartition(".")[2]
-        if last in OUTPUTS:
-            found.add(f".{last}{parameter.name[len(matrix) :]}")
+    for branch in branches:
+        for parameter in branch.body.graph(architecture.hidden_size).parameters():
+            matrix = parameter.name.removesuffix(".weight")
+            for last in branch.body.outputs():
+                if f".{matrix}".endswith(f".{last}"):
+                    tail = parameter.name[len(matrix) :]
+                    found.add(f".{last}{tail}" if usual else f".{branch.name}.{parameter.name}")
     ends = ", ".join(f'"{end}"' for end in sorted(found))
     among = f"({ends})" if len(found) > 1 else ends
     return f'f"{{place}}.{{name}}".endswith({among})'

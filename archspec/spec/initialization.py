@@ -8,9 +8,6 @@ from pydantic import Field, model_validator
 
 from archspec.spec.base import Factor, Strict, reject
 
-OUTPUTS = ("o_proj", "out_proj", "down_proj")
-"""What the matrices are called whose product is added to the residual stream."""
-
 
 class Initialization(Strict):
     """The normal distributions that fresh matrices come from; biases start at zero.
