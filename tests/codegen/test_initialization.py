@@ -22,7 +22,7 @@ blocks:
   block:
     mixer: {type: attention, heads: 4, kv_heads: 2, head_dim: 16, qkv_bias: true}
     feedforward:
-      {type: moe, experts: 4, top_k: 2, hidden_size: 48, activation: silu, renormalize: true}
+      {type: moe, experts: 4, top_k: 2, intermediate_size: 48, activation: silu, renormalize: true}
 layers: 4 x block
 head: {tied: false}
 initialization: """

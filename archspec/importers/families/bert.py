@@ -17,7 +17,7 @@ from archspec.importers.parts import (
 def _describe(config: Config) -> Draft:
     positions = config.size("max_position_embeddings")
     inner = feedforward(
-        hidden_size=config.size("intermediate_size"),
+        intermediate_size=config.size("intermediate_size"),
         activation=activation(config),
         gated=False,
         bias=True,

@@ -24,16 +24,18 @@ blocks:
 layers: first, later
 head: {{tied: true}}
 """
-SELECT = "select: {type: tokens, heads: 5, head_dim: 6, top_k: 7, norm: {type: layernorm}"
+SELECT = (
+    "select: {type: lightning_indexer, heads: 5, head_dim: 6, top_k: 7, norm: {type: layernorm}"
+)
 MIXERS = {
     "heads": f"{{type: attention, heads: 4, kv_heads: 2, head_dim: 8, {SELECT}}}}}",
-    "heads-rope": "{type: attention, heads: 4, kv_heads: 1, head_dim: 8, value_dim: 6, "
+    "heads-rope": "{type: attention, heads: 4, kv_heads: 1, head_dim: 8, value_head_dim: 6, "
     f"rope: {{theta: 100}}, {SELECT}, rope: {{theta: 50}}}}}}",
     "latents": "{type: mla, heads: 3, query_rank: 10, kv_rank: 8, nope_dim: 6, rope_dim: 4, "
-    f"value_dim: 5, rope: {{theta: 100}}, {SELECT}, rope: {{theta: 100, pairing: interleaved, "
+    f"value_head_dim: 5, rope: {{theta: 100}}, {SELECT}, rope: {{theta: 100, pairing: interleaved, "
     "fraction: 0.7}}}",
-    "latents-plain": "{type: mla, heads: 3, kv_rank: 8, nope_dim: 6, rope_dim: 0, value_dim: 8, "
-    f"{SELECT}}}}}",
+    "latents-plain": "{type: mla, heads: 3, kv_rank: 8, nope_dim: 6, rope_dim: 0, "
+    f"value_head_dim: 8, {SELECT}}}}}",
 }
 
 
@@ -55,9 +57,6 @@ class Built:
     @property
     def over_latents(self) -> bool:
         return hasattr(self.model.layers[0].self_attn, "kv_b_proj")
-
-    def layer_file(self) -> str:
-        return type(self.model.layers[0].self_attn).__module__
 
     def step(self, tokens: int) -> Any:
         like = torch.zeros((), dtype=torch.float64)
@@ -141,13 +140,13 @@ def test_attention_sees_what_was_chosen_and_nothing_else(built: Built) -> None:
     allowed[:, 7:] = False
     allowed[:, 7:] = allowed[:, 7:].scatter(-1, positions, True)
 
-    def masked(q: Tensor, k: Tensor, v: Tensor, start: int, starts: None, scale: float) -> Tensor:
+    def masked(q: Tensor, k: Tensor, v: Tensor, step: object, scale: float) -> Tensor:
         group = q.shape[1] // k.shape[1]
         k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
         scores = (q @ k.mT * scale).masked_fill(~allowed[:, None], float("-inf"))
         return scores.softmax(-1) @ v
 
-    module = import_module(type(layer).__module__)
+    module = built.part("selection")
     original, module.attend_causal = module.attend_causal, masked
     try:
         layer.indexer.forward = lambda *_: None  # all tokens, so that the mask decides alone
@@ -192,7 +191,7 @@ LONG = 150  # so long, for 7 tokens that are seen, that these are gathered
 
 def both_forms(built: Built, monkeypatch: pytest.MonkeyPatch, x: Tensor):
     """What the first layer gives for a long text, gathered and masked: values and gradients."""
-    layer, module = built.model.layers[0].self_attn, import_module(built.layer_file())
+    layer, module = built.model.layers[0].self_attn, built.part("selection")
     found: list[list[Tensor]] = []
     for masked in (False, True):
         with monkeypatch.context() as patch:
@@ -325,7 +324,7 @@ WRONG = [
     (f"{{{LATER}, {SELECT}, rope: {{theta: 10, fraction: 0.5}}}}}}", "must be even"),
     (f"{{{LATER}, select: {{type: shared, top_k: 7}}}}", "shares what no earlier layer has"),
     (f"{{{LATER}, {SELECT.replace('top_k: 7', 'top_k: 9')}}}}}", "best_7"),
-    (f"{{{LATER}, select: {{type: token, top_k: 7}}}}", "one of tokens, shared"),
+    (f"{{{LATER}, select: {{type: token, top_k: 7}}}}", "one of lightning_indexer, shared"),
 ]
 
 
