@@ -28,7 +28,7 @@ blocks:
     mixer: {type: attention, heads: 4, kv_heads: 2, head_dim: 4, qkv_bias: true}
     feedforward:
       {type: moe, experts: 3, top_k: 1, intermediate_size: 6, activation: silu, renormalize: true,
-       router: {correction: true}}
+       router: {correction_bias: true}}
 layers: 2 x block
 head: {tied: false}
 checkpoint:
