@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archspec.architecture.stack import Stack
-from archspec.codegen.forward import loop
+from archspec.codegen.trunk import loop
 from archspec.codegen.members import Member
 from archspec.codegen.model import stack_members
 from archspec.codegen.stacks import EmbeddingView
@@ -47,8 +47,7 @@ class EncoderView:
     @property
     def lines(self) -> list[str]:
         """The statements from token vectors to its states."""
-        scaled = [f"x = x{self.embedding.scale}"] if self.embedding.scale else []
-        return [*scaled, *self.embedding.lines, *loop()]
+        return [*self.embedding.lines, *loop()]
 
     @property
     def result(self) -> str:
