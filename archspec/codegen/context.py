@@ -139,6 +139,12 @@ def _step(view: PackageView) -> dict[str, Any]:
     }
 
 
+def _watched(view: PackageView) -> list[str]:
+    """The modules whose classes call a function for attention, with queries, keys and values."""
+    looks = {type(body) for body in view.modules if body.mask()}
+    return sorted(view_module(kind).FILE.removesuffix(".py") for kind in looks)
+
+
 def _forward(view: PackageView) -> dict[str, Any]:
     """The arguments of the forward pass, the way through the layers, and its end."""
     a, prefixes = view.architecture, view.prefixes
@@ -180,6 +186,9 @@ def _forward(view: PackageView) -> dict[str, Any]:
         "tables": step.tables_passed(a.stack.common),
         "trunk": trunk,
         "counted": trunk.counted,
+        "traces": kind != "pair",
+        "watched": _watched(view),
+        "last_only": head and a.is_causal,
         "result": "result_losses" if a.further else "result_loss",
     }
 
