@@ -13,7 +13,7 @@ from archspec.architecture.model import Architecture
 from archspec.cli.checks import MAX_SCHEDULE
 from archspec.errors.printing import clipped, printable
 from archspec.language.emit import flow
-from archspec.numbers.analysis import LayerCache, LayerReport, Report
+from archspec.numbers.analysis import LayerCache, LayerReport, Report, counted_layers
 from archspec.numbers.diff import Change, Difference, Number
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _totals(architecture: Architecture, report: Report) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
     parameters, cache, flops = report.parameters, report.cache, report.flops
-    mix = ", ".join(f"{count} {kind}" for kind, count in report.layer_mix.items())
+    mix = ", ".join(counted_layers(architecture))
     table.add_row("layers", f"{len(report.layers) + len(report.encoder_layers)}: {mix}")
     if encoder := architecture.encoder:
         reads = f"{report.source:,} tokens" if encoder.layers else f"{report.source:,} given states"

@@ -7,7 +7,7 @@ from typing import Any
 
 from archspec.language.emit import flow
 from archspec.language.schema import INHERITANCE, references
-from archspec.language.wording import words
+from archspec.spec.base import words
 from archspec.mechanisms import FeedForward, Mixer, TokenVectors, mechanisms, members
 from archspec.spec.model import ModelSpec
 

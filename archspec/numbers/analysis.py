@@ -15,7 +15,6 @@ from archspec.architecture.graph import OperatorGraph, counts
 from archspec.architecture.model import Architecture
 from archspec.architecture.stack import Stack
 from archspec.errors import ArchspecError
-from archspec.language.wording import words
 from archspec.mechanisms import FeedForward, Mixer, members
 from archspec.mechanisms.base import Mechanism, State
 
@@ -182,6 +181,17 @@ def layer_mix(architecture: Architecture) -> dict[str, int]:
     return dict(Counter(_kind(layer.block) for layer in architecture.all_layers))
 
 
+def counted_layers(architecture: Architecture) -> list[str]:
+    """The same in words, as each mechanism counts itself: `36 gated DeltaNets`."""
+    found: dict[str, list[Block]] = {}
+    for layer in architecture.all_layers:
+        found.setdefault(_kind(layer.block), []).append(layer.block)
+    return [
+        f"{len(blocks)} {kind if len(blocks) == 1 else _plural(blocks[0])}"
+        for kind, blocks in found.items()
+    ]
+
+
 def mixers(block: Block) -> list[Mechanism]:
     """The mechanisms of a block that mix information across tokens."""
     return _of(block, members(Mixer))
@@ -226,9 +236,14 @@ def _of(block: Block, kinds: tuple[type[Mechanism], ...]) -> list[Mechanism]:
 
 
 def _kind(block: Block) -> str:
-    """`SlidingAttention` → `sliding attention`; several mixers of one layer joined by `+`."""
+    """`sliding attention`; several mixers of one layer joined by `+`."""
     bodies = mixers(block) or feedforwards(block)
-    return " + ".join(words(body.role()) for body in bodies)
+    return " + ".join(body.label() for body in bodies)
+
+
+def _plural(block: Block) -> str:
+    bodies = mixers(block) or feedforwards(block)
+    return bodies[0].plural() if len(bodies) == 1 else f"{_kind(block)} layers"
 
 
 def _types(bodies: list[Mechanism]) -> str | None:
