@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from types import ModuleType
 from typing import Any
 
@@ -53,6 +54,20 @@ def test_position_ids(pair: Pair) -> None:
     given = {"attention_mask": mask, "position_ids": pair.positions}
     expected, found = pair.output(input_ids=pair.ids, **given), pair.ours(pair.ids, **given)
     torch.testing.assert_close(found[mask.bool()], expected[mask.bool()], atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_a_token_at_position_0_forgets_what_was_before(builder: Builder) -> None:
+    """In a recurrence that counts them; that module alone, as attention is masked by them there."""
+    pair = Pair("recurrent_gemma", builder)
+    positions = torch.cat((torch.arange(7), torch.arange(5))).expand(2, -1)
+    x = torch.randn(2, 12, 64, generator=torch.Generator().manual_seed(0))
+    theirs, ours = pair.theirs.model.layers[0].temporal_block, pair.ours.layers[0].rg_lru
+    make_step = importlib.import_module(f"{pair.package.__name__}.step").make_step
+    expected, _ = theirs(x, positions, None, use_cache=False)
+    found = ours(x, make_step(0, 12, None, x, position_ids=positions), None)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+    assert (found - ours(x, make_step(0, 12, None, x), None)).abs().max() > 0.01
 
 
 @torch.no_grad()
