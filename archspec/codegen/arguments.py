@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.architecture.further import Further
+from archspec.architecture.mtp import MtpModules
 
 CACHE = "from `new_cache`; the tokens continue the text that it holds."
 REAL = "1 for a real token and 0 for padding, wherever that is."
@@ -95,10 +95,10 @@ class Call:
     def _ids(self) -> str:
         return "Tensor" if self.both else "Tensor | None = None"
 
-    def decoder(self, further: Further | None, prefixes: bool, packs: bool) -> list[Argument]:
+    def decoder(self, mtp: MtpModules | None, prefixes: bool, packs: bool) -> list[Argument]:
         """Those of a decoder, without a head or with one, with prefixes or packed texts."""
         found = self._texts()
-        found += [_labels(further)] if self.head else []
+        found += [_labels(mtp)] if self.head else []
         found.append(Argument("cache", "Cache | None = None", CACHE))
         if prefixes:
             doc = "How many tokens at the start of each text see each other both ways;"
@@ -159,8 +159,8 @@ _AFTER = Argument(
 )
 
 
-def _labels(further: Further | None) -> Argument:
-    more = f", and {further.loss_weight} times that of further tokens" if further else ""
+def _labels(mtp: MtpModules | None) -> Argument:
+    more = f", and {mtp.loss_weight} times that of multi-token prediction" if mtp else ""
     return Argument(
         "labels",
         "Tensor | None = None",

@@ -46,7 +46,7 @@ def context(view: PackageView, package: str) -> dict[str, Any]:
         "positions": embedding.length,
         "sinusoids": sorted(sinusoids, key=lambda s: s.name),
         "encoder": encoder,
-        "further": view.further,
+        "mtp": view.mtp,
         "head": head_view(a.head, a.vocab_size, embedding.widens) if a.head else None,
         "generate": view.generate,
         "layer_classes": view.layers,
@@ -157,7 +157,7 @@ def _forward(view: PackageView) -> dict[str, Any]:
         more = ", source=source, source_real=source_real"
         arguments = call.pair(view.reads, a.hidden_size)
     elif a.is_causal:
-        kind, arguments = "decoder", call.decoder(a.further, prefixes, a.packs)
+        kind, arguments = "decoder", call.decoder(a.mtp, prefixes, a.packs)
         more += ", texts=text_ids" if a.packs else ""
     else:
         kind, arguments = "encoder", call.encoder()
@@ -189,7 +189,7 @@ def _forward(view: PackageView) -> dict[str, Any]:
         "traces": kind != "pair",
         "watched": _watched(view),
         "last_only": head and a.is_causal,
-        "result": "result_losses" if a.further else "result_loss",
+        "result": "result_losses" if a.mtp else "result_loss",
     }
 
 

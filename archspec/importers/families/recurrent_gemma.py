@@ -39,7 +39,7 @@ def _describe(config: Config) -> Draft:
     }
     inner: Fields = {
         "type": "dense",
-        "hidden_size": config.size("intermediate_size") // 2,
+        "intermediate_size": config.size("intermediate_size") // 2,
         "activation": act,
         "gated": True,
         "bias": True,
