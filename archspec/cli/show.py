@@ -13,8 +13,9 @@ from archspec.architecture.model import Architecture
 from archspec.cli.checks import MAX_SCHEDULE
 from archspec.errors.printing import clipped, printable
 from archspec.language.emit import flow
-from archspec.numbers.analysis import LayerCache, LayerReport, Report, counted_layers
+from archspec.numbers.analysis import LayerCache, LayerReport, Report
 from archspec.numbers.diff import Change, Difference, Number
+from archspec.numbers.layer_mix import counted_layers
 
 if TYPE_CHECKING:
     from archspec.kernels.compile import Compiled

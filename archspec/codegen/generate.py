@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.codegen.files import File
 from archspec.codegen.arguments import Argument
+from archspec.codegen.files import File
 
 GENERATE = File(
     "generate.py",

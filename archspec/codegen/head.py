@@ -45,7 +45,7 @@ class HeadView:
 
 
 def head_view(head: Head, vocab_size: int, widens: bool) -> HeadView:
-    """A linear layer of its own, or the vectors of all tokens; `widens` where these are narrower."""
+    """A linear layer of its own or the vectors of all tokens, which are narrower if it `widens`."""
     scale = repr(head.scale) if head.scale is not None else None
     times = f" * {scale}" if scale else ""
     own = "self.lm_head_bias" if head.tied and head.bias else None

@@ -154,7 +154,7 @@ class Trunk:
 
     @property
     def counted(self) -> list[str]:
-        """The statements by which a cache has read the tokens: the last of a call, as any may fail."""
+        """The statements that count the tokens in a cache: the last of a call, as any may fail."""
         if self.kind == "encoder":
             return []
         source = ["    cache.source_real = step.source_real"] if self.kind == "pair" else []
@@ -165,9 +165,7 @@ def returned(vocabulary: int | None, trains: bool) -> str:
     """What the forward pass gives, in words."""
     if vocabulary is None:
         return "hidden states (B, T, C)"
-    return f"logits (B, T, {vocabulary})" + (
-        ", or with labels the loss" if trains else ""
-    )
+    return f"logits (B, T, {vocabulary})" + (", or with labels the loss" if trains else "")
 
 
 def loop(vectors: bool = False, cached: bool = False) -> list[str]:

@@ -94,7 +94,7 @@ def test_positions_without_a_row_are_refused(builder: Builder) -> None:
     rows = model.embed_positions.weight.shape[0]
     with pytest.raises(ValueError, match=f"position_ids has {rows}; the model has 0 … {rows - 1}"):
         model(IDS, position_ids=IDS + rows - IDS.max())
-    with pytest.raises(TypeError, match="position_ids is a tensor of torch.float32"):
+    with pytest.raises(TypeError, match="position_ids is a tensor of torch"):
         model(IDS, position_ids=IDS / 2)
 
 

@@ -132,8 +132,10 @@ def test_gradients_accumulate_to_those_of_one_batch(pair: Pair) -> None:
     labels = pair.ids.clone()
     labels[0, 2:11] = -100
     weight = pair.ours.embed_tokens.weight
-    (expected,) = torch.autograd.grad(pair.theirs(input_ids=pair.ids, labels=labels).loss,
-                                      pair.theirs.get_input_embeddings().weight)
+    (expected,) = torch.autograd.grad(
+        pair.theirs(input_ids=pair.ids, labels=labels).loss,
+        pair.theirs.get_input_embeddings().weight,
+    )
     (whole,) = torch.autograd.grad(pair.ours(pair.ids, labels=labels), weight)
     count = pair.package.count_labels(labels)
     assert count == (labels[:, 1:] != -100).sum()
@@ -166,5 +168,8 @@ def test_the_loss_of_each_token(pair: Pair) -> None:
         total / count, pair.ours(pair.ids, mask, labels=labels), atol=1e-6, rtol=1e-6
     )
     weight = pair.ours.embed_tokens.weight
-    (found,), (wanted,) = torch.autograd.grad(each.sum(), weight), torch.autograd.grad(total, weight)
+    (found,), (wanted,) = (
+        torch.autograd.grad(each.sum(), weight),
+        torch.autograd.grad(total, weight),
+    )
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)

@@ -1,7 +1,7 @@
 """`make mechanism NAME=delay_line`: the folder of a new mixer, which works as it stands.
 
 It is a leaky integrator under the new name, with all files that a mechanism has and its line in the
-registry. `pytest tests/mechanisms -k NAME` holds it to the contract; change it step by step from there.
+registry. `pytest tests/mechanisms -k NAME` holds it to the contract, also while you change it.
 """
 
 from __future__ import annotations

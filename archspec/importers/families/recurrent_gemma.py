@@ -1,4 +1,4 @@
-"""RecurrentGemma (arXiv 2404.07839): Griffin's recurrent blocks, and windows in every third layer."""
+"""RecurrentGemma (arXiv 2404.07839): Griffin's recurrent blocks, and windows now and then."""
 
 from __future__ import annotations
 

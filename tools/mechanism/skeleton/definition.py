@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
-
 from archspec.mechanisms.common.definitions.activation import activation
 from archspec.mechanisms.common.definitions.beside import Beside
 from archspec.mechanisms.common.definitions.linear import linear
+from torch import Tensor
 
 
 def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Beside) -> Tensor:

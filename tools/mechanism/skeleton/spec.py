@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from archspec.mechanisms.mixers.leaky_integrator.graph import leaky_integrator_graph
 from pydantic import Field
 
 from archspec.architecture.graph import OperatorGraph
 from archspec.mechanisms.base import Mechanism, State
-from archspec.mechanisms.mixers.leaky_integrator.graph import leaky_integrator_graph
 from archspec.spec.base import Size
 
 

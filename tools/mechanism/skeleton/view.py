@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.mechanisms.mixers.leaky_integrator.spec import LeakyIntegrator
+
 from archspec.codegen.site import Site
 from archspec.mechanisms.common.chunks import CARRY
-from archspec.mechanisms.mixers.leaky_integrator.spec import LeakyIntegrator
 
 FILE = "leaky_integrator.py"
 PURPOSE = "running means of channels"
