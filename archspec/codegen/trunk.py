@@ -100,7 +100,10 @@ class Trunk:
         """The statements that take padding out: the real tokens of each row go to its front."""
         of_texts = ("_type_ids", "position_ids", "text_ids")
         names = [self.ids, self.embeds, *(n for n in self.names if n.endswith(of_texts))]
-        given = ", ".join(names)
+        required = self.embedding.vectors is not None
+        given = ", ".join(names[required:])
+        several = given if len(names) > 1 + required else f"({given},)"
+        moved = [f"    {self.ids} = fronted.move({self.ids})"] if required else []
         packed = ["    if text_ids is not None:  # padding is a text of its own"]
         packed += ["        text_ids = text_ids.masked_fill(~real, -1)"]
         return [
@@ -108,7 +111,8 @@ class Trunk:
             f"if {self.mask} is not None:  # the real tokens of each row to its front",
             f"    fronted = front({self.mask}, (batch, tokens))",
             "    real = fronted.real",
-            f"    {given} = fronted.move_all({given})",
+            *moved,
+            f"    {several} = fronted.move_all({given})",
             *(packed if "text_ids" in names else []),
         ]
 

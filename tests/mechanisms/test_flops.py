@@ -1,8 +1,8 @@
 """FLOPs are those that torch counts, operator by operator.
 
 An operator of a graph and the module that computes it have one name, so that each has a row of its
-own. What mixes tokens is left out: torch counts the masked half of attention's scores and all that a
-chunked recurrence multiplies, we count pairs that are seen and the recurrence itself.
+own. What mixes tokens is left out: torch counts the masked half of attention's scores and all
+that a chunked recurrence multiplies, we count pairs that are seen and the recurrence itself.
 """
 
 from __future__ import annotations
