@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from archspec.mechanisms.mixers.leaky_integrator.spec import LeakyIntegrator
+
 from archspec.codegen.plain.facts import Facts, number
 from archspec.codegen.plain.site import PlainClass, PlainSite, linear, mixes, nothing, whole
-from archspec.mechanisms.mixers.leaky_integrator.spec import LeakyIntegrator
 
 varies, alike, differs = nothing, whole, mixes
 
