@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: help setup demo test attack sweep sweep-kernels kernels-table gpu-kit check regen gallery bench clean
+.PHONY: help setup demo test attack sweep sweep-kernels kernels-table gpu-kit mechanism check regen gallery bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,9 @@ kernels-table: $(READY)  ## Compile every kernel of every spec, and write the ta
 
 gpu-kit: $(READY)  ## Write out/gpu-kit, tests and a benchmark for a machine with a GPU
 	$(RUN) bench/gpu_kit.py
+
+mechanism: $(READY)  ## Write the folder of a new mixer, which works: make mechanism NAME=delay_line
+	$(RUN) tools/mechanism $(NAME)
 
 check: $(READY)  ## Lint, format and type-check the sources
 	$(VENV)/bin/ruff check .

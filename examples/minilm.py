@@ -58,9 +58,7 @@ def compare(model: torch.nn.Module, sentences: list[str]) -> torch.Tensor:
     ids = torch.tensor([e.ids for e in encoded])
     mask = torch.tensor([e.attention_mask for e in encoded])
     with torch.no_grad():
-        hidden = model(ids, attention_mask=mask)  # (N, T, 384)
-    mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-    unit = torch.nn.functional.normalize(mean, dim=-1)
+        unit: torch.Tensor = model.encode(ids, attention_mask=mask)  # type: ignore[operator]
     return unit @ unit.T
 
 

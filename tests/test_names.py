@@ -6,7 +6,7 @@ import re
 
 from conftest import ROOT
 
-from archspec.language.wording.phrases import words
+from archspec.spec.base import words
 
 SOURCES = sorted(
     path

@@ -174,6 +174,12 @@ class Architecture:
             for index in range(self.mtp.depth):
                 yield from graph.parameters(f"mtp.{index}.")
 
+    def _repr_svg_(self) -> str:
+        """Its figure, which a notebook shows in place of its fields."""
+        from archspec.draw import render
+
+        return render(self).decode("utf-8")
+
     def verify(self) -> None:
         """Assert what every stage relies on; raises `ArchspecError` for a size beyond reason."""
         assert self.layers, "a model without layers"

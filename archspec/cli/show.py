@@ -15,6 +15,7 @@ from archspec.errors.printing import clipped, printable
 from archspec.language.emit import flow
 from archspec.numbers.analysis import LayerCache, LayerReport, Report
 from archspec.numbers.diff import Change, Difference, Number
+from archspec.numbers.layer_mix import counted_layers
 
 if TYPE_CHECKING:
     from archspec.kernels.compile import Compiled
@@ -116,7 +117,7 @@ def _totals(architecture: Architecture, report: Report) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
     parameters, cache, flops = report.parameters, report.cache, report.flops
-    mix = ", ".join(f"{count} {kind}" for kind, count in report.layer_mix.items())
+    mix = ", ".join(counted_layers(architecture))
     table.add_row("layers", f"{len(report.layers) + len(report.encoder_layers)}: {mix}")
     if encoder := architecture.encoder:
         reads = f"{report.source:,} tokens" if encoder.layers else f"{report.source:,} given states"

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec.codegen import forward, norms, step
+from archspec.codegen import norms, step
+from archspec.codegen.arguments import Call
 from archspec.codegen.caches import cache_context
 from archspec.codegen.captions import layers_caption, model_caption
 from archspec.codegen.head import head_view
@@ -17,9 +18,8 @@ from archspec.codegen.rotary import apart
 from archspec.codegen.selftest import Compared, compared, length
 from archspec.codegen.site import view_module
 from archspec.codegen.stacks import EmbeddingView, layer_made, python_schedule
+from archspec.codegen.trunk import Trunk, returned
 from archspec.codegen.view import PackageView
-
-RESULT = "templates/package/{}.py.jinja"
 
 
 def context(view: PackageView, package: str) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def context(view: PackageView, package: str) -> dict[str, Any]:
         "sinusoids": sorted(sinusoids, key=lambda s: s.name),
         "encoder": encoder,
         "mtp": view.mtp,
-        "head": head_view(a.head, a.vocab_size) if a.head else None,
+        "head": head_view(a.head, a.vocab_size, embedding.widens) if a.head else None,
         "generate": view.generate,
         "layer_classes": view.layers,
         "layers_cache": bool(view.caches),
@@ -64,7 +64,7 @@ def context(view: PackageView, package: str) -> dict[str, Any]:
         **_forward(view),
         **_selftest(view),
         **cache_context(a, view.caches, view.layers),
-        **loss_context(a.vocab_size, view.encoder is not None),
+        **loss_context(a.vocab_size),
     }
     # Complete only now that everything with a norm or a rotation has been made.
     made |= view.own_norms.context | view.turned.context
@@ -88,17 +88,26 @@ def _embeddings(view: PackageView) -> list[EmbeddingView]:
     return [view.embedding, *([view.encoder.embedding] if view.encoder else [])]
 
 
+def _adds_positions(view: PackageView) -> bool:
+    """Whether anything reads absolute positions as they are."""
+    added = any(e.reads_positions for e in _embeddings(view))
+    return added or any(body.reads_positions() for body in view.architecture.mechanisms)
+
+
+def _counts(view: PackageView) -> bool:
+    """Whether anything reads absolute positions, or turns by them."""
+    return _adds_positions(view) or bool(view.rotaries)
+
+
 def _step(view: PackageView) -> dict[str, Any]:
     """The fields of a step, and the statements that they come from."""
     a, modules = view.architecture, list(view.modules.values())
-    positions = any(e.reads_positions for e in _embeddings(view))
-    positions = positions or any(mechanism.reads_positions() for mechanism in a.mechanisms)
+    positions = _adds_positions(view)
     common = [*a.stack.common, *(a.encoder.common if a.encoder else ())]
     bounds = {getattr(m, "bounds", "step.spans") for m in modules if getattr(m, "kernel", None)}
     spanned = "step.spans" in bounds
     read = [step.source(a.hidden_size), step.SOURCE_REAL]
     rotaries = list(view.rotaries.values())
-    counts = positions or bool(rotaries)
     kept = [mechanism.state() for mechanism in a.mechanisms] if a.is_causal else []
     settles = any(state.window or state.fixed or state.exact for state in kept)
     lengths = any(rotary.reads_length for rotary in rotaries)
@@ -110,7 +119,8 @@ def _step(view: PackageView) -> dict[str, Any]:
         "keeps": any(state.fixed or state.exact for state in kept),
         "continues": a.is_causal,
         "starts": "step.starts" if a.is_causal else "None",
-        "counting": step.counting(a.packs, a.is_causal, counts, lengths),
+        "counts_positions": _counts(view),
+        "counting": step.counting(a.packs, a.is_causal, _counts(view), lengths),
         "step_fields": [
             *([step.STARTS, step.ENDS] if a.is_causal else []),
             step.REAL,
@@ -130,53 +140,57 @@ def _step(view: PackageView) -> dict[str, Any]:
     }
 
 
+def _watched(view: PackageView) -> list[str]:
+    """The modules whose classes call a function for attention, with queries, keys and values."""
+    looks = {type(body) for body in view.modules if body.mask()}
+    return sorted(view_module(kind).FILE.removesuffix(".py") for kind in looks)
+
+
 def _forward(view: PackageView) -> dict[str, Any]:
     """The arguments of the forward pass, the way through the layers, and its end."""
     a, prefixes = view.architecture, view.prefixes
-    head, types, ids = a.head is not None, a.embedding.token_types, "input_ids"
-    tables = step.tables_passed(a.stack.common)
-    start, more, result = "start", ", prefix=prefix_length" if prefixes else "", "result_states"
-    mask = "attention_mask"
+    e, head, grows = view.embedding, a.head is not None, view.growth is not None
+    prefix, more = "", ", prefix=prefix_length" if prefixes else ""
+    counts = _counts(view)
+    call = Call(e.width, e.token_types, head, positions=counts, both=e.vectors is not None)
     if view.encoder:
-        kind, ids, mask = "pair", "decoder_input_ids", "decoder_attention_mask"
+        kind, prefix = "pair", "decoder_"
         more = ", source=source, source_real=source_real"
-        arguments = forward.pair_arguments(view.reads, a.hidden_size, head)
+        arguments = call.pair(view.reads, a.hidden_size)
     elif a.is_causal:
-        kind = "decoder"
-        arguments = forward.decoder_arguments(types, head, a.mtp, prefixes, a.packs)
+        kind, arguments = "decoder", call.decoder(a.mtp, prefixes, a.packs)
         more += ", texts=text_ids" if a.packs else ""
     else:
-        kind, start = "encoder", "0"
-        arguments = forward.encoder_arguments(types)
-    if head:
-        result = "result_losses" if a.mtp else "result_loss" if a.is_causal else "result_logits"
-    cached, grows = a.is_causal and bool(view.caches), view.growth is not None
-    way = forward.way(view.embedding, ids, a.final_norm is not None, head, cached, grows)
-    starts = "cache.lengths if cache is not None else None"
-    starts = f", {'starts' if grows else starts}" if a.is_causal else ""
-    count = f"{ids}.shape[1]" if grows else "tokens"
-    given = f"{start}, {count}, real, x{starts}{more}{tables}"
-    trains = head and a.is_causal
+        kind, arguments = "encoder", call.encoder()
+    more += f", position_ids={prefix}position_ids" if counts else ""
+    trunk = Trunk(
+        kind=kind,
+        ids=f"{prefix}input_ids",
+        mask=f"{prefix}attention_mask",
+        arguments=tuple(arguments),
+        embedding=e,
+        reads=view.reads,
+        norm=a.final_norm is not None,
+        cached=a.is_causal and bool(view.caches),
+        grows=grows,
+        more=more + step.tables_passed(a.stack.common),
+    )
+    read = [argument for argument in arguments if not argument.of_head]
     return {
         "kind": kind,
         "arguments": arguments,
-        "beside": forward.beside(arguments),
-        "returned": forward.returned(a.vocab_size if head else None, a.is_causal),
+        "read": read,
+        "passed": ", ".join(argument.name for argument in read),
+        "returned": returned(a.vocab_size if head else None, a.is_causal),
         "reads": view.reads,
         "prefixes": prefixes,
-        "tables": tables,
-        "trunk": {
-            "ids": ids,
-            "named": f', "{ids}"' if ids != "input_ids" else "",
-            "step": given,
-            "lines": way,
-            "reread": forward.reread(ids, bool(types), prefixes) if grows else [],
-        },
-        "measures": not a.mtp or bool(view.embedding.length) or prefixes,
-        "fronting": forward.fronting(ids, mask, bool(types), a.packs, trains),
-        "back": "\n".join(forward.BACK),
-        "counted": "\n".join(forward.counted(view.encoder is not None) if a.is_causal else []),
-        "result": RESULT.format(result),
+        "tables": step.tables_passed(a.stack.common),
+        "trunk": trunk,
+        "counted": trunk.counted,
+        "traces": kind != "pair",
+        "watched": _watched(view),
+        "last_only": head and a.is_causal,
+        "result": "result_losses" if a.mtp else "result_loss",
     }
 
 
@@ -229,7 +243,8 @@ def _compared(view: PackageView, layers: list[LayerView], **given: Any) -> Compa
 def _imports(view: PackageView, made: dict[str, Any]) -> list[dict[str, Any]]:
     """What model.py takes from its neighbours."""
     a = view.architecture
-    found: dict[str, list[str]] = {"checks": ["check_ids", "check_labels", "unknown_id"]}
+    checks = ["check_labels", "check_positions", "check_tokens", "embedded"]
+    found: dict[str, list[str]] = {"checks": checks}
     found |= {"step": ["Step", "make_step", "text_spans"]}
     for mechanism, module in view.modules.items():
         file = view_module(type(mechanism)).FILE.removesuffix(".py")
@@ -247,5 +262,5 @@ def _imports(view: PackageView, made: dict[str, Any]) -> list[dict[str, Any]]:
     if made["causal"]:
         found["cache"] = ["Cache", *view.caches]
     if made["trains"]:
-        found["loss"] = ["head_loss", "next_token_loss"]
+        found["loss"] = ["head_loss", "next_labels", "token_loss"]
     return [{"module": module, "names": names} for module, names in found.items()]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archspec.architecture.stack import Stack
-from archspec.codegen.forward import loop
 from archspec.codegen.members import Member
 from archspec.codegen.model import stack_members
 from archspec.codegen.stacks import EmbeddingView
 from archspec.codegen.step import tables_passed
+from archspec.codegen.trunk import loop
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,7 @@ class EncoderView:
     @property
     def lines(self) -> list[str]:
         """The statements from token vectors to its states."""
-        scaled = [f"x = {self.embedding.scaled('x')}"] if self.embedding.scale is not None else []
-        return [*scaled, *self.embedding.lines, *loop()]
+        return [*self.embedding.lines, *loop()]
 
     @property
     def result(self) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archspec.codegen.arguments import Argument
 from archspec.codegen.files import File
-from archspec.codegen.forward import Argument
 
 GENERATE = File(
     "generate.py",
@@ -41,6 +41,9 @@ class GenerateView:
     """What the shell command makes and passes on."""
 
     verb: str
+    does: str
+    """What the model's method says of it."""
+
     pair: bool
     states: bool = False
     """The source is given as states in place of tokens."""
@@ -86,6 +89,7 @@ def on_from_a_text(prefixes: bool) -> GenerateView:
         "token",
         ("input_ids",),
         "continue",
+        "Continue (B, T) token ids by up to `max_new_tokens`",
         pair=False,
         beside=", prefix_length=prefix_length" if prefixes else "",
     )
@@ -110,6 +114,7 @@ def about_a_source(reads: str, states: int | None) -> GenerateView:
         "None, token",
         ("source", "start"),
         "read",
+        "Write up to `max_new_tokens` more after `decoder_input_ids`",
         pair=True,
         states=states is not None,
     )

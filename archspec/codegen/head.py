@@ -15,8 +15,11 @@ class HeadView:
     bias: str | None
     """The bias of a tied head, which is a parameter of the model."""
 
+    states: str
+    """What it reads of the last states x."""
+
     loss: str
-    """The mean loss of states {0} and the next tokens' labels {1}."""
+    """The loss of states {0} and the label of each, {1}."""
 
     logits: str
     """The logits of x, before any soft cap."""
@@ -28,31 +31,33 @@ class HeadView:
     softcap: str | None
 
     def loss_of(self, states: str, labels: str) -> str:
-        """The expression for the mean loss of `states`, where `labels` name the tokens."""
+        """The expression for the loss of `states`, whose next tokens are `labels`."""
         return self.loss.format(states, labels)
 
     @property
     def lines(self) -> list[str]:
-        """The statements that give the logits of x, as `out`."""
+        """The statements that return the logits of x."""
+        lines = [f"x = {self.states}"] if self.states != "x" else []
         if self.softcap is None:
-            return [f"out = {self.logits}"]
-        capped = f"out = {self.softcap} * torch.tanh(logits / {self.softcap})"
-        return [f"logits = {self.logits}", capped]
+            return [*lines, f"return {self.logits}"]
+        capped = f"return {self.softcap} * torch.tanh(logits / {self.softcap})"
+        return [*lines, f"logits = {self.logits}", capped]
 
 
-def head_view(head: Head, vocab_size: int) -> HeadView:
-    """A linear layer of its own, or the vectors of all tokens."""
+def head_view(head: Head, vocab_size: int, widens: bool) -> HeadView:
+    """A linear layer of its own or the vectors of all tokens, which are narrower if it `widens`."""
     scale = repr(head.scale) if head.scale is not None else None
     times = f" * {scale}" if scale else ""
     own = "self.lm_head_bias" if head.tied and head.bias else None
-    loss, logits = "head_loss({0}, self.lm_head, {1})", "self.lm_head(x)"
+    loss, logits = "head_loss({0}, self.lm_head, {1}, reduction)", "self.lm_head(x)"
     if head.tied:
-        table = f"table(self.embed_tokens, {vocab_size}, {{}}.device)"
-        logits = f"F.linear(x, {table.format('x')}{f', {own}' if own else ''})"
-        loss = f"next_token_loss({{0}}, {table.format('{0}')}, {own}, {{1}})"
+        table = f"table(self.embed_tokens, {vocab_size}, x.device)"
+        logits = f"F.linear(x, {table}{f', {own}' if own else ''})"
+        loss = f"token_loss({{0}}, {table}, {own}, {{1}}, reduction)"
     return HeadView(
         tied=head.tied,
         bias=own,
+        states="self.embed_out(x)" if widens else "x",
         loss=loss,
         logits=logits + times,
         scale=scale,

@@ -243,11 +243,7 @@ def _caption(block: Block, count: int, total: int) -> str:
     beside = any(len(update.branches) > 1 for update in block.updates)
     parts: list[str] = []
     for update in block.updates:
-        names = [_lower_first(branch.body.title()) for branch in update.branches]
+        names = [branch.body.within() for branch in update.branches]
         parts.append(" beside ".join(names))
     text = (" then " if len(parts) > 1 or not beside else " beside ").join(parts)
     return f"{text[:1].upper()}{text[1:]}; {count} of {total} layers."
-
-
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]

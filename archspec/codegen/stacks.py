@@ -122,7 +122,7 @@ class EmbeddingView:
         lines = ["x = self.embed_in(x)"] if self.widens else []
         if self.token_types:
             lines += ["if token_type_ids is None:"]
-            lines += ["    token_type_ids = torch.zeros_like(input_ids)"]
+            lines += ["    token_type_ids = x.new_zeros(x.shape[:2], dtype=torch.long)"]
             lines += ["x = x + self.embed_token_types(token_type_ids)"]
         if self.rows:
             lines += [f"x = x + self.embed_positions(step.positions{self.offset})"]

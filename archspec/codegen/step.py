@@ -167,8 +167,12 @@ def counting(packs: bool, decodes: bool, positions: bool, lengths: bool) -> list
         known = "ends is None" if decodes else "real is None"
         last = f"positions[:, -1] + 1 if {known} else {'ends' if decodes else 'real.sum(dim=1)'}"
         counted += ["if length is None:", f"    length = ({last})[:, None, None, None]"]
+    given = ["if position_ids is not None:", "    positions = position_ids"] if positions else []
+    if lengths:
+        given += ["    known = positions if real is None else positions.masked_fill(~real, 0)"]
+        given += ["    length = (known.amax(dim=1) + 1)[:, None, None, None]"]
     if not packs:
-        return found + counted
+        return found + counted + given
     length = "length = (spans[:, 1] - spans[:, 0])[:, None, :, None]"
     packed = ["spans = text_spans(texts)", "opens = spans[:, 0]"]
     packed += ["positions = torch.arange(tokens, device=like.device) - opens"] * positions
@@ -178,6 +182,7 @@ def counting(packs: bool, decodes: bool, positions: bool, lengths: bool) -> list
         *_within([*packed, *[length] * lengths]),
         "else:",
         *_within(["opens = spans = None", *counted]),
+        *given,
     ]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from archspec.errors import ArchspecError
@@ -68,3 +71,18 @@ def _compose(architecture: Architecture, theme: str) -> tuple[str, Scene]:
         raise ArchspecError(f"no theme {theme!r}; one of {', '.join(THEMES)}")
     laid = page(architecture)
     return emit(laid.scene, laid.width, laid.height, THEMES[theme]), laid.scene
+
+
+class _Callable(ModuleType):
+    """`archspec.draw` is a function until this module is imported and takes that name over."""
+
+    def __call__(
+        self, spec: Architecture | str | Path, format: str = "svg", theme: str = "light"
+    ) -> bytes:
+        """The figure of an architecture, or of the spec at a path, as a file of `format`."""
+        from archspec import load
+
+        return render(load(spec) if isinstance(spec, (str, Path)) else spec, format, theme)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -7,9 +7,9 @@ from typing import Any
 
 from archspec.language.emit import flow
 from archspec.language.schema import INHERITANCE, references
-from archspec.language.wording.phrases import words
 from archspec.mechanisms import FeedForward, Mixer, TokenVectors, mechanisms, members
 from archspec.spec.activation import FORMULAS
+from archspec.spec.base import words
 from archspec.spec.model import ModelSpec
 
 Schema = dict[str, Any]

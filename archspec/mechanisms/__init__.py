@@ -17,6 +17,7 @@ from archspec.mechanisms.mixers.linear_attention.spec import LinearAttention
 from archspec.mechanisms.mixers.mamba.spec import Mamba
 from archspec.mechanisms.mixers.mamba2.spec import Mamba2
 from archspec.mechanisms.mixers.mla.spec import LatentAttention
+from archspec.mechanisms.mixers.rg_lru.spec import RealGatedLRU
 from archspec.mechanisms.mixers.short_conv.spec import ShortConvolution
 
 Mixer = Annotated[
@@ -27,6 +28,7 @@ Mixer = Annotated[
     | LinearAttention
     | Mamba
     | Mamba2
+    | RealGatedLRU
     | ShortConvolution,
     Field(discriminator="type"),
 ]

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from archspec.architecture.graph import OperatorGraph, Parameter
 from archspec.architecture.mask import Mask
-from archspec.spec.base import Factor, Strict
+from archspec.spec.base import Factor, Strict, words
 from archspec.spec.rope import Rope
 
 
@@ -89,6 +89,24 @@ class Mechanism(Strict):
     @abstractmethod
     def title(self) -> str:
         """The name as drawn on the block: `Grouped-query attention`."""
+
+    proper: ClassVar[bool] = False
+    """Its title begins with a name of its own (`Mamba`), which is written so within a sentence."""
+
+    def within(self) -> str:
+        """The title within a sentence: `grouped-query attention`, `gated DeltaNet`, `Mamba`."""
+        title = self.title()
+        first = title.split()[0][1:]
+        kept = self.proper or first != first.lower()
+        return title if kept else title[:1].lower() + title[1:]
+
+    def label(self) -> str:
+        """What it does here, within a sentence: `sliding attention`."""
+        return words(self.role())
+
+    def plural(self) -> str:
+        """What several of it are called: `sliding attention layers`, `gated DeltaNets`."""
+        return f"{self.label()} layers"
 
     @abstractmethod
     def caption(self, hidden_size: int) -> str:

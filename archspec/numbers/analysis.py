@@ -6,7 +6,6 @@ the number of the built model. FLOPs are those of matrix products, a multiply-ad
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,9 +14,8 @@ from archspec.architecture.graph import OperatorGraph, counts
 from archspec.architecture.model import Architecture
 from archspec.architecture.stack import Stack
 from archspec.errors import ArchspecError
-from archspec.language.wording.phrases import words
-from archspec.mechanisms import FeedForward, Mixer, members
 from archspec.mechanisms.base import Mechanism, State
+from archspec.numbers.layer_mix import feedforwards, layer_mix, mixers
 
 BYTES: dict[str, int] = {"fp32": 4, "fp16": 2, "bf16": 2, "fp8": 1, "int8": 1}
 """Bytes of one number, by type."""
@@ -177,21 +175,6 @@ def analyse(
     )
 
 
-def layer_mix(architecture: Architecture) -> dict[str, int]:
-    """How many layers there are of each kind, by what mixes tokens in them."""
-    return dict(Counter(_kind(layer.block) for layer in architecture.all_layers))
-
-
-def mixers(block: Block) -> list[Mechanism]:
-    """The mechanisms of a block that mix information across tokens."""
-    return _of(block, members(Mixer))
-
-
-def feedforwards(block: Block) -> list[Mechanism]:
-    """The mechanisms of a block that work on each token by itself."""
-    return _of(block, members(FeedForward))
-
-
 def type_of(mechanism: Mechanism) -> str:
     """The `type` by which a spec asks for `mechanism`."""
     return str(mechanism.model_dump(include={"type"})["type"])
@@ -219,16 +202,6 @@ def _within(name: str, value: int, most: int) -> None:
             f"{value:,}" if abs(value) < 10**18 else f"a number of {len(str(abs(value)))} digits"
         )
         raise ArchspecError(f"{name} is a count from 1 to {most:,}, not {shown}")
-
-
-def _of(block: Block, kinds: tuple[type[Mechanism], ...]) -> list[Mechanism]:
-    return [branch.body for branch in block.branches if isinstance(branch.body, kinds)]
-
-
-def _kind(block: Block) -> str:
-    """`SlidingAttention` → `sliding attention`; several mixers of one layer joined by `+`."""
-    bodies = mixers(block) or feedforwards(block)
-    return " + ".join(words(body.role()) for body in bodies)
 
 
 def _types(bodies: list[Mechanism]) -> str | None:

@@ -16,7 +16,8 @@ from pydantic import BaseModel
 from archspec.architecture.block import Block, NamedNorm, Scale
 from archspec.architecture.model import Architecture
 from archspec.mechanisms.base import Mechanism
-from archspec.numbers.analysis import analyse, feedforwards, mixers
+from archspec.numbers.analysis import analyse
+from archspec.numbers.layer_mix import feedforwards, mixers
 from archspec.spec.norm import Norm
 
 Kind = Literal["added", "removed", "changed"]

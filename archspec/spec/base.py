@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from math import isqrt
 from typing import Annotated, Any, NoReturn
@@ -138,3 +139,12 @@ TensorName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.{}-]{1,200}$")]
 OneOrMany = _OneOrMany()
 
 SideBySide = _SideBySide()
+
+
+def words(name: str) -> str:
+    """The name of a class in words: `SlidingAttention` → `sliding attention`.
+
+    What is written in capitals stays so: `RGLRUBlock` → `RGLRU block`.
+    """
+    parts = re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+", name)
+    return " ".join(part if part.isupper() and len(part) > 1 else part.lower() for part in parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Iterator
 
@@ -14,7 +13,6 @@ from torch import Tensor, nn
 
 import archspec
 from archspec.architecture.graph import OperatorGraph
-from archspec.architecture.mask import Mask
 from archspec.language.source import parse
 from archspec.mechanisms import mechanisms
 from archspec.mechanisms.base import Mechanism
@@ -308,45 +306,6 @@ def test_runs_without_archspec(case: Case, importing: Alone, running: Alone) -> 
     running.run(
         f"{path}import {case.folder.name}.selftest as selftest\nraise SystemExit(selftest.main())"
     )
-
-
-def test_flops_equal_those_that_torch_counts(case: Case, model: nn.Module) -> None:
-    """Without what mixes tokens: torch counts the masked half of attention scores and whatever a
-    chunked recurrence multiplies, we count pairs that are seen and the recurrence itself.
-
-    Weights inside of attention are a linear layer in one of its forms and part of the mixing in the
-    other: either all of them are counted or none.
-    """
-    from torch.utils.flop_counter import FlopCounterMode
-
-    experts = {}
-    if (case.folder / "grouped.py").exists():
-        namespace = importlib.import_module(f"{case.folder.name}.operators").NAMESPACE
-        operator = getattr(torch.ops, namespace).grouped_linear
-        experts[operator] = lambda x, weight, _, **kw: 2 * x[0] * weight[1] * weight[2]
-    with FlopCounterMode(display=False, custom_mapping=experts) as counter, torch.no_grad():
-        model(**case.inputs(ids(case, batch=1)))
-    counts = counter.get_flop_counts()["Global"]
-    scored = ("attention", "bmm")  # also where the scores are written out
-    products = sum(n for op, n in counts.items() if not any(w in str(op) for w in scored))
-    architecture = case.architecture
-    source = case.source_length
-    report = analyse(architecture, context=TOKENS, source=source or None)
-    stacks = [(architecture.layers, TOKENS)]
-    stacks += [(architecture.encoder.layers, source)] if architecture.encoder else []
-    inside = [
-        (operator, tokens)
-        for layers, tokens in stacks
-        for layer in layers
-        for module in layer.block.graph(architecture.hidden_size).operators
-        if module.inside
-        for operator in module.inside.operators
-    ]
-    pairs = sum(o.per_key * (o.mask or Mask()).keys_seen(0, n, source) for o, n in inside)
-    steps = sum(o.per_token * n for o, n in inside if o.kind == "recurrence")
-    attending = sum(o.per_token * n for o, n in inside if o.kind == "attention")
-    expected = report.to_dict()["flops"]["prefill"] - pairs - steps
-    assert products in (expected, expected - attending)
 
 
 def test_specs_load(case: Case) -> None:

@@ -10,7 +10,8 @@ import archspec
 from archspec.architecture.model import Architecture
 from archspec.language.source import parse
 from archspec.language.starters import KINDS, new
-from archspec.numbers.analysis import feedforwards, mixers, type_of
+from archspec.numbers.analysis import type_of
+from archspec.numbers.layer_mix import feedforwards, mixers
 from archspec.numbers.shrink import shrink
 
 ROOT = Path(__file__).parents[2]

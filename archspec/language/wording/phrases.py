@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -76,15 +75,6 @@ def meant_truth(given: Any) -> str:
     """`did you mean true?` for a `yes`, or nothing."""
     truth = TRUTHS.get(given.lower()) if isinstance(given, str) else None
     return f"did you mean {truth}?" if truth else ""
-
-
-def words(name: str) -> str:
-    """The name of a class in words: `SlidingAttention` → `sliding attention`.
-
-    What is written in capitals stays so: `RGLRUBlock` → `RGLRU block`.
-    """
-    parts = re.findall(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+", name)
-    return " ".join(part if part.isupper() and len(part) > 1 else part.lower() for part in parts)
 
 
 def one_of(words: list[str]) -> str:

@@ -32,6 +32,12 @@ FALCON: dict[str, Any] = {
     "mlp_multipliers": [0.9, 0.4],
     "ssm_multipliers": [0.35, 0.25, 1.4, 0.5, 2.0],
 }
+GRIFFIN: dict[str, Any] = {
+    "num_hidden_layers": 5,
+    "attention_window_size": 8,
+    "block_types": ["recurrent", "recurrent", "attention"],
+    "hidden_activation": "gelu_pytorch_tanh",
+}
 SINGLE = ["linear_attention", "moe", "linear_attention", "full_attention", "mlp", "moe"]
 
 HYBRIDS = {
@@ -60,6 +66,15 @@ HYBRIDS = {
         tie_word_embeddings=True,
     ),
     "jamba-dense": tiny("jamba", **TWO, num_experts=1, attn_layer_period=4, attn_layer_offset=2),
+    "recurrent_gemma": tiny("recurrent_gemma", **GRIFFIN, num_key_value_heads=1),
+    "recurrent_gemma-others": tiny(
+        "recurrent_gemma",
+        **{**GRIFFIN, "hidden_activation": "relu", "block_types": ["attention", "recurrent"]},
+        attention_bias=True,
+        logits_soft_cap=20.0,
+        conv1d_width=3,
+        tie_word_embeddings=False,
+    ),
     "bamba": tiny("bamba", **TWO, attn_layer_indices=[1, 3], mamba_n_groups=4),
     "bamba-biases": tiny(
         "bamba",

@@ -37,6 +37,14 @@ class DenseFeedForward(Inner, Mechanism):
         """The name on the block."""
         return "Feed-forward"
 
+    def label(self) -> str:
+        """As the field writes it."""
+        return "feed-forward"
+
+    def plural(self) -> str:
+        """Several of these."""
+        return "feed-forwards"
+
     def role(self) -> str:
         """The same wherever it stands."""
         return "FeedForward"

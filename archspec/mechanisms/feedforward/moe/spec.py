@@ -137,6 +137,10 @@ class MixtureOfExperts(Inner, Mechanism):
         """The name on the block."""
         return "Mixture of experts"
 
+    def plural(self) -> str:
+        """Several of these."""
+        return "mixtures of experts"
+
     def role(self) -> str:
         """The same wherever it stands."""
         return "MixtureOfExperts"

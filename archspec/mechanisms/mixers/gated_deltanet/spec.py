@@ -84,6 +84,14 @@ class GatedDeltaNet(DeltaMixer):
         """The same as a class."""
         return "DeltaNet" if self.decay == "none" else "GatedDeltaNet"
 
+    def label(self) -> str:
+        """The title within a sentence."""
+        return self.within()
+
+    def plural(self) -> str:
+        """As its papers count them."""
+        return f"{self.label()}s"
+
     def caption(self, hidden_size: int) -> str:
         """Its matrices, the heads that share them, its decay and convolutions."""
         decay = "without decay" if self.decay == "none" else "with a decay per head"

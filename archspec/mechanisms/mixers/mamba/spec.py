@@ -21,6 +21,7 @@ class Mamba(Mechanism):
 
     attribute: ClassVar[str] = "mamba"
     noun: ClassVar[str] = "Mamba"
+    proper: ClassVar[bool] = True
 
     type: Literal["mamba"]
     inner_dim: Size = Field(description="Channels, each with a state of its own.")
@@ -48,6 +49,10 @@ class Mamba(Mechanism):
     def role(self) -> str:
         """The same wherever it stands."""
         return "Mamba"
+
+    def label(self) -> str:
+        """The title within a sentence."""
+        return self.within()
 
     def caption(self, hidden_size: int) -> str:
         """Its channels and their states."""

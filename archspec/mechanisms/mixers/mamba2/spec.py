@@ -22,6 +22,7 @@ class Mamba2(Mechanism):
 
     attribute: ClassVar[str] = "mamba"
     noun: ClassVar[str] = "Mamba2"
+    proper: ClassVar[bool] = True
 
     type: Literal["mamba2"]
     heads: Size = Field(description="Heads, each with a state of its own.")
@@ -80,6 +81,10 @@ class Mamba2(Mechanism):
     def role(self) -> str:
         """The same wherever it stands."""
         return "Mamba2"
+
+    def label(self) -> str:
+        """The title within a sentence."""
+        return self.within()
 
     def caption(self, hidden_size: int) -> str:
         """Its heads, their states and their groups."""

@@ -100,6 +100,11 @@ class Mamba2View:
         return f", cache: {self.cache} | None" if self.cache else ""
 
     @property
+    def read(self) -> str:
+        """What every head gives, with what leads past its state."""
+        return "(y + self.D[:, None] * u)" if self.skip else "y"
+
+    @property
     def tail(self) -> str:
         """The variable with what its convolution still needs."""
         return "tail" if self.cache else "None"

@@ -44,6 +44,14 @@ class ShortConvolution(Mechanism):
         """There is one kind."""
         return "GatedConv"
 
+    def label(self) -> str:
+        """The title within a sentence, without what it always is."""
+        return "gated convolution"
+
+    def plural(self) -> str:
+        """Several of these."""
+        return "gated convolutions"
+
     def caption(self, hidden_size: int) -> str:
         """Its channels and how far they see."""
         return f"Convolves {self.channels:,} gated channels over the last {self.conv} tokens."

@@ -1,0 +1,1 @@
+"""Leaky integrator: it keeps a running mean of its channels, each at a pace of its own."""
