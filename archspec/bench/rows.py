@@ -37,7 +37,7 @@ ACTIVATIONS: dict[str, Formula] = {
 }
 
 
-def rms_norm(x: Tensor, weight: Tensor, eps: float, center: float) -> Tensor:
+def rms_norm(x: Tensor, weight: Tensor, eps: float, center: float = 0.0) -> Tensor:
     """X / sqrt(mean(x²) + eps) · (center + weight), in float32 at least."""
     wide = torch.promote_types(x.dtype, torch.float32)
     y = x.to(wide) * (x.to(wide).square().mean(-1, keepdim=True) + eps).rsqrt()
@@ -52,14 +52,14 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor, apart: int, sign: int) -> Tensor
 
 
 def norm_rotate(
-    x: Tensor, weight: Tensor, cos: Tensor, sin: Tensor, eps: float, center: float, apart: int
+    x: Tensor, weight: Tensor, cos: Tensor, sin: Tensor, eps: float, apart: int, center: float = 0.0
 ) -> Tensor:
     """Both."""
     return rotate(rms_norm(x, weight, eps, center), cos, sin, apart, 1)
 
 
 def add_rms_norm(
-    x: Tensor, branch: Tensor, weight: Tensor, eps: float, center: float
+    x: Tensor, branch: Tensor, weight: Tensor, eps: float, center: float = 0.0
 ) -> tuple[Tensor, Tensor]:
     """The sum, and its norm."""
     total = x + branch
@@ -174,7 +174,7 @@ def _results(
     return [*(out.detach() for out in outs), *torch.autograd.grad(outs, taken, douts)]
 
 
-def _fused_norm(x: Tensor, weight: Tensor, eps: float, center: float) -> Tensor:
+def _fused_norm(x: Tensor, weight: Tensor, eps: float, center: float = 0.0) -> Tensor:
     return F.rms_norm(x, weight.shape, weight + center if center else weight, eps)
 
 
@@ -214,7 +214,7 @@ def _liger(name: str, functions: dict[str, Formula]) -> dict[str, str]:
     if name == "rms_norm":
         # Its casts are numbered: 0 computes the norm alone in float32, 1 the weight as well.
         norm: Any = importlib.import_module("liger_kernel.ops.rms_norm").LigerRMSNormFunction
-        functions["liger"] = lambda x, weight, eps, center: norm.apply(
+        functions["liger"] = lambda x, weight, eps, center=0.0: norm.apply(
             x, weight, eps, center, int(center != 0), False
         )
     elif name == "gated_silu":
