@@ -27,7 +27,7 @@ ACTIVATIONS: dict[str, Formula] = {
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
     "identity": lambda x: x,
     "mish": F.mish,
-    "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
+    "quick_gelu": lambda x, slope: x * torch.sigmoid(slope * x),
     "relu": F.relu,
     "relu2": lambda x: F.relu(x).square(),
     "sigmoid": torch.sigmoid,
@@ -82,13 +82,13 @@ def formula(name: str) -> Formula | None:
     """What an operator computes, in PyTorch's operators; None where that is not known here."""
     if name in FORMULAS:
         return FORMULAS[name]
-    kind, _, activation = name.removesuffix("_packed").partition("gated_")
-    if kind or activation not in ACTIVATIONS:
+    activation, gate, packed = name.rpartition("_gate")
+    if not gate or activation not in ACTIVATIONS:
         return None
     curve = ACTIVATIONS[activation]
-    if name.endswith("_packed"):
-        return lambda h: curve(h.chunk(2, dim=-1)[0]) * h.chunk(2, dim=-1)[1]
-    return lambda gate, up: curve(gate) * up
+    if packed:
+        return lambda h, *numbers: curve(h.chunk(2, dim=-1)[0], *numbers) * h.chunk(2, dim=-1)[1]
+    return lambda gate, up, *numbers: curve(gate, *numbers) * up
 
 
 def run(package: Package, bench: Bench) -> None:
@@ -207,7 +207,7 @@ def _loss(bench: Bench, package: Package, called: Called, row: Row) -> Call:
 
 def _liger(name: str, functions: dict[str, Formula]) -> dict[str, str]:
     """Liger's kernel of the same operator."""
-    if name not in ("rms_norm", "gated_silu", "gated_gelu_tanh"):
+    if name not in ("rms_norm", "silu_gate", "gelu_tanh_gate"):
         return {}
     if not installed("liger-kernel"):
         return {"liger": "not installed"}
@@ -217,7 +217,7 @@ def _liger(name: str, functions: dict[str, Formula]) -> dict[str, str]:
         functions["liger"] = lambda x, weight, eps, center=0.0: norm.apply(
             x, weight, eps, center, int(center != 0), False
         )
-    elif name == "gated_silu":
+    elif name == "silu_gate":
         gate: Any = importlib.import_module("liger_kernel.ops.swiglu").LigerSiLUMulFunction
         functions["liger"] = gate.apply
     else:

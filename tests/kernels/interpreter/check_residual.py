@@ -81,7 +81,7 @@ def test_a_layer_calls_them(builder: Builder, spec: str, monkeypatch: pytest.Mon
     torch.manual_seed(0)
     model, tokens = package.Model(), torch.arange(6).view(2, 3)
     found = model(tokens)
-    assert [name for name, *_ in seen].count("_add_norm_forward") == 1
+    assert [name for name, *_ in seen].count("add_norm_forward") == 1
     monkeypatch.setattr(
         importlib.import_module(f"{package.__name__}.kernels"), "running", "reference"
     )
