@@ -182,17 +182,17 @@ def _loss(bench: Bench, package: Package, called: Called, row: Row) -> Call:
     """The loss of rows, whose gradients take the place of the logits."""
 
     def work() -> None:
-        logits, labels, gradients = called.fresh()
+        logits, labels, gradients, *numbers = called.fresh()
         plain: Any = package.module("loss").rows_loss
-        loss, grad = plain(logits.double(), labels, gradients)
+        loss, grad = plain(logits.double(), labels, gradients, *numbers)
         kept = logits.detach().clone()
 
         def ours() -> list[Tensor]:
             own = kept.clone()
-            return [called.operator(own, labels, gradients)[None], own]
+            return [called.operator(own, labels, gradients, *numbers)[None], own]
 
         def pytorch(function: Any) -> list[Tensor]:
-            own, grads = function(kept.clone().float(), labels, gradients)
+            own, grads = function(kept.clone().float(), labels, gradients, *numbers)
             return [own[None], grads]
 
         functions = {"pytorch": plain, "compiled": torch.compile(plain, dynamic=False)}
