@@ -79,7 +79,7 @@ def is_ragged(*widths: int) -> bool:
 
 def in_kernels(mechanism: MixtureOfExperts) -> dict[str, Any]:
     """How many rows read a token, and what a token's pairs add up to; weights multiply either."""
-    if mechanism.weigh == "output":
+    if mechanism.router_weight_on == "output":
         return {"each": mechanism.top_k, "summed": "combine(out, weights)"}
     summed = "out" if mechanism.top_k == 1 else "out.unflatten(0, chosen.shape).sum(dim=1)"
     return {"each": 1, "summed": summed}

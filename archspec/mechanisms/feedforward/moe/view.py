@@ -128,7 +128,7 @@ class ExpertsView:
     experts_caption: str
     width: int
     expert_width: int
-    hidden_size: int
+    intermediate_size: int
     experts: int
     top_k: int
     router: RouterView
@@ -143,7 +143,7 @@ class ExpertsView:
     pairs: str
     """How many pairs of token and expert there are: `2·N`."""
 
-    weigh: str
+    router_weight_on: str
     shared: dense.DenseView | None
     routed: str
     """The expression for what the experts give."""
@@ -191,17 +191,17 @@ class ExpertsView:
     @property
     def rows(self) -> int:
         """What the experts' first layer gives."""
-        return 2 * self.hidden_size if self.inner.gated else self.hidden_size
+        return 2 * self.intermediate_size if self.inner.gated else self.intermediate_size
 
     @property
     def ragged(self) -> bool:
         """Whether its widths leave part of a tile empty."""
-        return is_ragged(self.expert_width, self.hidden_size, self.rows)
+        return is_ragged(self.expert_width, self.intermediate_size, self.rows)
 
     @property
     def weighs_output(self) -> bool:
         """The weights multiply what the experts give."""
-        return self.weigh == "output"
+        return self.router_weight_on == "output"
 
     @property
     def expert_tiles(self) -> ExpertTiles:
@@ -221,7 +221,7 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
     own = mechanism.shared_expert()
     name = site.class_name.replace("MixtureOfExperts", "{}")
     beside = own and dense.view(own, replace(site, class_name=name.format("SharedExpert")))
-    width, inside = site.hidden_size, mechanism.hidden_size
+    width, inside = site.hidden_size, mechanism.intermediate_size
     narrow, inner = mechanism.expert_width(width), inner_view(mechanism)
     return ExpertsView(
         class_name=site.class_name,
@@ -230,7 +230,7 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
         experts_caption=f"their weights stacked: {narrow:,} → {inside:,} → {narrow:,}",
         width=width,
         expert_width=narrow,
-        hidden_size=inside,
+        intermediate_size=inside,
         experts=mechanism.experts,
         top_k=mechanism.top_k,
         router=_router(mechanism, route_name(name)),
@@ -240,10 +240,10 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
         norm=mechanism.norm is not None,
         bias=mechanism.bias,
         pairs="N" if mechanism.top_k == 1 else f"{mechanism.top_k}·N",
-        weigh=mechanism.weigh,
+        router_weight_on=mechanism.router_weight_on,
         shared=beside,
         routed=_routed(mechanism),
-        corrected=mechanism.router.correction,
+        corrected=mechanism.router.correction_bias,
         router_class=router_class(mechanism.router),
         starts=_starts(mechanism.router),
         result=_result(mechanism),
@@ -275,10 +275,10 @@ def _members(
     if router.norm:
         out["router_norm"] = site.norm(router.norm, width)
     kind = router_class(router)
-    exact = ", dtype=exact_type()" if router.correction else ""
+    exact = ", dtype=exact_type()" if router.correction_bias else ""
     kept = ", dtype=exact_type()" if router.float32_weights else ""
     out["router"] = f"{kind}({width}, {count}, bias={router.bias}{kept})"
-    if router.correction:
+    if router.correction_bias:
         out["router_correction"] = f"nn.Buffer(torch.empty({count}{exact}))"
     if router.expert_scale:
         out["expert_scale"] = f"nn.Parameter(torch.empty({count}{exact}))"
@@ -295,7 +295,7 @@ def _members(
 
 
 def _starts(router: Router) -> tuple[str, ...]:
-    correction = [start("router_correction", 0)] if router.correction else []
+    correction = [start("router_correction", 0)] if router.correction_bias else []
     return (*correction, *([start("expert_scale", 1)] if router.expert_scale else []))
 
 
@@ -322,7 +322,7 @@ def _router(mechanism: MixtureOfExperts, name: str) -> RouterView:
         score_chosen=score.format(x="top"),
         score_all=score.format(x="logits"),
         group_score=_group_score(router.limit),
-        candidates="choice" if router.correction else "scores",
+        candidates="choice" if router.correction_bias else "scores",
         total=_total(mechanism),
         exact=router.exact,
     )
@@ -350,7 +350,7 @@ def _choice(router: Router, of_logits: bool) -> dict[str, bool]:
     if not router.reorders:
         return {"choose_logits": of_logits, "choose_scores": not of_logits}
     limited = router.limit is not None
-    return {"scores": True, "correction": router.correction, "groups": limited, "choose": True}
+    return {"scores": True, "correction": router.correction_bias, "groups": limited, "choose": True}
 
 
 def _group_score(limit: Groups | None) -> str:
