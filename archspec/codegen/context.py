@@ -103,10 +103,8 @@ def _step(view: PackageView) -> dict[str, Any]:
         "spanned": spanned,
         "settles": settles,
         "keeps": any(state.fixed or state.exact for state in kept),
-        "opens": "opens" if a.packs else "None",
-        "opened": "opens is not None or " if a.packs else "",
-        "opens_parameter": "opens: Tensor | None, " if a.packs else "",
-        "before": "before = keys - tokens" if a.packs else "before, opens = keys - tokens, None",
+        "continues": a.is_causal,
+        "starts": "step.starts" if a.is_causal else "None",
         "counting": step.counting(a.packs, a.is_causal, counts, lengths),
         "step_fields": [
             *([step.STARTS, step.ENDS] if a.is_causal else []),

@@ -16,7 +16,11 @@ from archspec.spec.norm import Norm
 
 @dataclass(frozen=True)
 class Check:
-    """What a mechanism adds to the package's selftest: a function that returns a difference."""
+    """What a mechanism adds to the package's selftest: a function that returns a difference.
+
+    Where it `watches`, the function is a context manager of a list, which fills with differences
+    while the layers are checked.
+    """
 
     label: str
     function: str
@@ -25,6 +29,8 @@ class Check:
     template: str = "check.py.jinja"
     context: Callable[[list[Any]], dict[str, Any]] | None = None
     """What its template finds in `check.shared`; as `shared` of the view says where left out."""
+
+    watches: bool = False
 
 
 @dataclass(frozen=True)

@@ -57,11 +57,11 @@ def test_buckets_are_those_of_t5(
     if buckets // 2 < furthest:
         attend = in_file(built(builder, fields, True), "attend")
         rows = bucket(-torch.arange(length), False, buckets, furthest)
-        found = attend.by_bucket(table, length, near=buckets // 2, furthest=furthest)
+        found = attend.by_bucket(table, length, furthest=furthest)
         assert torch.equal(found, table[rows].T)
     attend = in_file(built(builder, fields, False), "attend")
     rows = bucket(torch.arange(length - 1, -length, -1), True, buckets, furthest)
-    found = attend.by_bucket_both(table, length, near=buckets // 4, furthest=furthest)
+    found = attend.by_bucket_both(table, length, furthest=furthest)
     assert torch.equal(found, table[rows].T)
 
 
