@@ -31,11 +31,36 @@ blocks:
 layers: block
 head: {tied: true}
 """
+FEED = """archspec: 1
+name: edited
+vocab_size: 32
+hidden_size: 32
+context_length: 64
+norm: {type: rmsnorm, eps: 1.0e-5}
+defaults:
+  mixer: {type: attention, heads: 2, head_dim: 16, rope: {theta: 10000}, qk_norm: {eps: 1.0e-6}}
+blocks:
+BLOCKS
+layers: [NAMES]
+head: {tied: false, scale: 0.25, softcap: 2.0}
+"""
+MOE = "type: moe, experts: 4, top_k: 2, intermediate_size: 16, activation: silu, gated: true, "
 
 
 def spec(mixer: str) -> str:
     """A model of one layer with that mixer."""
     return HEAD.replace("MIXER", mixer)
+
+
+def feeding(*feedforwards: str) -> str:
+    """A model of a layer with each of these feed-forwards, norms, a rotation and a bent head."""
+    blocks = [f"  block{i}: {{feedforward: {{{f}}}}}" for i, f in enumerate(feedforwards)]
+    names = ", ".join(f"block{i}" for i in range(len(feedforwards)))
+    return FEED.replace("BLOCKS", "\n".join(blocks)).replace("NAMES", names)
+
+
+DENSE = "type: dense, intermediate_size: 48, gated: true, activation: "
+GROUPED = "score: sigmoid, correction_bias: true, groups: {count: 2, keep: 1, by: max}"
 
 
 HEADS = "type: attention, heads: 4, kv_heads: 2, head_dim: 16, "
@@ -50,6 +75,10 @@ SPECS = {
     "striped": spec(f"{HEADS}block_sparse: {{size: 16, local: 1, first: 1}}"),
     "gated": spec(f"{HEADS}gate: {{activation: sigmoid, per: element}}"),
     "latent": spec(LATENT),
+    "dense": feeding(f"{DENSE}silu", f"{DENSE}gelu"),
+    "bounded": feeding(f"{DENSE}quick_gelu, clamp: 7.0, up_offset: 1.0"),
+    "experts": feeding(f"{MOE}renormalize: true, scale: 2.5, router: {{score: sigmoid}}"),
+    "groups": feeding(f"{MOE}renormalize: false, router: {{{GROUPED}}}"),
 }
 
 
@@ -60,6 +89,8 @@ class Edit(NamedTuple):
     file: str
     search: str
     replacement: str
+    runs: str = ""
+    """A kernel that runs then: how its name begins."""
 
 
 EDITS = {
@@ -76,6 +107,29 @@ EDITS = {
     "stripes": Edit("striped", "attention.py", "stride=None", "stride=2"),
     "gate": Edit("gated", "attention.py", 'activation="sigmoid"', 'activation="softplus"'),
     "latent scale": Edit("latent", "latent_attention.py", "scale = 32**-0.5", "scale = 0.4"),
+    "eps": Edit("dense", "model.py", "eps=1e-05", "eps=0.5", "add_norm_forward"),
+    "eps of heads": Edit("dense", "attention.py", "eps=1e-06", "eps=0.5", "norm_rotate_forward"),
+    "base": Edit("dense", "rotary.py", "10000.0", "10.0", "norm_rotate_forward"),
+    "another activation": Edit(
+        "dense", "feedforward.py", "silu_gate(self", "gelu_gate(self", "gelu_gate"
+    ),
+    "an activation without kernels": Edit(
+        "dense",
+        "feedforward.py",
+        "silu_gate(self.gate_proj(x), self.up_proj(x))",
+        "self.gate_proj(x).tanh() * self.up_proj(x)",
+    ),
+    "width inside": Edit("dense", "feedforward.py", "48", "40", "silu_gate"),
+    "slope": Edit("bounded", "feedforward.py", "slope=1.702", "slope=0.5", "clamped"),
+    "clamp": Edit("bounded", "feedforward.py", "clamp=7.0", "clamp=0.2", "clamped"),
+    "offset": Edit("bounded", "feedforward.py", "offset=1.0", "offset=-0.5", "clamped"),
+    "logit scale": Edit("bounded", "model.py", "logit_scale = 0.25", "logit_scale = 0.75", "cross"),
+    "logit soft cap": Edit("bounded", "model.py", "softcap = 2.0", "softcap = 0.5", "cross"),
+    "experts": Edit("experts", "experts.py", "Linear(32, 4", "Linear(32, 7", "route_forward"),
+    "experts of a token": Edit("experts", "experts.py", "top_k=2", "top_k=3", "route_forward"),
+    "scale of weights": Edit("experts", "experts.py", "scale=2.5", "scale=0.5", "route_forward"),
+    "groups": Edit("groups", "experts.py", "groups=2, keep=1", "groups=4, keep=2", "route_forward"),
+    "more experts in groups": Edit("groups", "experts.py", "Router(32, 4", "Router(32, 6", "route"),
 }
 """By what is edited. More rows may be added for other parts: the files of each are built once."""
 
@@ -112,3 +166,4 @@ def test_an_edit_holds_on_every_path(name: str, results: dict[str, dict[str, Any
     assert found["apart"] < 1e-4
     assert found["selftest"] == 0
     assert found["ran"], "kernels are compared, and not PyTorch's operators with themselves"
+    assert any(kernel.startswith(EDITS[name].runs) for kernel in found["ran"])

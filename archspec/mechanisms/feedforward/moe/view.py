@@ -38,6 +38,10 @@ FILE = "experts.py"
 PURPOSE = "the router and the experts"
 
 
+COUNT = "self.router.out_features"
+"""The expression for how many experts there are, which stands once."""
+
+
 def grouped(views: list[ExpertsView]) -> dict[str, Any]:
     """Whether any of the maps has a bias, and any tokens are weighed after them."""
     return {
@@ -279,14 +283,14 @@ def _members(
     kept = ", dtype=exact_type()" if router.float32_weights else ""
     out["router"] = f"{kind}({width}, {count}, bias={router.bias}{kept})"
     if router.correction_bias:
-        out["router_correction"] = f"nn.Buffer(torch.empty({count}{exact}))"
+        out["router_correction"] = f"nn.Buffer(torch.empty({COUNT}{exact}))"
     if router.expert_scale:
-        out["expert_scale"] = f"nn.Parameter(torch.empty({count}{exact}))"
+        out["expert_scale"] = f"nn.Parameter(torch.empty({COUNT}{exact}))"
     if mechanism.latent:
         inner, bias = mechanism.latent.width, mechanism.latent.bias
         out["latent_in"] = f"nn.Linear({width}, {inner}, bias={bias})"
         out["latent_out"] = f"nn.Linear({inner}, {width}, bias={bias})"
-    out["experts"] = f"{experts}()"
+    out["experts"] = f"{experts}({COUNT})"
     if shared:
         out["shared"] = f"{shared.class_name}()"
     if mechanism.shared and mechanism.shared.gate:
