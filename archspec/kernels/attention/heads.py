@@ -63,8 +63,8 @@ class Heads:
 
     @property
     def grouped(self) -> bool:
-        """Whether query heads share key-value heads."""
-        return self.group > 1
+        """Whether its kernels are for query heads that share key-value heads: for one token all."""
+        return True
 
     @property
     def members(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from archspec.kernels.attention.heads import Heads
 from archspec.kernels.attention.view import KernelView
@@ -16,11 +16,6 @@ class Computing(Protocol):
     @property
     def kernel(self) -> KernelView | None:
         """The kernels for it, where there are such."""
-        ...
-
-    @property
-    def asked(self) -> dict[str, Any]:
-        """Counts of heads, and the numbers of its calls."""
         ...
 
 

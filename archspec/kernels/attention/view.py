@@ -57,6 +57,11 @@ class KernelView(Heads):
     """
 
     @property
+    def grouped(self) -> bool:
+        """Whether query heads share key-value heads."""
+        return self.group > 1
+
+    @property
     def shape(self) -> Heads:
         """Its heads alone."""
         return Heads(**{own.name: getattr(self, own.name) for own in fields(Heads)})
