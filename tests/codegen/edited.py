@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1]))
+
+import kernels.quick  # noqa: F401
 import torch
 from torch import Tensor
 
