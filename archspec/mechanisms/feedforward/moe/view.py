@@ -8,8 +8,8 @@ from typing import Any
 
 from archspec.codegen.files import SharedFile, nothing
 from archspec.codegen.members import start
-from archspec.codegen.own import EXACT
 from archspec.codegen.site import Site
+from archspec.codegen.tensor_files import EXACT
 from archspec.kernels.experts import (
     COMBINE_KERNELS,
     EXPERT_KERNELS,
