@@ -107,6 +107,46 @@ def case(request: pytest.FixtureRequest, builder: Builder) -> Case:
     return Case(request.param, builder)
 
 
+WRITTEN = {
+    "bart",
+    "bert",
+    "bloom",
+    "dbrx",
+    "ernie4_5_moe",
+    "falcon-40b",
+    "gpt2",
+    "gpt_neox@acceptance",
+    "gpt_oss",
+    "kimi_linear",
+    "lfm2_moe",
+    "llama",
+    "minimax",
+    "mixtral",
+    "nemotron_h",
+    "qwen3_next",
+    "stablelm-normed",
+    "t5",
+}
+"""Every way of laying out weights, of which each run writes one; `make sweep` writes all."""
+
+BFLOAT16 = {
+    "cohere@acceptance",
+    "deepseek_v3",
+    "gemma3_text",
+    "glm4_moe",
+    "gpt2",
+    "gpt_oss",
+    "llama",
+    "mixtral",
+    "nemotron_h",
+    "olmo3-scaled",
+    "qwen3",
+    "qwen3_moe",
+    "qwen3_next",
+    "t5",
+}
+"""Families that every run compares in bfloat16; `make sweep` compares all."""
+
 COMPILED = {"encoder", "encoder-decoder", "looking-ahead"}
 COMPILED_LENGTHS = {"hybrid", "encoder-decoder"}
 TRACED = {"attention", "dense", "moe", "per_layer"}
@@ -124,6 +164,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         call = getattr(item, "callspec", None)
+        for part, kept in (("are_written_as_they", WRITTEN), ("test_bfloat16", BFLOAT16)):
+            if part in item.name and call and call.params["pair"] not in kept:
+                item.add_marker(pytest.mark.slow)
         path = call.params.get("case") if call else None
         if not isinstance(path, Path) or "compile" not in item.name:
             continue

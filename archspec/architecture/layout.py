@@ -36,7 +36,7 @@ def lay_out(spec: ModelSpec, expanded: Expanded) -> Architecture:
         final_norm=_over(spec.final_norm, spec.norm),
         head=Head(**spec.head.model_dump(exclude={"type"})) if spec.head else None,
         checkpoint=spec.checkpoint,
-        init_std=spec.init_std,
+        initialization=spec.initialization,
         encoder=_encoder(spec, expanded, blocks),
         mtp=_mtp(spec, blocks),
     )
@@ -76,6 +76,7 @@ def _embedding(own: written.Embedding, spec: ModelSpec) -> Embedding:
         token_types=own.token_types,
         norm=_over(own.norm, spec.norm),
         per_layer=_vectors(own.per_layer, spec) if own.per_layer else None,
+        scale_rounded=own.scale_rounded,
     )
 
 

@@ -23,6 +23,7 @@ from archspec.language.schedule import Run
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.about import About
 from archspec.spec.checkpoint import Checkpoint
+from archspec.spec.initialization import Initialization
 from archspec.spec.norm import Norm
 
 MAX_PARAMETERS = 10**14
@@ -54,7 +55,7 @@ class Architecture:
     final_norm: Norm | None
     head: Head | None
     checkpoint: Checkpoint
-    init_std: float
+    initialization: Initialization
     encoder: Stack | None = None
     mtp: MtpModules | None = None
 

@@ -45,6 +45,7 @@ class Embedding:
     token_types: int | None = None
     norm: Norm | None = None
     per_layer: LayerVectors | None = None
+    scale_rounded: bool = False
 
     def graph(
         self, hidden_size: int, vocab_size: int, shared: bool = False, tied: bool = False

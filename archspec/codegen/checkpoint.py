@@ -120,6 +120,33 @@ class CheckpointView:
         return "published.removeprefix(PREFIX)" if self.prefix else "published"
 
     @property
+    def stripped(self) -> str:
+        """The same of what is called `name`."""
+        return "name.removeprefix(PREFIX)" if self.prefix else "name"
+
+    @property
+    def prefixed(self) -> str:
+        """The expression for `name` with what stands before most of them, for a tensor `ours`."""
+        ours = "ours" if self.rules else "name"
+        return f'name if {ours}.startswith("lm_head") else PREFIX + name' if self.prefix else "name"
+
+    @property
+    def named(self) -> str:
+        """The expression for the names that a rule has for what was matched."""
+        name = "spelled(rule.published, match)"
+        return f"numbered({name}, own[ours])" if self.items else f"[{name}]"
+
+    @property
+    def written(self) -> str:
+        """Which names `save_checkpoint` writes, after a colon."""
+        if not self.renames:
+            return "those of `state_dict`."
+        return (
+            "the names are those of the checkpoint that was\n"
+            "    loaded, or of published files where none was, or where shapes have changed since."
+        )
+
+    @property
     def items(self) -> bool:
         """Some tensors are published one by one and stacked here."""
         return any("{item}" in published for published in self.checkpoint.tensors)
@@ -153,6 +180,11 @@ class CheckpointView:
     def grouped(self) -> bool:
         """Some of these hold them group by group."""
         return any(rule.groups > 1 for rule in self._rules)
+
+    @property
+    def aliased(self) -> bool:
+        """Some published names are read and never written."""
+        return any(rule.alias for rule in self._rules)
 
     @property
     def axis(self) -> str:
@@ -233,7 +265,7 @@ class CheckpointView:
     @property
     def placer(self) -> str:
         """The function that says which published tensor goes where."""
-        return "place" if self._renames else "as_they_are"
+        return "place" if self.renames else "as_they_are"
 
     @property
     def part(self) -> str:
@@ -246,6 +278,16 @@ class CheckpointView:
         return "part.value(own)" if self.ruled else "part.tensor"
 
     @property
+    def back(self) -> str:
+        """The template of what of ours a published tensor holds."""
+        return FOLDER.format("back_ruled" if self.ruled else "back_named")
+
+    @property
+    def join(self) -> str:
+        """The template of how several of ours become one: `split` undone."""
+        return FOLDER.format("join_groups" if self.grouped else "join")
+
+    @property
     def one(self) -> str:
         """The template of where one tensor goes."""
         return FOLDER.format("one_ruled" if self.ruled else "one_named")
@@ -253,23 +295,27 @@ class CheckpointView:
     @property
     def functions(self) -> list[str]:
         """The templates of the functions that are called."""
-        names = ["place"] if self._renames else []
-        if self.rules or not self._renames:
+        names = ["place"] if self.renames else []
+        if self.rules or not self.renames:
             names.append("as_they_are")
         names += ["is_own"] if self.rules else []
         if self.ruled:
             names += ["find", "arrange"] + (["region"] if self.pieces else [])
+        names += ["publish", "all_names"] if self.renames else []
+        names += ["leading"] if self.ruled else []
+        names += ["numbered"] if self.items else []
         if self.copies or (self.rules and not self.ruled):
             names.append("first")
+        names += ["is_ignored"] if self.ignore else []
         names += ["compare"] if self.copies else []
         names += ["held", "holds"] if self.constants else []
         names += ["near"] if {"frequencies", "slopes"} & {*self.kinds} else []
-        if self._renames:
+        if self.renames:
             names.append("uneven_pieces" if self.pieces else "uneven")
         return [FOLDER.format(name) for name in names]
 
     @property
-    def _renames(self) -> bool:
+    def renames(self) -> bool:
         """Whether a published name may be another than ours."""
         kept = (self.rules, self.prefix, self.ignore, self.copies, self.constants)
         return any(kept)
@@ -290,11 +336,12 @@ class CheckpointView:
 
 def _options(rule: TensorRule) -> str:
     options = [
-        ("reshape", rule.reshape, True),
+        ("reshape", rule.reshape, rule.reshape),
         ("transpose", rule.transpose, True),
         ("interleaved", rule.interleaved, True),
         ("groups", rule.groups > 1, rule.groups),
         ("part", rule.part, rule.part),
         ("axis", rule.axis, rule.axis),
+        ("alias", rule.alias, True),
     ]
     return "".join(f", {name}={value!r}" for name, there, value in options if there)

@@ -10,6 +10,7 @@ from archspec.codegen import forward, norms, step
 from archspec.codegen.caches import cache_context
 from archspec.codegen.captions import layers_caption, model_caption
 from archspec.codegen.head import head_view
+from archspec.codegen.initialization import initialization_view
 from archspec.codegen.layers import LayerView
 from archspec.codegen.loss import loss_context
 from archspec.codegen.selftest import Compared, compared, length
@@ -38,9 +39,11 @@ def context(view: PackageView, package: str) -> dict[str, Any]:
         "hidden_size": a.hidden_size,
         "vocab_size": a.vocab_size,
         "context_length": a.context_length,
-        "init_std": a.init_std,
+        "initialization": initialization_view(a),
+        "truncates": a.initialization.truncated,
         "drawn": " | ".join(["nn.Linear", "nn.Embedding", *_drawn(view)]),
         "e": embedding,
+        "rounds": any(e.rounds for e in _embeddings(view)),
         "vectors": embedding.vectors,
         "positions": embedding.length,
         "sinusoids": sorted(sinusoids, key=lambda s: s.name),
@@ -223,6 +226,7 @@ def _compared(view: PackageView, layers: list[LayerView], **given: Any) -> Compa
 
 def _imports(view: PackageView, made: dict[str, Any]) -> list[dict[str, Any]]:
     """What model.py takes from its neighbours."""
+    a = view.architecture
     found: dict[str, list[str]] = {"checks": ["check_ids", "check_labels", "unknown_id"]}
     found |= {"step": ["Step", "make_step", "text_spans"]}
     for mechanism, module in view.modules.items():
@@ -231,6 +235,10 @@ def _imports(view: PackageView, made: dict[str, Any]) -> list[dict[str, Any]]:
     if made["norms"]:
         found["norm"] = ["add_norm", *(norms.OWN[kind] for kind in made["norms"])]
     found["plain"] = ["table"]
+    if a.initialization.truncated:
+        found["draw"] = ["truncated_normal"]
+    if made["rounds"]:
+        found["scaled"] = ["scaled"]
     if made["sinusoids"]:
         found["positions"] = [sinusoids.name for sinusoids in made["sinusoids"]]
     found["padding"] = ["front"]

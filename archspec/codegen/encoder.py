@@ -47,7 +47,7 @@ class EncoderView:
     @property
     def lines(self) -> list[str]:
         """The statements from token vectors to its states."""
-        scaled = [f"x = x{self.embedding.scale}"] if self.embedding.scale else []
+        scaled = [f"x = {self.embedding.scaled('x')}"] if self.embedding.scale is not None else []
         return [*scaled, *self.embedding.lines, *loop()]
 
     @property

@@ -38,6 +38,10 @@ FILES = (
     ),
     File("checks.py", PLACE.format("checks"), "what a call is given, checked"),
     File("padding.py", PLACE.format("padding"), "padding taken out, and put back"),
+    File(
+        "scaled.py", PLACE.format("scaled"), "a factor rounded to the type of the weights", "rounds"
+    ),
+    File("draw.py", PLACE.format("draw"), "numbers for fresh weights", "truncates"),
     *NORM_FILES,
     *ROTARY_FILES,
     TURNED,
@@ -48,6 +52,7 @@ FILES = (
     GENERATE,
     File("checkpoint.py", PLACE.format("checkpoint"), "published tensors to parameters"),
     File("tensors.py", PLACE.format("tensors"), "tensors from files, or refused"),
+    File("shards.py", PLACE.format("shards"), "tensors to files, all or none"),
     File("selftest.py", PLACE.format("selftest"), "check the package on this machine"),
 )
 KERNELS = "templates/kernels/{}.py.jinja"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,16 +37,17 @@ class Vectors:
     layers: int
     own: LayerVectors
     norm: str | None
+    rounded: bool
+    """The factor is rounded to the type of the table first."""
 
     @property
     def numbers(self) -> str:
         """How many numbers a token has in all."""
         return f"{self.layers} * {self.own.width}"
 
-    @property
-    def scale(self) -> str:
-        """The factor on the table's vectors, to be appended."""
-        return _times(self.own.scale)
+    def scaled(self, vectors: str) -> str:
+        """The expression for `vectors` of the table times their factor."""
+        return _scaled(vectors, self.own.scale, self.rounded)
 
     @property
     def projection_scale(self) -> str:
@@ -63,7 +65,10 @@ class Vectors:
 class EmbeddingView:
     """What turns token ids into the first hidden state of a stack."""
 
-    scale: str
+    scale: float | None
+    rounded: bool
+    """The factor is rounded to the type of the vectors first."""
+
     width: int
     hidden_size: int
     rows: int
@@ -79,6 +84,16 @@ class EmbeddingView:
     token_types: int | None
     norm: str | None
     vectors: Vectors | None
+
+    def scaled(self, vectors: str) -> str:
+        """The expression for token `vectors` times their factor."""
+        return _scaled(vectors, self.scale, self.rounded)
+
+    @property
+    def rounds(self) -> bool:
+        """Whether a factor is rounded that bfloat16 cannot hold."""
+        factors = [self.scale, self.vectors.own.scale if self.vectors else None]
+        return self.rounded and any(_is_rounded(factor) for factor in factors)
 
     @property
     def widens(self) -> bool:
@@ -135,7 +150,8 @@ def embedding_view(
     offset = positions.offset if positions else 0
     computed = positions if isinstance(positions, SinusoidalPositions) else None
     return EmbeddingView(
-        _times(own.scale),
+        own.scale,
+        own.scale_rounded,
         own.width or hidden_size,
         hidden_size,
         learned + offset if learned else 0,
@@ -144,7 +160,7 @@ def embedding_view(
         _sinusoids(computed, hidden_size, name) if computed else None,
         own.token_types,
         norm,
-        Vectors(layers, own.per_layer, layer_norm) if own.per_layer else None,
+        Vectors(layers, own.per_layer, layer_norm, own.scale_rounded) if own.per_layer else None,
     )
 
 
@@ -190,6 +206,17 @@ def layers_made(schedule: str, classes: Sequence[str], deep: Sequence[str]) -> s
 
 def _sinusoids(own: SinusoidalPositions, width: int, name: str) -> Sinusoids:
     return Sinusoids(name, width, own.base, width // 2 - (1 if own.ends else 0), own.layout)
+
+
+def _scaled(vectors: str, factor: float | None, rounded: bool) -> str:
+    if rounded and _is_rounded(factor):
+        return f"scaled({vectors}, {factor!r})"
+    return vectors + _times(factor)
+
+
+def _is_rounded(factor: float | None) -> bool:
+    """Whether bfloat16, with 8 bits, cannot hold it."""
+    return factor is not None and not (math.frexp(factor)[0] * 256).is_integer()
 
 
 def _times(factor: float | None) -> str:

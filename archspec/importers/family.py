@@ -30,7 +30,7 @@ class Draft:
     """The stack that the layers attend to; its `layers` are the kind of every one of its own."""
     embedding: Fields = field(default_factory=dict[str, Any])
     final_norm: bool = True
-    init_std: float = 0.02
+    initialization: Fields = field(default_factory=dict[str, Any])
     checkpoint: Fields = field(default_factory=dict[str, Any])
     notes: list[str] = field(default_factory=list[str])
     """Sentences for the reader of the spec: what was left out and why."""

@@ -27,8 +27,8 @@ def page(draft: Draft, name: str, origin: str) -> str:
     if not draft.final_norm:
         ends["final_norm"] = False
     ends["head"] = draft.head
-    if draft.init_std != 0.02:
-        ends["init_std"] = draft.init_std
+    if draft.initialization:
+        ends["initialization"] = draft.initialization
     sections: list[Fields] = [
         {"archspec": 1, "name": name},
         sizes,

@@ -123,6 +123,12 @@ def layernorm(config: Config, eps: str = "layer_norm_eps", *, bias: bool = True)
     return out | ({} if bias else {"bias": False})
 
 
+def initialization(config: Config, output: str | None = None) -> Fields:
+    """The scheme of fresh weights; empty where it is the usual one."""
+    std = config.number("initializer_range", 0.02)
+    return ({"std": std} if std != 0.02 else {}) | ({"output": output} if output else {})
+
+
 def decoder(
     config: Config,
     order: Sequence[str],
@@ -135,13 +141,14 @@ def decoder(
     context_length: int | None = None,
     checkpoint: Fields | None = None,
     encoder: Fields | None = None,
+    output: str | None = None,
 ) -> Draft:
     """A causal language model, or its body when that is what was published.
 
     `head` holds the head's fields besides `tied`, and that one where the file says it otherwise;
     `context_length` is for families whose files have no `max_position_embeddings`, or state there
     what a rotation was stretched to where others state what was before; `encoder` is the stack that
-    its layers attend to.
+    its layers attend to; `output` how fresh matrices that add to the stream are drawn.
     """
     checkpoint = {"prefix": "model."} if checkpoint is None else checkpoint
     head = {"tied": config.flag("tie_word_embeddings"), **(head or {})}
@@ -167,7 +174,7 @@ def decoder(
         head=head,
         encoder=encoder,
         final_norm=final_norm,
-        init_std=config.number("initializer_range", 0.02),
+        initialization=initialization(config, output),
         checkpoint=checkpoint,
         notes=notes,
     )

@@ -63,6 +63,9 @@ class Slopes(NamedTuple):
     fall: float
 
 
+USUAL_OUTPUTS = ("o_proj", "out_proj", "down_proj")
+
+
 class Mechanism(Strict):
     """A mixer or a feed-forward: what a block's branch computes."""
 
@@ -94,6 +97,10 @@ class Mechanism(Strict):
     @abstractmethod
     def role(self) -> str:
         """The class name that says what it does here: `SlidingAttention`."""
+
+    def outputs(self) -> tuple[str, ...]:
+        """The matrices whose product is added to the stream: the last of their names."""
+        return USUAL_OUTPUTS
 
     def state(self) -> State:
         """What it keeps between tokens; nothing unless said otherwise."""

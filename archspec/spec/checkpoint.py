@@ -8,6 +8,21 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from archspec.spec.base import OneOrMany, Strict, TensorName, reject
 
+Axis = Annotated[int, Field(ge=-1, le=1 << 40)]
+
+
+def _listed(value: Any) -> Any:
+    if not isinstance(value, (list, tuple)):
+        reject((), "expected the shape that is stored, such as [1, -1]")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+Shape = Annotated[
+    tuple[Axis, ...],
+    Field(strict=False, max_length=6),
+    BeforeValidator(_listed, json_schema_input_type=list[Axis]),
+]
+
 
 class TensorRule(Strict):
     """Where one published tensor goes, in the order reshape → transpose → interleaved → split."""
@@ -16,8 +31,10 @@ class TensorRule(Strict):
         min_length=1,
         description="Our name, or several names that share the tensor along `axis`.",
     )
-    reshape: bool = Field(
-        default=False, description="The same numbers are stored in another shape."
+    reshape: Shape | None = Field(
+        default=None,
+        description="The same numbers are stored in another shape: this one, with -1 for the axis "
+        "that is as long as it has to be.",
     )
     transpose: bool = Field(
         default=False, description="The last two axes of a matrix are stored swapped."
@@ -39,6 +56,9 @@ class TensorRule(Strict):
     axis: int = Field(
         default=0, ge=0, le=2, description="The axis of `interleaved`, `part` and of a split."
     )
+    alias: bool = Field(
+        default=False, description="It is another name for ours, which is read and never written."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> TensorRule:
@@ -46,6 +66,9 @@ class TensorRule(Strict):
             reject("groups", "groups are for a tensor that several of ours share")
         if self.part and len(self.to) > 1:
             reject("part", "half of a tensor is half of one of ours")
+        shape = (1,) if self.reshape is None else self.reshape
+        if not shape or 0 in shape or shape.count(-1) > 1:
+            reject("reshape", "the axes of a shape have lengths, of which one may be -1")
         return self
 
 
@@ -68,11 +91,14 @@ class Checkpoint(Strict):
     Keys of `tensors` are published names or prefixes of them that end at a dot; `{layer}`
     stands for a layer's index on both sides. `{item}` on the published side alone is an index
     along the first axis of ours: experts that are stored one by one. What no rule matches keeps
-    its name.
+    its name. A published tensor is read by the first rule that matches it, and ours are written by
+    the first rule that leads to them.
     """
 
     prefix: TensorName | None = Field(
-        default=None, description="Removed from a published name that starts with it."
+        default=None,
+        description="Stands before published names, but for those of the head, whether it is "
+        "published with them or not.",
     )
     tensors: dict[TensorName, Rule] = Field(
         default_factory=dict[str, TensorRule], description="Published name → our name."

@@ -71,6 +71,11 @@ class Embedding(Strict):
     scale: Factor | Literal["sqrt(hidden_size)"] | None = Field(
         default=None, description="Multiplies the token vectors."
     )
+    scale_rounded: bool = Field(
+        default=False,
+        description="Factors on vectors from tables are rounded to the type of these first, as in "
+        "Gemma, where √3072 is 55.5 in bfloat16; otherwise their product alone is.",
+    )
     width: Size | None = Field(
         default=None,
         description="Width of the token vectors; a linear layer leads to `hidden_size`, and "

@@ -8,7 +8,6 @@ from pydantic import Field
 
 from archspec.spec.about import About
 from archspec.spec.base import (
-    Factor,
     Line,
     ModelName,
     Name,
@@ -23,6 +22,7 @@ from archspec.spec.checkpoint import Checkpoint
 from archspec.spec.embedding import Embedding
 from archspec.spec.encoder import Encoder
 from archspec.spec.head import Head
+from archspec.spec.initialization import Initialization
 from archspec.spec.mtp import MultiTokenPrediction
 from archspec.spec.norm import Norm, OptionalNorm
 
@@ -58,6 +58,6 @@ class ModelSpec(Strict):
     checkpoint: Checkpoint = Field(
         default=Checkpoint(), description="How published tensors map to the built model."
     )
-    init_std: Factor = Field(
-        default=0.02, description="Standard deviation of freshly drawn weights."
+    initialization: Initialization = Field(
+        default=Initialization(), description="How fresh weights are drawn."
     )

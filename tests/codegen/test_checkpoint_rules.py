@@ -48,11 +48,11 @@ FLAT = """
 checkpoint:
   tensors:
     layers.{layer}.w1:
-      {to: "layers.{layer}.mlp.experts.gate_up_proj", reshape: true, part: first, axis: 1}
+      {to: "layers.{layer}.mlp.experts.gate_up_proj", reshape: [-1, 8], part: first, axis: 1}
     layers.{layer}.v1:
-      {to: "layers.{layer}.mlp.experts.gate_up_proj", reshape: true, part: second, axis: 1}
+      {to: "layers.{layer}.mlp.experts.gate_up_proj", reshape: [-1, 8], part: second, axis: 1}
     layers.{layer}.w2:
-      {to: "layers.{layer}.mlp.experts.down_proj", reshape: true, transpose: true}
+      {to: "layers.{layer}.mlp.experts.down_proj", reshape: [-1, 8], transpose: true}
 """
 
 

@@ -53,7 +53,7 @@ def test_the_model_type_is_the_last_name() -> None:
 
 def test_an_unusual_initial_deviation_is_kept() -> None:
     text = import_config({"model_type": "llama", "initializer_range": 0.006})
-    assert "init_std: 0.006\n" in text
+    assert "initialization: {std: 0.006}\n" in text
 
 
 def test_a_quantized_checkpoint_is_said() -> None:

@@ -126,7 +126,7 @@ def test_accepts(addition: str) -> None:
 
 @pytest.mark.parametrize(
     "addition",
-    ["overrides: {last: {}}", "defaults: {extends: local}", "nothing: 1", "init_std: small"],
+    ["overrides: {last: {}}", "defaults: {extends: local}", "nothing: 1", "initialization: small"],
 )
 def test_refuses(addition: str) -> None:
     assert not accepts(SCHEMA, plain(f"{new('m')}\n{addition}\n"))

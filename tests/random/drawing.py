@@ -30,7 +30,7 @@ CONTEXT = 32
 TOKENS = 21
 LONG = 64
 MOST_BLOCKS, MOST_LAYERS = 3, 4
-NOT_DRAWN = {"name", "title", "about", "checkpoint", "blocks", "layers", "init_std"}
+NOT_DRAWN = {"name", "title", "about", "checkpoint", "blocks", "layers", "initialization"}
 WITHIN_ONE_TEXT = {
     *(
         "window",

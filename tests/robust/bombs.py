@@ -105,7 +105,7 @@ REFUSED: dict[str, str] = {
     "one key often": ONE + "a: 1\n" * 4000,
     "keys that are lists": "".join(f"[{i}]: 1\n" for i in range(2000)),
     "a million digits": ONE.replace("64", "9" * 1_000_000, 1),
-    "a large exponent": f"{ONE}init_std: 1e{'9' * 30}\n",
+    "a large exponent": f"{ONE}initialization: {{std: 1e{'9' * 30}}}\n",
     "infinities": f"a: [{_joined('.inf', 5_000)}]\n",
     "octal or not": f"a: [{_joined('010', 5_000)}]\n",
     "tags": "".join(f"a{i}: !x 1\n" for i in range(9000)),

@@ -63,15 +63,18 @@ def _rules(kinds: list[str]) -> Fields:
     """Both mixers have a `g_proj`, but only latent attention calls it `gate_proj` here."""
     out: Fields = {}
     for index in [index for index, kind in enumerate(kinds) if kind == layers.FULL]:
-        for theirs in ("self_attn", "attention"):
+        for theirs in ("attention", "self_attn"):
             out[f"layers.{index}.{theirs}.g_proj"] = f"layers.{index}.self_attn.gate_proj"
-    out |= layered({**MEMORY, **gated_block(), "mlp.gate.expert_bias": "mlp.router_correction"})
-    out["layers.{layer}.mlp.gate"] = out.pop("layers.{layer}.mlp.gate")
-    return out | {
-        f"{THEIRS}.dense": "layers.{layer}.self_attn.o_proj",
-        THEIRS: "layers.{layer}.self_attn",
-        "word_embeddings": "embed_tokens",
-    }
+    correction = "mlp.router_correction"
+    return (
+        out
+        | layered({**MEMORY, "mlp.gate.expert_bias": correction, **gated_block()})
+        | {
+            f"{THEIRS}.dense": "layers.{layer}.self_attn.o_proj",
+            THEIRS: "layers.{layer}.self_attn",
+            "word_embeddings": "embed_tokens",
+        }
+    )
 
 
 BAILING_HYBRID = Family(

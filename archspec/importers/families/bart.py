@@ -39,7 +39,10 @@ def _describe(config: Config) -> Draft:
     )
     if draft.head:
         draft.head["bias"] = True
-        draft.checkpoint["tensors"]["final_logits_bias"] = {"to": "lm_head_bias", "reshape": True}
+        draft.checkpoint["tensors"]["final_logits_bias"] = {
+            "to": "lm_head_bias",
+            "reshape": [1, -1],
+        }
         draft.notes.append("Its final_logits_bias is stored, not trained: here the head's bias.")
     return draft
 

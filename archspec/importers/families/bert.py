@@ -5,7 +5,13 @@ from __future__ import annotations
 from archspec.importers import layers
 from archspec.importers.config import Config
 from archspec.importers.family import Draft, Family, Fields
-from archspec.importers.parts import activation, attention, feedforward, published_class
+from archspec.importers.parts import (
+    activation,
+    attention,
+    feedforward,
+    initialization,
+    published_class,
+)
 
 
 def _describe(config: Config) -> Draft:
@@ -35,7 +41,7 @@ def _describe(config: Config) -> Draft:
         layers=["block"] * layers.count(config),
         final_norm=False,
         head=None,
-        init_std=config.number("initializer_range", 0.02),
+        initialization=initialization(config),
         checkpoint=_checkpoint(),
         notes=notes,
     )
@@ -53,7 +59,11 @@ def _checkpoint() -> Fields:
     return {
         "prefix": "bert.",
         "tensors": {
-            **{f"{a}.{old}": f"{b}.{new}" for a, b in norms.items() for old, new in early.items()},
+            **{
+                f"{norm}.{old}": {"to": f"{own}.{new}", "alias": True}
+                for norm, own in norms.items()
+                for old, new in early.items()
+            },
             **norms,
             "embeddings.word_embeddings": "embed_tokens",
             "embeddings.position_embeddings": "embed_positions",

@@ -28,7 +28,7 @@ def _describe(config: Config) -> Draft:
         config,
         {"mixer": mixer, "feedforward": _experts(config)},
         norm={"type": "layernorm", "eps": _EPS, "bias": False},
-        checkpoint=_checkpoint(),
+        checkpoint=_checkpoint(config.size("hidden_size")),
     )
 
 
@@ -50,7 +50,7 @@ def _experts(config: Config) -> Fields:
     return out
 
 
-def _checkpoint() -> Fields:
+def _checkpoint(hidden: int) -> Fields:
     names: dict[str, str | list[str] | Fields] = {
         "norm_attn_norm.norm_1": "input_layernorm",
         "norm_attn_norm.norm_2": "post_attention_layernorm",
@@ -64,7 +64,7 @@ def _checkpoint() -> Fields:
     for name in ("w1", "v1", "w2"):
         rule = names[f"ffn.experts.mlp.{name}"]
         assert isinstance(rule, dict)
-        rule["reshape"] = True
+        rule["reshape"] = [-1, hidden]
     ends = {"wte": "embed_tokens", "norm_f": "norm"}
     return {"prefix": "transformer.", "tensors": {**layered(names, "blocks.{layer}."), **ends}}
 

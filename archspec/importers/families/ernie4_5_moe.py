@@ -23,7 +23,7 @@ def _describe(config: Config) -> Draft:
 
     order, blocks = layers.combined([(inner,) for inner in _inner(config)], block)
     statics = "moe_statics.e_score_correction_bias"
-    correction: Fields = {"to": "mlp.router_correction", "reshape": True}
+    correction: Fields = {"to": "mlp.router_correction", "reshape": [1, -1]}
     names = {
         **one_by_one(),
         # In files, and in memory.

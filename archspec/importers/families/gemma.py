@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.importers.config import Config
-from archspec.importers.family import Draft, Family
+from archspec.importers.family import Draft, Family, Fields
 from archspec.importers.parts import activation, attention, feedforward, rmsnorm, uniform
 from archspec.importers.rope import rope
 
@@ -20,7 +20,8 @@ def _describe(config: Config) -> Draft:
         ),
     }
     norm = rmsnorm(config, zero_centered=True)
-    return uniform(config, block, norm=norm, embedding={"scale": "sqrt(hidden_size)"})
+    embedding: Fields = {"scale": "sqrt(hidden_size)", "scale_rounded": True}
+    return uniform(config, block, norm=norm, embedding=embedding)
 
 
 GEMMA = Family(

@@ -36,7 +36,7 @@ def _describe(config: Config) -> Draft:
         order,
         blocks,
         norm=rmsnorm(config, zero_centered=True),
-        embedding={"scale": "sqrt(hidden_size)"},
+        embedding={"scale": "sqrt(hidden_size)", "scale_rounded": True},
         head={"softcap": final} if final else None,
     )
 

@@ -45,7 +45,7 @@ def _describe(config: Config) -> Draft:
         order,
         blocks,
         norm=rmsnorm(config, zero_centered=True),
-        embedding={"scale": "sqrt(hidden_size)"},
+        embedding={"scale": "sqrt(hidden_size)", "scale_rounded": True},
         # What its linear scaling was trained to, 131,072 = 8 × 16,384 (arXiv 2503.19786, 2.1).
         context_length=config.size("max_position_embeddings"),
     )

@@ -142,7 +142,7 @@ def _own_vector(config: Config) -> Fields:
 
 
 def _embedding(config: Config) -> Fields:
-    out: Fields = {"scale": "sqrt(hidden_size)"}
+    out: Fields = {"scale": "sqrt(hidden_size)", "scale_rounded": True}
     rows = config.value("vocab_size_per_layer_input")
     if not config.number("hidden_size_per_layer_input"):
         return out

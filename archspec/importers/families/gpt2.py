@@ -24,6 +24,7 @@ def _describe(config: Config) -> Draft:
         {"block": {"mixer": mixer, "feedforward": inner}},
         norm={"type": "layernorm", "eps": config.number("layer_norm_epsilon")},
         embedding={"positions": {"type": "learned", "length": positions}},
+        output="scaled",
         checkpoint=_checkpoint(),
     )
 

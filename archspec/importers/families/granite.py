@@ -32,7 +32,7 @@ def mixture(config: Config, **more: Any) -> Fields:
     )
 
 
-def mixture_names() -> dict[str, str]:
+def mixture_names() -> dict[str, str | list[str] | Fields]:
     """The experts' tensors in a layer, published and ours."""
     theirs = "block_sparse_moe."
     return {
@@ -40,7 +40,7 @@ def mixture_names() -> dict[str, str]:
         f"{theirs}input_linear.weight": "mlp.experts.gate_up_proj",
         f"{theirs}output_linear.weight": "mlp.experts.down_proj",
         f"{theirs}router.layer": "mlp.router",
-        "block_sparse_moe": "mlp",
+        "block_sparse_moe": {"to": "mlp", "alias": True},
     }
 
 

@@ -22,8 +22,8 @@ _Rules = dict[str, str | list[str] | Fields]
 
 # A model in memory has one convolution, and the decay in a module of its own; files do not.
 MEMORY: _Rules = {
-    "self_attn.conv1d": [f"self_attn.{name}_conv1d" for name in "qkv"],
-    "self_attn.forget_gate": "self_attn",
+    "self_attn.conv1d": {"to": [f"self_attn.{name}_conv1d" for name in "qkv"], "alias": True},
+    "self_attn.forget_gate": {"to": "self_attn", "alias": True},
 }
 ALIASES = {
     "model_max_length": "max_position_embeddings",
@@ -94,16 +94,20 @@ def _describe(config: Config) -> Draft:
 
     order, blocks = layers.combined(list(zip(kinds, inner(config), strict=True)), block, NAMES)
     # The rates of the decay are stored among axes of length one.
-    rates: Fields = {"to": "self_attn.A_log", "reshape": True}
-    names: _Rules = {"self_attn.forget_gate.A_log": rates, "self_attn.A_log": rates}
-    names |= MEMORY | gated_block() | sparse_block()
-    names |= {
+    rates: Fields = {"to": "self_attn.A_log", "reshape": [1, 1, -1, 1]}
+    names: _Rules = {
+        "self_attn.A_log": rates,
+        "self_attn.forget_gate.A_log": {**rates, "alias": True},
+        **MEMORY,
         "block_sparse_moe.gate.e_score_correction_bias": "mlp.router_correction",
         "block_sparse_moe.shared_experts": "mlp.shared",
+        **sparse_block(),
+        **gated_block(),
+        # As transformers writes dense layers; published files have `mlp` there.
+        "block_sparse_moe": {"to": "mlp", "alias": True},
     }
-    # What stands first is tried first, and these are the beginnings of others.
-    names["block_sparse_moe.gate"] = names.pop("block_sparse_moe.gate")
-    names["block_sparse_moe"] = "mlp"
+    # What stands first is tried first, and this is the beginning of another.
+    names["mlp.gate"] = names.pop("mlp.gate")
     checkpoint: Fields = {"prefix": "model.", "tensors": layered(names)}
     draft = decoder(config, order, blocks, norm=rmsnorm(config), checkpoint=checkpoint)
     return without_mtp(config, draft)

@@ -32,6 +32,8 @@ def _describe(config: Config) -> Draft:
     steps = {f"layers.{i + 1}.input_layernorm": f"layers.{i}.{after}" for i in range(count - 1)}
     norms = {"layers.0.input_layernorm": "embed_norm", **steps}
     norms["norm"] = f"layers.{count - 1}.{after}"
+    # Full attention has its projections apart, and the rules below are for the other kind.
+    full = [f"layers.{index}.self_attn" for index, kind in enumerate(kinds) if kind == layers.FULL]
     heads = config.size("num_attention_heads")
     names: Fields = {
         "self_attn.qkv_proj": {"to": _QKV, **({"groups": heads} if heads > 1 else {})},
@@ -49,7 +51,7 @@ def _describe(config: Config) -> Draft:
         final_norm=False,
         checkpoint={
             "prefix": "model.",
-            "tensors": {**norms, **layered(names)},
+            "tensors": {**norms, **{name: name for name in full}, **layered(names)},
             # Worked out from the layer's index; the others follow from the slopes.
             "constants": {"layers.{layer}.self_attn.slope_rate": "slopes"},
             "ignore": [f"layers.{{layer}}.self_attn.{name}" for name in _FOLLOWING],

@@ -42,6 +42,10 @@ class PerLayerEmbedding(Mechanism):
         """It reads x as it is."""
         return True
 
+    def outputs(self) -> tuple[str, ...]:
+        """The way back to the width of the stream."""
+        return ("up_proj",)
+
     def graph(self, hidden_size: int) -> OperatorGraph:
         """Gate, product with the token's vector, back to the stream."""
         build, wide = GraphBuilder(hidden_size), (self.width,)

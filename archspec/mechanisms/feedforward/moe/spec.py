@@ -162,6 +162,10 @@ class MixtureOfExperts(Inner, Mechanism):
             text.append(f"A {gated}shared expert for every token, {inside}.")
         return text
 
+    def outputs(self) -> tuple[str, ...]:
+        """The experts' own, or what leads back from their latent, and the shared expert's."""
+        return ("latent_out", "shared.down_proj") if self.latent else super().outputs()
+
     def graph(self, hidden_size: int) -> OperatorGraph:
         """Router and experts, and the shared expert as a path of its own."""
         build = GraphBuilder(hidden_size)
