@@ -27,7 +27,7 @@ ACTIVATIONS: dict[str, Formula] = {
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
     "identity": lambda x: x,
     "mish": F.mish,
-    "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
+    "quick_gelu": lambda x, slope: x * torch.sigmoid(slope * x),
     "relu": F.relu,
     "relu2": lambda x: F.relu(x).square(),
     "sigmoid": torch.sigmoid,
@@ -37,7 +37,7 @@ ACTIVATIONS: dict[str, Formula] = {
 }
 
 
-def rms_norm(x: Tensor, weight: Tensor, eps: float, center: float) -> Tensor:
+def rms_norm(x: Tensor, weight: Tensor, eps: float, center: float = 0.0) -> Tensor:
     """X / sqrt(mean(x²) + eps) · (center + weight), in float32 at least."""
     wide = torch.promote_types(x.dtype, torch.float32)
     y = x.to(wide) * (x.to(wide).square().mean(-1, keepdim=True) + eps).rsqrt()
@@ -52,14 +52,14 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor, apart: int, sign: int) -> Tensor
 
 
 def norm_rotate(
-    x: Tensor, weight: Tensor, cos: Tensor, sin: Tensor, eps: float, center: float, apart: int
+    x: Tensor, weight: Tensor, cos: Tensor, sin: Tensor, eps: float, apart: int, center: float = 0.0
 ) -> Tensor:
     """Both."""
     return rotate(rms_norm(x, weight, eps, center), cos, sin, apart, 1)
 
 
 def add_rms_norm(
-    x: Tensor, branch: Tensor, weight: Tensor, eps: float, center: float
+    x: Tensor, branch: Tensor, weight: Tensor, eps: float, center: float = 0.0
 ) -> tuple[Tensor, Tensor]:
     """The sum, and its norm."""
     total = x + branch
@@ -82,13 +82,13 @@ def formula(name: str) -> Formula | None:
     """What an operator computes, in PyTorch's operators; None where that is not known here."""
     if name in FORMULAS:
         return FORMULAS[name]
-    kind, _, activation = name.removesuffix("_packed").partition("gated_")
-    if kind or activation not in ACTIVATIONS:
+    activation, gate, packed = name.rpartition("_gate")
+    if not gate or activation not in ACTIVATIONS:
         return None
     curve = ACTIVATIONS[activation]
-    if name.endswith("_packed"):
-        return lambda h: curve(h.chunk(2, dim=-1)[0]) * h.chunk(2, dim=-1)[1]
-    return lambda gate, up: curve(gate) * up
+    if packed:
+        return lambda h, *numbers: curve(h.chunk(2, dim=-1)[0], *numbers) * h.chunk(2, dim=-1)[1]
+    return lambda gate, up, *numbers: curve(gate, *numbers) * up
 
 
 def run(package: Package, bench: Bench) -> None:
@@ -174,7 +174,7 @@ def _results(
     return [*(out.detach() for out in outs), *torch.autograd.grad(outs, taken, douts)]
 
 
-def _fused_norm(x: Tensor, weight: Tensor, eps: float, center: float) -> Tensor:
+def _fused_norm(x: Tensor, weight: Tensor, eps: float, center: float = 0.0) -> Tensor:
     return F.rms_norm(x, weight.shape, weight + center if center else weight, eps)
 
 
@@ -182,17 +182,17 @@ def _loss(bench: Bench, package: Package, called: Called, row: Row) -> Call:
     """The loss of rows, whose gradients take the place of the logits."""
 
     def work() -> None:
-        logits, labels, gradients = called.fresh()
+        logits, labels, gradients, *numbers = called.fresh()
         plain: Any = package.module("loss").rows_loss
-        loss, grad = plain(logits.double(), labels, gradients)
+        loss, grad = plain(logits.double(), labels, gradients, *numbers)
         kept = logits.detach().clone()
 
         def ours() -> list[Tensor]:
             own = kept.clone()
-            return [called.operator(own, labels, gradients)[None], own]
+            return [called.operator(own, labels, gradients, *numbers)[None], own]
 
         def pytorch(function: Any) -> list[Tensor]:
-            own, grads = function(kept.clone().float(), labels, gradients)
+            own, grads = function(kept.clone().float(), labels, gradients, *numbers)
             return [own[None], grads]
 
         functions = {"pytorch": plain, "compiled": torch.compile(plain, dynamic=False)}
@@ -207,17 +207,17 @@ def _loss(bench: Bench, package: Package, called: Called, row: Row) -> Call:
 
 def _liger(name: str, functions: dict[str, Formula]) -> dict[str, str]:
     """Liger's kernel of the same operator."""
-    if name not in ("rms_norm", "gated_silu", "gated_gelu_tanh"):
+    if name not in ("rms_norm", "silu_gate", "gelu_tanh_gate"):
         return {}
     if not installed("liger-kernel"):
         return {"liger": "not installed"}
     if name == "rms_norm":
         # Its casts are numbered: 0 computes the norm alone in float32, 1 the weight as well.
         norm: Any = importlib.import_module("liger_kernel.ops.rms_norm").LigerRMSNormFunction
-        functions["liger"] = lambda x, weight, eps, center: norm.apply(
+        functions["liger"] = lambda x, weight, eps, center=0.0: norm.apply(
             x, weight, eps, center, int(center != 0), False
         )
-    elif name == "gated_silu":
+    elif name == "silu_gate":
         gate: Any = importlib.import_module("liger_kernel.ops.swiglu").LigerSiLUMulFunction
         functions["liger"] = gate.apply
     else:

@@ -14,7 +14,6 @@ from archspec.codegen.head import head_view
 from archspec.codegen.initialization import initialization_view
 from archspec.codegen.layers import LayerView
 from archspec.codegen.loss import loss_context
-from archspec.codegen.rotary import apart
 from archspec.codegen.selftest import Compared, compared, length
 from archspec.codegen.site import view_module
 from archspec.codegen.stacks import EmbeddingView, layer_made, python_schedule
@@ -58,7 +57,6 @@ def context(view: PackageView, package: str) -> dict[str, Any]:
         "members": view.members,
         "rotaries": list(view.rotaries.values()),
         "pairings": {rotary.pairing for rotary in view.rotaries.values()},
-        "apart": apart(view.rotaries.values()),
         "growth": view.growth,
         **_step(view),
         **_forward(view),

@@ -11,12 +11,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from archspec.codegen.compiled import TemplateCache
 
-_ACTIVATIONS = {
+QUICK_GELU_SLOPE = 1.702
+ACTIVATIONS = {
     "gelu": "F.gelu({x})",
     "gelu_tanh": 'F.gelu({x}, approximate="tanh")',
     "identity": "{x}",
     "mish": "F.mish({x})",
-    "quick_gelu": "({x} * torch.sigmoid(1.702 * {x}))",
+    "quick_gelu": f"({{x}} * torch.sigmoid({QUICK_GELU_SLOPE} * {{x}}))",
     "relu": "F.relu({x})",
     "relu2": "F.relu({x}).square()",
     "sigmoid": "{x}.sigmoid()",
@@ -56,7 +57,7 @@ def environment() -> Environment:
 def activated(name: str, kind: str) -> str:
     """The expression that applies an activation to the variable `name`."""
     assert name.isidentifier()
-    return _ACTIVATIONS[kind].format(x=name)
+    return ACTIVATIONS[kind].format(x=name)
 
 
 def _literal(value: Any) -> str:

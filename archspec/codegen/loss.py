@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.codegen.files import File
-from archspec.codegen.tiles import PER_WARP, BlockTiles, power_of_two
 
 LOSS_FILES = (
     File(
@@ -29,9 +28,7 @@ LOSS_NUMBERS = 1 << 25
 
 
 def loss_context(vocabulary: int) -> dict[str, Any]:
-    """How many rows are taken at a time, and the blocks of each: at most 8,192 logits."""
-    block = min(8192, max(32, power_of_two(vocabulary)))
+    """How many rows are taken at a time."""
     return {
         "rows": max(16, min(4096, LOSS_NUMBERS // vocabulary)),
-        "loss_tiles": BlockTiles(vocabulary, block, max(1, block // PER_WARP)),
     }

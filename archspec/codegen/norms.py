@@ -6,7 +6,6 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from archspec.codegen.files import File
-from archspec.codegen.tiles import RowTiles, row_tiles
 from archspec.spec.norm import Norm
 
 NORM_FILES = (
@@ -20,7 +19,7 @@ NORM_FILES = (
         "kernels/norm.py",
         "templates/kernels/norm/norm.py.jinja",
         "RMSNorm as Triton kernels",
-        "norm_tiles",
+        "norm_widths",
         ahead="templates/kernels/norm/ahead.jinja",
     ),
 )
@@ -66,7 +65,8 @@ class Written:
         """What the templates of norms and of their kernels see."""
         return {
             "norms": [kind for kind in OWN if kind in self.widths],
-            "norm_tiles": self.tiles,
+            "norm_widths": self.in_kernels_widths,
+            "norm_centered": "centered_rmsnorm" in self.widths,
             "norm_adding": self.adding,
             "norm_kinds": " | ".join(self.in_kernels),
             "norm_classes": ", ".join(self.in_kernels),
@@ -79,10 +79,9 @@ class Written:
         return [OWN[kind] for kind in IN_KERNELS if kind in self.widths]
 
     @property
-    def tiles(self) -> list[RowTiles]:
-        """How the kernels cut rows of each width."""
-        widths = {width for kind in IN_KERNELS for width in self.widths.get(kind, ())}
-        return [row_tiles(width) for width in sorted(widths)]
+    def in_kernels_widths(self) -> list[int]:
+        """The widths of rows that these are launched for."""
+        return sorted({width for kind in IN_KERNELS for width in self.widths.get(kind, ())})
 
 
 def constructor(norm: Norm, width: int, heads: int | None = None) -> str:

@@ -136,12 +136,6 @@ def turn(rope: Rope | None, head_dim: int, rotaries: Mapping[Any, RotaryView]) -
     return Turn(rotate, own.name, rope.pairing, head_dim, own.width, rope.last)
 
 
-def apart(rotaries: Iterable[RotaryView]) -> str:
-    """The expression for how far apart the dimensions of a pair lie where its halves turn."""
-    widths = {rotary.width for rotary in rotaries if rotary.pairing == "half"}
-    return str(widths.pop() // 2) if len(widths) == 1 else "x.shape[-1] // 2"
-
-
 @dataclass(frozen=True)
 class Growth:
     """What makes a text be read anew: the rotations that turn by its length, taken together."""

@@ -78,12 +78,8 @@ def is_ragged(*widths: int) -> bool:
 
 
 def in_kernels(mechanism: MixtureOfExperts) -> dict[str, Any]:
-    """How kernels read tokens and give them back; weights multiply one or the other."""
-    top_k = mechanism.top_k
+    """How many rows read a token, and what a token's pairs add up to; weights multiply either."""
     if mechanism.router_weight_on == "output":
-        return {"each": top_k, "read": "x", "summed": "combine_kernels.combine(out, weights)"}
-    if top_k == 1:
-        return {"each": 1, "read": "x * weights", "summed": None}
-    pairs = "(x[:, None] * weights[..., None]).flatten(0, 1)"
-    summed = f"out.view(x.shape[0], {top_k}, -1).sum(dim=1)"
-    return {"each": 1, "read": pairs, "summed": summed}
+        return {"each": mechanism.top_k, "summed": "combine(out, weights)"}
+    summed = "out" if mechanism.top_k == 1 else "out.unflatten(0, chosen.shape).sum(dim=1)"
+    return {"each": 1, "summed": summed}

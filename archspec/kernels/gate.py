@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.codegen.environment import ACTIVATIONS, QUICK_GELU_SLOPE
 from archspec.codegen.files import SharedFile
-from archspec.codegen.tiles import BlockTiles, block_tiles
 from archspec.mechanisms.common.activation import InnerView
 
 
@@ -42,7 +42,7 @@ CURVES = {
         "t + g * (1.0 - t * t) * tl.sigmoid(g)",
     ),
     "quick_gelu": Curve(
-        ("s = tl.sigmoid(1.702 * g)",), "g * s", "s * (1.0 + 1.702 * g * (1.0 - s))"
+        ("s = tl.sigmoid(SLOPE * g)",), "g * s", "s * (1.0 + SLOPE * g * (1.0 - s))"
     ),
     "relu": Curve((), "tl.where(g < 0, 0.0, g)", "tl.where(g > 0, 1.0, 0.0)"),
     "relu2": Curve(("r = tl.where(g < 0, 0.0, g)",), "r * r", "2.0 * r"),
@@ -56,6 +56,15 @@ CURVES = {
 """Those without parameters, in operations that every target and the interpreter have."""
 
 
+LABELS = {"clamp": "clamped", "clamp_after": "capped", "offset": "raised"}
+"""What the name of a function says of the numbers that it takes, beside the slope."""
+
+FORMULAS = {name: formula.format(x="gate") for name, formula in ACTIVATIONS.items()} | {
+    "quick_gelu": "gate * torch.sigmoid(slope * gate)"
+}
+"""The activations of `gate` in PyTorch, with the slope as an argument."""
+
+
 @dataclass(frozen=True)
 class Gate:
     """One place where a gate meets `up`, both `width` wide; `packed` side by side in a tensor."""
@@ -64,27 +73,90 @@ class Gate:
     width: int
     packed: bool
 
+    @property
+    def name(self) -> str:
+        """Of the function that its class calls."""
+        return f"{self.function}_packed" if self.packed else self.function
+
+    @property
+    def function(self) -> str:
+        """What its kernels are called, packed or not."""
+        return gate_name(self.inner)
+
+    @property
+    def given(self) -> str:
+        """What the class gives it after gate and up: `, clamp=7.0, offset=1.0`."""
+        return "".join(f", {name}={value!r}" for name, value in numbers(self.inner).items())
+
+    @property
+    def constants(self) -> dict[str, float]:
+        """The same as constants of kernels."""
+        return {name.upper(): value for name, value in numbers(self.inner).items()}
+
+    @property
+    def variant(self) -> str:
+        """What the names of its binaries begin with."""
+        values = "".join(f"_{value:g}" for value in numbers(self.inner).values())
+        return f"{self.name}_{self.width}{values}"
+
+    @property
+    def stride(self) -> int:
+        """The numbers from one row of gate or up to the next."""
+        return 2 * self.width if self.packed else self.width
+
 
 @dataclass(frozen=True)
 class GateFunction:
-    """One function of gate and up: its kernels, and where they are used."""
+    """One function of gate and up, in PyTorch and as kernels."""
 
     name: str
     caption: str
+    numbers: tuple[str, ...]
+    plain: tuple[str, ...]
+    """The statements of PyTorch's form, to the result."""
+
     forward: tuple[str, ...]
     """The statements between loading g and u and storing `a * u`."""
 
     backward: tuple[str, ...]
     """Those from loading d as well to storing both gradients."""
 
-    apart: tuple[BlockTiles, ...]
-    packed: tuple[BlockTiles, ...]
+    apart: bool
+    packed: bool
+    """Whether it is called with gate and up apart, and side by side."""
 
     @property
-    def strides(self) -> list[tuple[str, str, BlockTiles]]:
-        """What the name of a variant ends in, the numbers from row to row, and the tiles."""
-        own = [(f"{t.width}", f"{t.width}", t) for t in self.apart]
-        return own + [(f"packed_{t.width}", f"{2 * t.width}", t) for t in self.packed]
+    def typed(self) -> str:
+        """Its further arguments, with their types."""
+        return "".join(f", {name}: float" for name in self.numbers)
+
+    @property
+    def passed(self) -> str:
+        """The same as they are passed on."""
+        return "".join(f", {name}" for name in self.numbers)
+
+    @property
+    def named(self) -> str:
+        """The same as constants of a kernel."""
+        return "".join(f", {name.upper()}={name}" for name in self.numbers)
+
+    @property
+    def constants(self) -> str:
+        """The same where the kernel takes them."""
+        return "".join(f"{name.upper()}: tl.constexpr, " for name in self.numbers)
+
+    @property
+    def no_gradients(self) -> str:
+        """None for each of them."""
+        return ", None" * len(self.numbers)
+
+
+def numbers(inner: InnerView) -> dict[str, float]:
+    """The numbers that the class of a feed-forward hands over, by their names."""
+    slope = QUICK_GELU_SLOPE if inner.activation == "quick_gelu" else None
+    given = {"slope": slope, "clamp": inner.clamp, "clamp_after": inner.clamp_after}
+    found = {name: value for name, value in given.items() if value is not None}
+    return found | ({"offset": inner.offset} if inner.offset else {})
 
 
 def gate(inner: InnerView, width: int, packed: bool = False) -> tuple[Gate, ...]:
@@ -94,11 +166,9 @@ def gate(inner: InnerView, width: int, packed: bool = False) -> tuple[Gate, ...]
 
 
 def gate_name(inner: InnerView) -> str:
-    """The name of a function of gate and up: `gated_silu`, with the numbers that others lack."""
-    numbers = {"clamp": inner.clamp, "after": inner.clamp_after, "plus": inner.offset or None}
-    parts = [f"{label}_{value!r}" for label, value in numbers.items() if value is not None]
-    text = "_".join(["gated", inner.activation, *parts]).replace("-", "minus_")
-    return text.replace(".0", "").replace(".", "_").replace("+", "")
+    """The name of a function of gate and up: `silu_gate`, and which numbers it takes."""
+    labels = [label for name, label in LABELS.items() if name in numbers(inner)]
+    return "_".join([*labels, inner.activation, "gate"])
 
 
 def gate_functions(gates: Iterable[Gate]) -> list[GateFunction]:
@@ -112,13 +182,23 @@ def gate_functions(gates: Iterable[Gate]) -> list[GateFunction]:
 def shared(views: list[Any]) -> dict[str, Any]:
     """What the modules and the kernels of these feed-forwards see, dense or of experts."""
     gates = [gate for view in views for gate in view.gates]
+    functions = gate_functions(gates)
     return {
         "learned": next((v.inner.learned for v in views if v.inner.learned), None),
-        "gate_functions": gate_functions(gates),
-        "gate_tiles": [block_tiles(width) for width in sorted({gate.width for gate in gates})],
+        "gate_functions": functions,
+        "gate_places": list({gate.variant: gate for gate in gates}.values()),
+        "gate_numbers": any(function.numbers for function in functions),
+        "gate_names": sorted({gate.name for gate in gates}),
     }
 
 
+GATES = SharedFile(
+    "activation.py",
+    "templates/package/activation.py.jinja",
+    "the activations of gates",
+    needed="gates",
+    context=shared,
+)
 GATE_KERNELS = SharedFile(
     "kernels/gate.py",
     "templates/kernels/gate/gate.py.jinja",
@@ -127,6 +207,20 @@ GATE_KERNELS = SharedFile(
     ahead="templates/kernels/gate/ahead.jinja",
     context=shared,
 )
+
+
+def _plain(inner: InnerView) -> tuple[str, ...]:
+    """PyTorch's form: clamp, activation, clamp, offset, product."""
+    lines: list[str] = []
+    if inner.clamp is not None:
+        lines.append("gate, up = gate.clamp(max=clamp), up.clamp(-clamp, clamp)")
+    value = FORMULAS[inner.activation]
+    if inner.clamp_after is not None:
+        lines.append("up = up.clamp(-clamp_after, clamp_after)")
+        value = f"({value})" if " * " in value else value
+        value = f"{value}.clamp(max=clamp_after)"
+    up = "(up + offset)" if inner.offset else "up"
+    return (*lines, f"return {value} * {up}")
 
 
 def _forward(inner: InnerView) -> tuple[str, ...]:
@@ -144,16 +238,18 @@ def _backward(inner: InnerView) -> tuple[str, ...]:
     """A clamp stops the gradient of what it cuts, so its condition stands before it."""
     curve, clamp, after = CURVES[inner.activation], inner.clamp, inner.clamp_after
     to_gate = "d" if clamp is None and after is None else "to_gate"
-    limits = [limit for limit in (clamp, after) if limit is not None]
+    limits = [name for name in ("CLAMP", "CLAMP_AFTER") if name.lower() in numbers(inner)]
     to_up = "to_up" if limits else "d"
+    whole = " & ".join(f"(tl.abs(u) <= {limit})" for limit in limits)
+    whole = whole if len(limits) > 1 else whole[1:-1]
     return (
-        *([f"to_up = tl.where(tl.abs(u) <= {min(limits)!r}, d, 0.0)"] if limits else []),
-        *([f"to_gate = tl.where(g <= {clamp!r}, d, 0.0)"] if clamp is not None else []),
+        *([f"to_up = tl.where({whole}, d, 0.0)"] if limits else []),
+        *(["to_gate = tl.where(g <= CLAMP, d, 0.0)"] if clamp is not None else []),
         *_before(inner),
         *curve.first,
         f"a = {curve.value}",
         *(
-            [f"to_gate = tl.where(a <= {after!r}, {'d' if clamp is None else to_gate}, 0.0)"]
+            [f"to_gate = tl.where(a <= CLAMP_AFTER, {'d' if clamp is None else to_gate}, 0.0)"]
             if after is not None
             else []
         ),
@@ -164,32 +260,30 @@ def _backward(inner: InnerView) -> tuple[str, ...]:
 
 
 def _before(inner: InnerView) -> list[str]:
-    limit = inner.clamp
-    return [] if limit is None else [f"g = tl.where(g > {limit!r}, {limit!r}, g)", _both(limit)]
+    return [] if inner.clamp is None else ["g = tl.where(g > CLAMP, CLAMP, g)", _both("CLAMP")]
 
 
 def _after(inner: InnerView) -> list[str]:
-    limit = inner.clamp_after
-    out = [] if limit is None else [f"a = tl.where(a > {limit!r}, {limit!r}, a)", _both(limit)]
-    return [*out, *([f"u += {inner.offset!r}"] if inner.offset else [])]
+    cut = ["a = tl.where(a > CLAMP_AFTER, CLAMP_AFTER, a)", _both("CLAMP_AFTER")]
+    raised = ["u += OFFSET"] if inner.offset else []
+    return [*cut, *raised] if inner.clamp_after is not None else raised
 
 
-def _both(limit: float) -> str:
-    return f"u = tl.where(u > {limit!r}, {limit!r}, tl.where(u < -{limit!r}, -{limit!r}, u))"
+def _both(limit: str) -> str:
+    return f"u = tl.where(u > {limit}, {limit}, tl.where(u < -{limit}, -{limit}, u))"
 
 
 def _function(name: str, places: list[Gate]) -> GateFunction:
-    def tiles(packed: bool) -> tuple[BlockTiles, ...]:
-        widths = {place.width for place in places if place.packed is packed}
-        return tuple(block_tiles(width) for width in sorted(widths))
-
     inner = places[0].inner
     clamped = ", clamped" if inner.clamp is not None or inner.clamp_after is not None else ""
+    up = "(up + offset)" if inner.offset else "up"
     return GateFunction(
         name,
-        f"{inner.activation}(gate) · {inner.up}{clamped}",
+        f"{inner.activation}(gate) · {up}{clamped}",
+        tuple(numbers(inner)),
+        _plain(inner),
         _forward(inner),
         _backward(inner),
-        tiles(packed=False),
-        tiles(packed=True),
+        apart=any(not place.packed for place in places),
+        packed=any(place.packed for place in places),
     )

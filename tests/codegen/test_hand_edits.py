@@ -31,11 +31,36 @@ blocks:
 layers: block
 head: {tied: true}
 """
+FEED = """archspec: 1
+name: edited
+vocab_size: 32
+hidden_size: 32
+context_length: 64
+norm: {type: rmsnorm, eps: 1.0e-5}
+defaults:
+  mixer: {type: attention, heads: 2, head_dim: 16, rope: {theta: 10000}, qk_norm: {eps: 1.0e-6}}
+blocks:
+BLOCKS
+layers: [NAMES]
+head: {tied: false, scale: 0.25, softcap: 2.0}
+"""
+MOE = "type: moe, experts: 4, top_k: 2, intermediate_size: 16, activation: silu, gated: true, "
 
 
 def spec(mixer: str) -> str:
     """A model of one layer with that mixer."""
     return HEAD.replace("MIXER", mixer)
+
+
+def feeding(*feedforwards: str) -> str:
+    """A model of a layer with each of these feed-forwards, norms, a rotation and a bent head."""
+    blocks = [f"  block{i}: {{feedforward: {{{f}}}}}" for i, f in enumerate(feedforwards)]
+    names = ", ".join(f"block{i}" for i in range(len(feedforwards)))
+    return FEED.replace("BLOCKS", "\n".join(blocks)).replace("NAMES", names)
+
+
+DENSE = "type: dense, intermediate_size: 48, gated: true, activation: "
+GROUPED = "score: sigmoid, correction_bias: true, groups: {count: 2, keep: 1, by: max}"
 
 
 HEADS = "type: attention, heads: 4, kv_heads: 2, head_dim: 16, "
@@ -50,7 +75,24 @@ SPECS = {
     "striped": spec(f"{HEADS}block_sparse: {{size: 16, local: 1, first: 1}}"),
     "gated": spec(f"{HEADS}gate: {{activation: sigmoid, per: element}}"),
     "latent": spec(LATENT),
+    "dense": feeding(f"{DENSE}silu", f"{DENSE}gelu"),
+    "bounded": feeding(f"{DENSE}quick_gelu, clamp: 7.0, up_offset: 1.0"),
+    "experts": feeding(f"{MOE}renormalize: true, scale: 2.5, router: {{score: sigmoid}}"),
+    "groups": feeding(f"{MOE}renormalize: false, router: {{{GROUPED}}}"),
 }
+
+
+KERNELS = {
+    "dense": {"add_norm_forward", "norm_rotate_forward", "gelu_gate_forward", "cross_entropy"},
+    "bounded": {"clamped_raised_quick_gelu_gate_backward", "norm_rotate_backward", "cross_entropy"},
+    "experts": {"route_forward", "route_backward", "linear", "outer", "combine_backward"},
+    "groups": {"route_forward", "route_backward", "silu_gate_forward", "norm_backward"},
+}
+"""What must have run in place of PyTorch's operators, beside attention's kernels."""
+
+SILU = "silu_gate(self.gate_proj(x), self.up_proj(x))"
+TANH = "self.gate_proj(x).tanh() * self.up_proj(x)"
+BOUNDS = "slope=0.5, clamp=0.2, offset=-0.5"
 
 
 class Edit(NamedTuple):
@@ -60,6 +102,8 @@ class Edit(NamedTuple):
     file: str
     search: str
     replacement: str
+    more: tuple[tuple[str, str, str], ...] = ()
+    """Further edits in the same package: file, what stands there, what it becomes."""
 
 
 EDITS = {
@@ -76,6 +120,28 @@ EDITS = {
     "stripes": Edit("striped", "attention.py", "stride=None", "stride=2"),
     "gate": Edit("gated", "attention.py", 'activation="sigmoid"', 'activation="softplus"'),
     "latent scale": Edit("latent", "latent_attention.py", "scale = 16**-0.5", "scale = 0.7"),
+    "another activation": Edit("dense", "feedforward.py", "silu_gate(self", "gelu_gate(self"),
+    "an activation without kernels": Edit("dense", "feedforward.py", SILU, TANH),
+    "norms and a rotation": Edit(
+        *("dense", "model.py", "eps=1e-05", "eps=0.5"),
+        (("attention.py", "eps=1e-06", "eps=0.5"), ("rotary.py", "10000.0", "10.0")),
+    ),
+    "numbers of a gate": Edit(
+        *("bounded", "feedforward.py", "slope=1.702, clamp=7.0, offset=1.0", BOUNDS),
+        (("feedforward.py", "48", "40"),),
+    ),
+    "numbers of the logits": Edit(
+        *("bounded", "model.py", "logit_scale = 0.25", "logit_scale = 0.75"),
+        (("model.py", "logit_softcap = 2.0", "logit_softcap = 0.5"),),
+    ),
+    "experts": Edit(
+        *("experts", "experts.py", "Linear(32, 4", "Linear(32, 7"),
+        (("experts.py", "top_k=2, scale=2.5", "top_k=3, scale=0.5"),),
+    ),
+    "groups of experts": Edit(
+        *("groups", "experts.py", "groups=2, keep=1", "groups=3, keep=2"),
+        (("experts.py", "Router(32, 4", "Router(32, 9"),),
+    ),
 }
 """By what is edited. More rows may be added for other parts: the files of each are built once."""
 
@@ -86,11 +152,12 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     folder = tmp_path_factory.mktemp("edited")
     built = {name: build(archspec.loads(text), text, "spec.yaml") for name, text in SPECS.items()}
     for number, edit in enumerate(EDITS.values()):
-        files = built[edit.spec]
+        files = dict(built[edit.spec])
         put_files(files, folder / f"before_{number}")
-        assert files[edit.file].count(edit.search) >= 1, edit
-        changed = files[edit.file].replace(edit.search, edit.replacement)
-        put_files(files | {edit.file: changed}, folder / f"after_{number}")
+        for file, search, replacement in ((edit.file, edit.search, edit.replacement), *edit.more):
+            assert search in files[file], edit
+            files[file] = files[file].replace(search, replacement)
+        put_files(files, folder / f"after_{number}")
     done = subprocess.run(
         [sys.executable, str(WORKER), str(folder), str(len(EDITS))],
         env=os.environ | INTERPRET,
@@ -112,3 +179,5 @@ def test_an_edit_holds_on_every_path(name: str, results: dict[str, dict[str, Any
     assert found["apart"] < 1e-4
     assert found["selftest"] == 0
     assert found["ran"], "kernels are compared, and not PyTorch's operators with themselves"
+    kernels = KERNELS.get(EDITS[name].spec, set())
+    assert kernels <= {*found["ran"]}

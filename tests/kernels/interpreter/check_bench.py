@@ -225,7 +225,7 @@ def test_rows(bench: Bench, small: Package) -> None:
     found = measured(bench, rows, small)
     names = {row["operator"] for row in found}
     norms = {"rms_norm", "add_rms_norm", "norm_rotate"}
-    assert names == norms | {"rotate", "gated_silu", "rows_loss"}
+    assert names == norms | {"rotate", "silu_gate", "rows_loss"}
     assert all({"pytorch", "compiled"} <= set(row["ratios"]) for row in found)
     record = {"tests": [], "rows": found, "missing_peers": ["liger-kernel"]}
     shown = show.text(record | {"bars": bars.reached(found)})

@@ -80,7 +80,9 @@ def test_values_and_gradients(kernels: ModuleType, name: str) -> None:
     def formula(gate: Tensor, up: Tensor) -> Tensor:
         return ACTIVATIONS[name](gate) * up
 
-    agrees(getattr(kernels, f"gated_{name}"), formula, *both(37, scale=3.0))
+    slope = [1.702] if name == "quick_gelu" else []
+    kernel = getattr(kernels, f"{name}_gate")
+    agrees(lambda gate, up: kernel(gate, up, *slope), formula, *both(37, scale=3.0))
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in exp")  # 1 / (1 + inf) is 0, rightly
@@ -88,7 +90,8 @@ def test_values_and_gradients(kernels: ModuleType, name: str) -> None:
 def test_numbers_far_from_zero(kernels: ModuleType, name: str) -> None:
     gate = torch.tensor([-60000.0, -300, -89, -20, -0.0, 0, 20, 89, 300, 60000] * 37)
     gate = gate.view(-1, 37).requires_grad_()
-    kernel = getattr(kernels, f"gated_{name}")(gate, torch.ones_like(gate))
+    slope = [1.702] if name == "quick_gelu" else []
+    kernel = getattr(kernels, f"{name}_gate")(gate, torch.ones_like(gate), *slope)
     expected = ACTIVATIONS[name](gate)
     torch.testing.assert_close(kernel, expected, atol=1e-5, rtol=1e-5)
     found = torch.autograd.grad(kernel.sum(), gate)
@@ -100,7 +103,9 @@ def test_clamps_and_offset(kernels: ModuleType) -> None:
         gate, up = gate.clamp(max=1.5), up.clamp(-1.5, 1.5).clamp(-0.75, 0.75)
         return ACTIVATIONS["quick_gelu"](gate).clamp(max=0.75) * (up + 1.0)
 
-    kernel = kernels.gated_quick_gelu_clamp_1_5_after_0_75_plus_1
+    def kernel(gate: Tensor, up: Tensor) -> Tensor:
+        return kernels.clamped_capped_raised_quick_gelu_gate(gate, up, 1.702, 1.5, 0.75, 1.0)
+
     gate, up = both(37, scale=2.0)
     gate[0, 0, :3], up[0, 1, :4] = 1.5, torch.tensor([0.75, -0.75, 1.5, -1.5])  # where they begin
     agrees(kernel, formula, gate, up)
@@ -112,13 +117,13 @@ def test_side_by_side(kernels: ModuleType, width: int) -> None:
         gate, up = h.chunk(2, dim=-1)
         return F.silu(gate) * up
 
-    agrees(kernels.gated_silu_packed, formula, drawn(7, 2 * width))
+    agrees(kernels.silu_gate_packed, formula, drawn(7, 2 * width))
 
 
 def test_operators_are_registered_as_torch_wants_them(kernels: ModuleType) -> None:
     gate, up = (x.float().requires_grad_() for x in both(37))
-    torch.library.opcheck(kernels._gated_silu, (gate, up))
-    torch.library.opcheck(kernels._gated_silu_packed, (drawn(3, 40).float().requires_grad_(),))
+    torch.library.opcheck(kernels._silu_gate, (gate, up))
+    torch.library.opcheck(kernels._silu_gate_packed, (drawn(3, 40).float().requires_grad_(),))
 
 
 def test_twenty_shapes_share_their_binaries(
@@ -128,7 +133,7 @@ def test_twenty_shapes_share_their_binaries(
     for batch in (1, 2, 3, 4):
         for length in (1, 2, 4, 5, 8):
             gate = torch.ones(batch, length, 37, requires_grad=True)
-            kernels.gated_silu(gate, gate).sum().backward()
+            kernels.silu_gate(gate, gate).sum().backward()
     assert len(seen) == 40
     assert len(set(seen)) == 2
 

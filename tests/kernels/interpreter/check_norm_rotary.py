@@ -70,7 +70,7 @@ def test_values_and_gradients(
 
     def kernel(x: Tensor, weight: Tensor) -> Tensor:
         tables, pairs = (cos.to(x.dtype), sin.to(x.dtype)), width // 2 if halves else 1
-        return kernels.norm_rotate(x, weight, *tables, EPS, center, pairs)
+        return kernels.norm_rotate(x, weight, *tables, EPS, pairs, center)
 
     agrees(kernel, formula, drawn(2, heads, 7, width), drawn(width, seed=1))
 
@@ -79,7 +79,7 @@ def test_operators_are_registered_as_torch_wants_them(kernels: ModuleType) -> No
     cos, sin = (part.float() for part in table(1, 7, 12, halves=True))
     x = drawn(2, 7, 3, 12).float().transpose(1, 2).requires_grad_()
     weight = drawn(12).float().requires_grad_()
-    torch.library.opcheck(kernels._norm_turn, (x, weight, cos, sin, EPS, 1.0, 6))
+    torch.library.opcheck(kernels._norm_turn, (x, weight, cos, sin, EPS, 6, 1.0))
 
 
 def test_twenty_shapes_share_their_binaries(
@@ -90,7 +90,7 @@ def test_twenty_shapes_share_their_binaries(
         for length in (1, 2, 4, 5, 8):
             cos, sin = (part.float() for part in table(1, length, 12, halves=True))
             x = torch.ones(batch, length, 3, 12).transpose(1, 2).requires_grad_()
-            kernels.norm_rotate(x, weight, cos, sin, EPS, 0.0, 6).square().sum().backward()
+            kernels.norm_rotate(x, weight, cos, sin, EPS, 6, 0.0).square().sum().backward()
     assert len(seen) == 40
     assert len(set(seen)) == 2
 

@@ -12,18 +12,14 @@ from conftest import Builder
 from measure import agrees, drawn, launches
 from torch import Tensor
 
-from archspec.codegen.tiles import row_tiles
-
 SANDWICH = SPEC.replace("blocks:", "defaults: {norm_position: sandwich}\nblocks:")
 PARALLEL = SPEC.replace("blocks:", "defaults: {parallel: true}\nblocks:")
 
 
 @pytest.fixture(scope="module")
 def kernels(builder: Builder) -> ModuleType:
-    module = importlib.import_module(f"{builder.load(SPEC).__name__}.kernels.norm")
-    for tiles in map(row_tiles, (7, 1000)):
-        module.TILES[tiles.width] = (tiles.rows, tiles.columns, tiles.warps)
-    return module
+    package = builder.load(SPEC.replace("{type: rmsnorm", "{type: rmsnorm, zero_centered: true"))
+    return importlib.import_module(f"{package.__name__}.kernels.norm")
 
 
 @pytest.mark.parametrize("center", [0.0, 1.0])
@@ -85,7 +81,7 @@ def test_a_layer_calls_them(builder: Builder, spec: str, monkeypatch: pytest.Mon
     torch.manual_seed(0)
     model, tokens = package.Model(), torch.arange(6).view(2, 3)
     found = model(tokens)
-    assert [name for name, *_ in seen].count("_add_norm_forward") == 1
+    assert [name for name, *_ in seen].count("add_norm_forward") == 1
     monkeypatch.setattr(
         importlib.import_module(f"{package.__name__}.kernels"), "running", "reference"
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -119,6 +121,20 @@ ROUTERS = {
 }
 
 
+def numbers(router: Routing) -> dict[str, Any]:
+    """What the class of a mixture hands over."""
+    count, keep, _ = router.groups or (None, None, None)
+    found = {"top_k": router.top_k, "softcap": router.softcap, "groups": count, "keep": keep}
+    found |= {"epsilon": router.epsilon or None, "floor": router.floor or None}
+    found |= {"scale": router.scale if router.scale != 1 else None}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def of(kernels: ModuleType, name: str) -> Any:
+    """The function of a router, with its numbers."""
+    return partial(getattr(kernels, f"route_{name}"), **numbers(ROUTERS[name]))
+
+
 def logits(rows: int, experts: int, seed: int = 0) -> Tensor:
     """Float64 that float16 can hold, no two of a row alike."""
     draw = torch.Generator().manual_seed(seed)
@@ -141,7 +157,7 @@ def kernels(package: ModuleType) -> ModuleType:
 @pytest.mark.parametrize("rows", [1, 37])
 @pytest.mark.parametrize("name", ROUTERS)
 def test_values_and_gradients(kernels: ModuleType, name: str, rows: int) -> None:
-    router, route = ROUTERS[name], getattr(kernels, f"route_{name}")
+    router, route = ROUTERS[name], of(kernels, name)
     correction = drawn(router.experts, seed=3, scale=0.5)
     beside = [correction.float()] if router.correction else []
     z = logits(rows, router.experts)
@@ -150,20 +166,20 @@ def test_values_and_gradients(kernels: ModuleType, name: str, rows: int) -> None
 
 
 def test_equal_ones_come_in_order(kernels: ModuleType) -> None:
-    weights, chosen = kernels.route_softmax(torch.zeros(3, 8))
+    weights, chosen = of(kernels, "softmax")(torch.zeros(3, 8))
     assert chosen.tolist() == [[0, 1]] * 3
     torch.testing.assert_close(weights, torch.full((3, 2), 1 / 8))
-    _, chosen = kernels.route_grouped(torch.zeros(1, 12))
+    _, chosen = of(kernels, "grouped")(torch.zeros(1, 12))
     assert chosen.tolist() == [[0, 1, 2]]
-    _, chosen = kernels.route_corrected(torch.zeros(1, 16), torch.zeros(16))
+    _, chosen = of(kernels, "corrected")(torch.zeros(1, 16), torch.zeros(16))
     assert chosen.tolist() == [[0, 1, 2, 3]]
 
 
 def test_scores_that_saturate_do_not_tie(kernels: ModuleType) -> None:
-    _, chosen = kernels.route_single(torch.tensor([[20.0, 40.0, 30.0, 10.0]]))
+    _, chosen = of(kernels, "single")(torch.tensor([[20.0, 40.0, 30.0, 10.0]]))
     assert chosen.tolist() == [[1]]
     z = torch.tensor([[-90.0, -120.0, -60.0] + [-150.0] * 5])
-    weights, chosen = kernels.route_shares(z)
+    weights, chosen = of(kernels, "shares")(z)
     assert chosen.tolist() == [[2, 0, 1]]
     torch.testing.assert_close(weights, torch.tensor([[-60.0, -90.0, -120.0]]).softmax(-1))
 
@@ -171,23 +187,23 @@ def test_scores_that_saturate_do_not_tie(kernels: ModuleType) -> None:
 def test_scores_far_below_zero_keep_their_digits(kernels: ModuleType) -> None:
     z = torch.linspace(-60, 40, 16)[None].requires_grad_()
     router = ROUTERS["rooted_shares"]
-    found = torch.autograd.grad(kernels.route_rooted_shares(z)[0][0, 0], z)[0]
+    found = torch.autograd.grad(of(kernels, "rooted_shares")(z)[0][0, 0], z)[0]
     far = z.detach().double().requires_grad_()
     truth = torch.autograd.grad(router.formula(far, torch.zeros(16))[0][0, 0], far)[0]
     torch.testing.assert_close(found.double(), truth, atol=1e-7, rtol=1e-5)
     low = torch.full((1, 16), -40.0) - torch.arange(16)
-    weights, _ = kernels.route_rooted_shares(low)
+    weights, _ = of(kernels, "rooted_shares")(low)
     torch.testing.assert_close(weights.double(), router.formula(low.double(), torch.zeros(16))[0])
 
 
 def test_no_rows(kernels: ModuleType) -> None:
-    weights, chosen = kernels.route_softmax(torch.zeros(0, 8))
+    weights, chosen = of(kernels, "softmax")(torch.zeros(0, 8))
     assert weights.shape == chosen.shape == (0, 2)
 
 
 def test_what_something_multiplies_stays_in_float32(kernels: ModuleType) -> None:
-    assert kernels.route_scaled(torch.zeros(2, 6).half())[0].dtype == torch.float32
-    assert kernels.route_shares(torch.zeros(2, 8).half())[0].dtype == torch.float16
+    assert of(kernels, "scaled")(torch.zeros(2, 6).half())[0].dtype == torch.float32
+    assert of(kernels, "shares")(torch.zeros(2, 8).half())[0].dtype == torch.float16
 
 
 @pytest.mark.parametrize("name", ["softmax", "corrected", "scaled"])
@@ -195,10 +211,13 @@ def test_operators_are_registered_as_torch_wants_them(kernels: ModuleType, name:
     router = ROUTERS[name]
     beside = (torch.zeros(router.experts),) if router.correction else ()
     z = logits(3, router.experts).float()
-    torch.library.opcheck(getattr(kernels, f"_route_{name}"), (z.clone().requires_grad_(), *beside))
-    weights, chosen = getattr(kernels, f"route_{name}")(z, *beside)
+    given = numbers(router)
+    leaf = z.clone().requires_grad_()
+    torch.library.opcheck(getattr(kernels, f"_route_{name}"), (leaf, *beside, *given.values()))
+    weights, chosen = of(kernels, name)(z, *beside)
     grad = getattr(kernels, f"_route_{name}_grad")
-    torch.library.opcheck(grad, (torch.ones_like(weights), z, chosen))
+    values = [v for n, v in given.items() if n not in ("top_k", "groups", "keep")]
+    torch.library.opcheck(grad, (torch.ones_like(weights), z, chosen, *values))
 
 
 def test_twenty_shapes_share_their_binaries(
@@ -207,7 +226,7 @@ def test_twenty_shapes_share_their_binaries(
     seen = launches(kernels, monkeypatch)
     for rows in range(1, 21):
         z = logits(rows, 8).float().requires_grad_()
-        kernels.route_softmax(z)[0].sum().backward()
+        of(kernels, "softmax")(z)[0].sum().backward()
     assert len(seen) == 40
     assert len(set(seen)) == 2
 

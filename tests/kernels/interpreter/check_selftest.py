@@ -19,11 +19,21 @@ def test_a_wrong_kernel_is_found(
     selftest: Any = importlib.import_module(f"{package}.selftest")
     operators: Any = importlib.import_module(f"{package}.kernels.attention_operators")
     assert selftest.main("cpu") == 0
-    *_, compared, said = capsys.readouterr().out.splitlines()
-    assert compared.startswith("ok    Layer, kernels against PyTorch: ")
+    *_, values, gradients, said = capsys.readouterr().out.splitlines()
+    assert values.startswith("ok    Layer, values of kernels against PyTorch: ")
+    assert gradients.startswith("ok    Layer, gradients of kernels against PyTorch: ")
     assert said == "on cpu; kernels: compared with PyTorch's operators"
+    backward = operators.attention_backward
+    with monkeypatch.context() as wrong:
+        wrong.setattr(
+            operators, "attention_backward", lambda *given: [1.01 * x for x in backward(*given)]
+        )
+        assert selftest.main("cpu") == 1
+    said = capsys.readouterr().out
+    assert "ok    Layer, values of kernels against PyTorch: " in said
+    assert "WRONG Layer, gradients of kernels against PyTorch: " in said
     (name,) = operators.KERNELS
     right = getattr(operators, name)
     monkeypatch.setattr(operators, name, lambda *given: 1.01 * right(*given))
     assert selftest.main("cpu") == 1
-    assert "WRONG Layer, kernels against PyTorch: " in capsys.readouterr().out
+    assert "WRONG Layer, values of kernels against PyTorch: " in capsys.readouterr().out

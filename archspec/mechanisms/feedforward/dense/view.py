@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archspec.codegen.site import Site
-from archspec.kernels.gate import GATE_KERNELS, Gate, gate, gate_name, shared
+from archspec.kernels.gate import GATE_KERNELS, GATES, Gate, gate, shared
 from archspec.mechanisms.common.activation import InnerView, inner_view
 from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
 
@@ -14,7 +14,7 @@ __all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "feedforward.py"
 PURPOSE = "the feed-forward"
-SHARED = (GATE_KERNELS,)
+SHARED = (GATES, GATE_KERNELS)
 CACHES: Mapping[str, str] = {}
 CHECK = None
 
@@ -37,11 +37,6 @@ class DenseView:
 
     cache: None = None
     arguments: str = ""
-
-    @property
-    def gated(self) -> str:
-        """The kernels' function of gate and up."""
-        return gate_name(self.inner)
 
 
 def view(mechanism: DenseFeedForward, site: Site) -> DenseView:

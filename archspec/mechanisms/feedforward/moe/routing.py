@@ -3,46 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from archspec.codegen.tiles import RowTiles, power_of_two, row_tiles
-from archspec.mechanisms.feedforward.moe.router import Groups, Router, Score
+from archspec.mechanisms.feedforward.moe.router import Router, Score
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 
 
 @dataclass(frozen=True)
-class Grouping:
-    """Experts in groups: `count` of `size`, laid out as `rounded` of `room`, powers of two."""
-
-    count: int
-    size: int
-    keep: int
-    by: str
-
-    @property
-    def rounded(self) -> int:
-        """The groups, as a power of two."""
-        return power_of_two(self.count)
-
-    @property
-    def room(self) -> int:
-        """The places of a group."""
-        return power_of_two(self.size)
-
-    @property
-    def apart(self) -> bool:
-        """Whether an expert's place is not its number, since a group has empty places."""
-        return self.room > self.size
-
-
-@dataclass(frozen=True)
 class RouterKernel:
-    """What the templates see; `z` are the logits of some rows, `s` scores, `w` weights."""
+    """What the templates see; `z` are the logits of some rows, `s` scores, `w` weights.
+
+    Numbers stand in none of its statements: the class hands them over.
+    """
 
     name: str
     caption: str
     experts: int
-    top_k: int
+    numbers: dict[str, float | int]
+    """What the class says beside the logits, by name: `top_k`, and whatever else it has."""
+
     correction: bool
     exact: bool
     """Its logits are float32 in any model."""
@@ -50,8 +30,9 @@ class RouterKernel:
     stays_float: bool
     """So are its weights, until they meet tokens: the logits are, or something multiplies them."""
 
-    groups: Grouping | None
-    softcap: float | None
+    by: str | None
+    """What makes a group of experts good, where only the best groups are looked at."""
+
     scores: tuple[str, ...]
     """The statements from `z` to `s`, where all experts have one before the choice."""
 
@@ -77,48 +58,68 @@ class RouterKernel:
     """The scores are roots of softplus."""
 
     over_all: bool
-    """The gradients look at all places of a row, some of which hold no expert."""
+    """The gradients look at all places of a row, some of which may hold no expert."""
 
     @property
-    def slots(self) -> int:
-        """`top_k` as a power of two."""
-        return power_of_two(self.top_k)
-
-    @property
-    def tiles(self) -> RowTiles:
-        """How rows are cut where experts are chosen."""
-        return row_tiles(self.groups.rounded * self.groups.room if self.groups else self.experts)
-
-    @property
-    def back(self) -> RowTiles:
-        """The same for the gradients, which know nothing of groups."""
-        return row_tiles(self.experts)
-
-    @property
-    def apart(self) -> bool:
-        """Whether an expert's place is not its number."""
-        return self.groups is not None and self.groups.apart
+    def softcap(self) -> bool:
+        """Whether logits have a soft cap."""
+        return "softcap" in self.numbers
 
     @property
     def at(self) -> str:
         """The name of the expert of each place."""
-        return "expert" if self.apart else "place"
-
-    def expert(self, place: str) -> str:
-        """The expression for the expert in a place."""
-        if self.groups is None or not self.apart:
-            return place
-        return f"{place} // {self.groups.room} * {self.groups.size} + {place} % {self.groups.room}"
+        return "expert" if self.by else "place"
 
     @property
-    def real(self) -> str | None:
-        """The condition under which a place holds an expert, unless all do."""
-        groups, bounds = self.groups, list[str]()
-        if groups and groups.apart:
-            bounds.append(f"place % {groups.room} < {groups.size}")
-        if (groups.rounded * groups.size if groups else self.tiles.columns) > self.experts:
-            bounds.append(f"{self.at} < {self.experts}")
-        return " & ".join(f"({bound})" if len(bounds) > 1 else bound for bound in bounds) or None
+    def of_values(self) -> list[str]:
+        """The names of numbers that kernels take as they are: those of the weights' arithmetic."""
+        return [name for name in self.numbers if name not in ("top_k", "groups", "keep")]
+
+    @property
+    def typed(self) -> str:
+        """The numbers as arguments of a function."""
+        return typed(self.numbers)
+
+    @property
+    def passed(self) -> str:
+        """The same as they are passed on."""
+        return "".join(f", {name}" for name in self.numbers)
+
+    @property
+    def values_typed(self) -> str:
+        """The arguments of the backward pass, which knows the choice."""
+        return "".join(f", {name}: float" for name in self.of_values)
+
+    @property
+    def values_passed(self) -> str:
+        """The same as they are passed on."""
+        return "".join(f", {name}" for name in self.of_values)
+
+    @property
+    def constants(self) -> str:
+        """The same as a kernel takes them."""
+        return "".join(f"{name.upper()}: tl.constexpr, " for name in self.of_values)
+
+    @property
+    def named(self) -> str:
+        """The same as a kernel is given them."""
+        return "".join(f", {name.upper()}={name}" for name in self.of_values)
+
+    @property
+    def set(self) -> dict[str, float | int]:
+        """The same in the list of binaries."""
+        return {name.upper(): self.numbers[name] for name in self.of_values}
+
+    @property
+    def no_gradients(self) -> str:
+        """None for the correction, and for each number."""
+        return ", None" * (self.correction + len(self.numbers))
+
+
+def typed(numbers: Iterable[str]) -> str:
+    """Numbers of a router as arguments of a function."""
+    counts = ("top_k", "groups", "keep")
+    return "".join(f", {name}: {'int' if name in counts else 'float'}" for name in numbers)
 
 
 def route_name(pattern: str) -> str:
@@ -127,24 +128,40 @@ def route_name(pattern: str) -> str:
     return "_".join(["route", *(word.lower() for word in words)])
 
 
+def router_numbers(mechanism: MixtureOfExperts, stages: list[str]) -> dict[str, float | int]:
+    """What the class of a mixture says to its router, by name."""
+    router, limit = mechanism.router, mechanism.router.limit
+    divided = "renormalize" in stages
+    given = {
+        "top_k": mechanism.top_k,
+        "jitter": router.jitter,
+        "softcap": router.softcap,
+        "groups": limit and limit.count,
+        "keep": limit and limit.keep,
+        "epsilon": mechanism.renormalize_epsilon or None if divided else None,
+        "floor": mechanism.renormalize_floor or None if divided else None,
+        "scale": mechanism.scale if mechanism.scale != 1 else None,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def router_kernel(mechanism: MixtureOfExperts, stages: list[str], name: str) -> RouterKernel | None:
     """The kernel of a router; none where experts are chosen one after another, by softmaxes."""
     router, score = mechanism.router, mechanism.router.score
     if score == "sparsemixer":
         return None
     experts, of_logits = mechanism.experts, "choose_logits" in stages
-    scale = [f"{{}} *= {mechanism.scale!r}"] if mechanism.scale != 1 else []
+    scale = ["{} *= SCALE"] if mechanism.scale != 1 else []
     divided = "renormalize" in stages
     return RouterKernel(
         name=name,
         caption=f"{mechanism.top_k} of {experts} experts, {score.replace('_', ' ')}",
         experts=experts,
-        top_k=mechanism.top_k,
+        numbers=router_numbers(mechanism, stages),
         correction=router.correction_bias,
         exact=router.exact,
         stays_float=router.exact or router.expert_scale,
-        groups=_grouping(router.limit, experts),
-        softcap=router.softcap,
+        by=router.limit.by if router.limit else None,
         scores=() if of_logits else _score(score, "z", "s"),
         choice=_choice(of_logits, router),
         weigh=(
@@ -163,7 +180,7 @@ def router_kernel(mechanism: MixtureOfExperts, stages: list[str], name: str) -> 
         find=_ARGMAX if router.correction_bias else _MAX,
         picked=_GATHERED if router.correction_bias else "best",
         rooted=score == "sqrt_softplus",
-        over_all=score == "softmax" and not of_logits and row_tiles(experts).columns > experts,
+        over_all=score == "softmax" and not of_logits,
     )
 
 
@@ -177,10 +194,6 @@ def _choice(of_logits: bool, router: Router) -> str:
     if of_logits:
         return "z"
     return "s + bias" if router.correction_bias else "s"
-
-
-def _grouping(limit: Groups | None, experts: int) -> Grouping | None:
-    return limit and Grouping(limit.count, experts // limit.count, limit.keep, limit.by)
 
 
 _SLOPES: dict[Score, str] = {
@@ -202,21 +215,21 @@ def _score(score: Score, x: str, y: str) -> tuple[str, ...]:
 def _divide(mechanism: MixtureOfExperts) -> tuple[str, ...]:
     total = "tl.sum(w, axis=1, keep_dims=True)"
     if mechanism.renormalize_floor:
-        return (f"w /= tl.maximum({total}, {mechanism.renormalize_floor!r})",)
+        return (f"w /= tl.maximum({total}, FLOOR)",)
     if mechanism.renormalize_epsilon:
-        return (f"w /= {total} + {mechanism.renormalize_epsilon!r}",)
+        return (f"w /= {total} + EPSILON",)
     return (f"w /= {total}",)
 
 
 def _divide_back(mechanism: MixtureOfExperts) -> tuple[str, ...]:
     """With w = v / Σ v the gradient of v is (d − Σ d w) / Σ v; below a floor it is d / floor."""
     floor, epsilon = mechanism.renormalize_floor, mechanism.renormalize_epsilon
-    total = "tl.sum(v, axis=1, keep_dims=True)" + (f" + {epsilon!r}" if epsilon else "")
+    total = "tl.sum(v, axis=1, keep_dims=True)" + (" + EPSILON" if epsilon else "")
     along = "tl.sum(d * v, axis=1, keep_dims=True)"
     lines = ["v = tl.where(chosen, s, 0.0)", f"total = {total}"]
     if floor:
-        lines += [f"along = tl.where(total < {floor!r}, 0.0, {along} / total)"]
-        lines += [f"total = tl.maximum(total, {floor!r})"]
+        lines += [f"along = tl.where(total < FLOOR, 0.0, {along} / total)"]
+        lines += ["total = tl.maximum(total, FLOOR)"]
     else:
         lines += [f"along = {along} / total"]
     return (*lines, "d = tl.where(chosen, (d - along) / total, 0.0)")

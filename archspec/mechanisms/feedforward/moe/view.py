@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from archspec.codegen.files import SharedFile
+from archspec.codegen.files import SharedFile, nothing
 from archspec.codegen.members import start
 from archspec.codegen.site import Site
 from archspec.codegen.tensor_files import EXACT
@@ -18,22 +19,48 @@ from archspec.kernels.experts import (
     in_kernels,
     is_ragged,
 )
-from archspec.kernels.gate import GATE_KERNELS, Gate, gate, gate_name, shared
+from archspec.kernels.gate import GATE_KERNELS, GATES, Gate, gate, shared
 from archspec.mechanisms.common.activation import InnerView, inner_view
 from archspec.mechanisms.feedforward.dense import view as dense
 from archspec.mechanisms.feedforward.moe.router import Groups, Router
-from archspec.mechanisms.feedforward.moe.routing import RouterKernel, route_name, router_kernel
+from archspec.mechanisms.feedforward.moe.routing import (
+    RouterKernel,
+    route_name,
+    router_kernel,
+    router_numbers,
+    typed,
+)
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 
 __all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "experts.py"
 PURPOSE = "the router and the experts"
+
+
+COUNT = "self.router.out_features"
+"""The expression for how many experts there are, which stands once."""
+
+
+def grouped(views: list[ExpertsView]) -> dict[str, Any]:
+    """Whether any of the maps has a bias, and any tokens are weighed after them."""
+    return {
+        "biased": any(view.bias for view in views),
+        "combined": any(view.weighs_output for view in views),
+    }
+
+
 SHARED = (
     EXACT,
     SharedFile(
-        "grouped.py", "grouped.py.jinja", "one linear map for each group of rows", operators=True
+        "grouped.py",
+        "grouped.py.jinja",
+        "tokens to the rows of their experts, and back",
+        operators=True,
+        context=grouped,
     ),
+    SharedFile("routing.py", "routing.py.jinja", "which experts a token goes to", context=nothing),
+    GATES,
     GATE_KERNELS,
     EXPERT_KERNELS,
     COMBINE_KERNELS,
@@ -59,13 +86,16 @@ class RouterView:
     reads: str
     """The expression for what its linear layer reads, from `tokens`."""
 
-    softcap: float | None
+    name: str
+    """The function that chooses."""
+
+    numbers: Mapping[str, float | int]
+    """What its class hands over beside the logits, by name."""
+
     score_chosen: str
     """The expression that scores the logits of the chosen experts."""
 
     score_all: str
-    groups: Groups | None
-    group_size: int
     group_score: str
     candidates: str
     """What the groups, or the choice, look at."""
@@ -73,15 +103,23 @@ class RouterView:
     total: str
     """What the weights are divided by."""
 
-    scale: float
     exact: bool
     """Its logits are float32 as they are made."""
 
-    after_kernel: str
-    """The expression for the weights that a kernel made, with what multiplies them then."""
+    @property
+    def typed(self) -> str:
+        """These numbers as arguments."""
+        return typed(self.numbers)
 
-    reach: float
-    """The share of the best expert's logit within which others compete with it."""
+    @property
+    def passed(self) -> str:
+        """The same as they are passed on."""
+        return "".join(f", {name}" for name in self.numbers)
+
+    @property
+    def given(self) -> str:
+        """The same as the class gives them."""
+        return "".join(f", {name}={value!r}" for name, value in self.numbers.items())
 
 
 @dataclass(frozen=True)
@@ -109,9 +147,6 @@ class ExpertsView:
     pairs: str
     """How many pairs of token and expert there are: `2·N`."""
 
-    token: str
-    """The expression for the token of each sorted pair."""
-
     router_weight_on: str
     shared: dense.DenseView | None
     routed: str
@@ -136,11 +171,8 @@ class ExpertsView:
     each: int
     """How many rows read a token where kernels compute the experts."""
 
-    read: str
-    """The expression for those tokens."""
-
-    summed: str | None
-    """The expression for what the experts give a token, from `out`, where that is not all."""
+    summed: str
+    """The expression for what the experts give a token, from `out`."""
 
     cache: None = None
     arguments: str = ""
@@ -181,9 +213,11 @@ class ExpertsView:
         return TILES
 
     @property
-    def gated(self) -> str:
-        """The kernels' function of what the experts' first layer gives."""
-        return f"{gate_name(self.inner)}_packed"
+    def inside(self) -> str:
+        """The expression for what the experts' last layer reads, from `h`."""
+        for own in self.gate:
+            return f"{own.name}(h{own.given})"
+        return "self.gated(h)" if self.inner.gated else "self.activated(h)"
 
 
 def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
@@ -203,14 +237,13 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
         intermediate_size=inside,
         experts=mechanism.experts,
         top_k=mechanism.top_k,
-        router=_router(mechanism),
+        router=_router(mechanism, route_name(name)),
         inner=inner,
         gate=gate(inner, inside, packed=True),
         members=_members(mechanism, site, name.format("Experts"), beside),
         norm=mechanism.norm is not None,
         bias=mechanism.bias,
         pairs="N" if mechanism.top_k == 1 else f"{mechanism.top_k}·N",
-        token="order" if mechanism.top_k == 1 else f"order // {mechanism.top_k}",
         router_weight_on=mechanism.router_weight_on,
         shared=beside,
         routed=_routed(mechanism),
@@ -250,14 +283,14 @@ def _members(
     kept = ", dtype=exact_type()" if router.float32_weights else ""
     out["router"] = f"{kind}({width}, {count}, bias={router.bias}{kept})"
     if router.correction_bias:
-        out["router_correction"] = f"nn.Buffer(torch.empty({count}{exact}))"
+        out["router_correction"] = f"nn.Buffer(torch.empty({COUNT}{exact}))"
     if router.expert_scale:
-        out["expert_scale"] = f"nn.Parameter(torch.empty({count}{exact}))"
+        out["expert_scale"] = f"nn.Parameter(torch.empty({COUNT}{exact}))"
     if mechanism.latent:
         inner, bias = mechanism.latent.width, mechanism.latent.bias
         out["latent_in"] = f"nn.Linear({width}, {inner}, bias={bias})"
         out["latent_out"] = f"nn.Linear({inner}, {width}, bias={bias})"
-    out["experts"] = f"{experts}()"
+    out["experts"] = f"{experts}({COUNT})"
     if shared:
         out["shared"] = f"{shared.class_name}()"
     if mechanism.shared and mechanism.shared.gate:
@@ -282,24 +315,20 @@ def _reads(router: Router) -> str:
     return normed if router.scale is None else f"{router.scale!r} * {normed}"
 
 
-def _router(mechanism: MixtureOfExperts) -> RouterView:
-    router, limit = mechanism.router, mechanism.router.limit
+def _router(mechanism: MixtureOfExperts, name: str) -> RouterView:
+    router, stages = mechanism.router, _stages(mechanism)
     score = SCORES.get(router.score, "")
     return RouterView(
-        stages=tuple(STAGES.format(name) for name in _stages(mechanism)),
+        stages=tuple(STAGES.format(stage) for stage in stages),
         reads=_reads(router),
-        softcap=router.softcap,
+        name=name,
+        numbers=router_numbers(mechanism, stages),
         score_chosen=score.format(x="top"),
         score_all=score.format(x="logits"),
-        groups=limit,
-        group_size=mechanism.experts // limit.count if limit else 0,
-        group_score=_group_score(limit),
+        group_score=_group_score(router.limit),
         candidates="choice" if router.correction_bias else "scores",
         total=_total(mechanism),
-        scale=mechanism.scale,
         exact=router.exact,
-        after_kernel="(weights * self.expert_scale[chosen])" if router.expert_scale else "weights",
-        reach=2 * (router.jitter or 0),
     )
 
 
@@ -310,12 +339,10 @@ def _stages(mechanism: MixtureOfExperts) -> list[str]:
     # Softmax over the chosen equals softmax over all, made to add up to one.
     sums_to_one = softmax and mechanism.renormalize and exact and not router.reorders
     stages = {
-        "logits": True,
         "softcap": router.softcap is not None,
         **_choice(router, of_logits=sums_to_one or not softmax),
         "renormalize": mechanism.renormalize and not sums_to_one,
         "scale": mechanism.scale != 1,
-        "expert_scale": router.expert_scale,
     }
     return [name for name, wanted in stages.items() if wanted]
 
@@ -332,14 +359,14 @@ def _choice(router: Router, of_logits: bool) -> dict[str, bool]:
 
 def _group_score(limit: Groups | None) -> str:
     if limit is None or limit.by == "max":
-        return "groups.amax(dim=-1)"
-    return "groups.topk(2, dim=-1).values.sum(dim=-1)"
+        return "several.amax(dim=-1)"
+    return "several.topk(2, dim=-1).values.sum(dim=-1)"
 
 
 def _total(mechanism: MixtureOfExperts) -> str:
     total = "weights.sum(dim=-1, keepdim=True)"
     if mechanism.renormalize_epsilon:
-        return f"({total} + {mechanism.renormalize_epsilon!r})"
+        return f"({total} + epsilon)"
     if mechanism.renormalize_floor:
-        return f"{total}.clamp(min={mechanism.renormalize_floor!r})"
+        return f"{total}.clamp(min=floor)"
     return total
