@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,13 +12,23 @@ from archspec.cli.files import load, put
 from archspec.cli.streams import say
 from archspec.errors import ArchspecError
 from archspec.errors.printing import clipped
+from archspec.output.place import shown
+
+if TYPE_CHECKING:
+    from archspec.architecture.model import Architecture
 
 
 def build(
     spec: Spec,
     output: Annotated[
-        str | None, typer.Option("-o", "--output", help="The package's folder; ./NAME by default.")
+        str | None,
+        typer.Option(
+            "-o", "--output", help="The package's folder, ./NAME by default; with --plain a file."
+        ),
     ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="One file of plain PyTorch, for reading and hacking.")
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Write over files that were edited by hand.")
     ] = False,
@@ -40,6 +50,9 @@ def build(
     edited by hand are not overwritten without --force. A folder that Python would import in place
     of another module, like torch or json, is refused.
 
+    With --plain the same model is written as one file, ./NAME.py by default and - to print it:
+    PyTorch without kernels, for reading, teaching and changing.
+
     `--with paged` adds attention to keys in pages, for servers, and `--with gluon` attention's
     forward pass in Gluon for sm_90. The folder's archspec.lock remembers them for the next build.
 
@@ -51,6 +64,11 @@ def build(
     from archspec.output.package import write_package
 
     architecture, text, name = load(spec)
+    if plain:
+        if also is not None:
+            raise ArchspecError("--with adds to a package\n  help: leave out --plain, or --with")
+        _build_plain(architecture, Path(name).name, output, force, check)
+        return
     directory = Path(output or codegen.default_folder(architecture.name))
     package = codegen.import_name(directory)
     extras = codegen.known(asked(directory)) if also is None else codegen.extras(also)
@@ -73,6 +91,34 @@ def build(
         print(f"wrote {directory}: {count}")
         better = codegen.package_name(directory.resolve().name.lower())
         say(f"  note: Python imports it under a name like {better}")
+
+
+def _build_plain(
+    architecture: Architecture, name: str, output: str | None, force: bool, check: bool
+) -> None:
+    from archspec.codegen.modules import default_folder, import_name
+    from archspec.codegen.plain import build_plain
+    from archspec.output.difference import compare_file
+    from archspec.output.signature import is_signed, signed
+
+    target = Path(output or f"{default_folder(architecture.name)}.py")
+    if output != "-":
+        if target.suffix != ".py":
+            raise ArchspecError(
+                f"{shown(target)}: --plain writes one file\n  help: its name ends in .py"
+            )
+        import_name(target.with_suffix(""))
+    content = signed(build_plain(architecture, name).encode(), "py")
+    if check:
+        difference = compare_file(content, target)
+        put(None, difference)
+        if difference:
+            raise typer.Exit(1)
+        print(f"{target}: up to date")
+        return
+    put(output or str(target), content, force, lambda old: is_signed(old, "py"))
+    if output != "-":
+        print(f"wrote {target}: {len(content.splitlines())} lines")
 
 
 def draw(

@@ -45,7 +45,7 @@ def environment() -> Environment:
         **_READING,
     )
     filters: dict[str, Callable[..., str]] = {
-        "activation": _activation,
+        "activation": activated,
         "literal": _literal,
         "markdown": _markdown,
     }
@@ -53,7 +53,7 @@ def environment() -> Environment:
     return made
 
 
-def _activation(name: str, kind: str) -> str:
+def activated(name: str, kind: str) -> str:
     """The expression that applies an activation to the variable `name`."""
     assert name.isidentifier()
     return _ACTIVATIONS[kind].format(x=name)

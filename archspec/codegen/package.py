@@ -80,7 +80,7 @@ def build(
     """
     from archspec.draw import render
 
-    view = PackageView(architecture, _file_name(spec_name), __version__)
+    view = PackageView(architecture, file_name(spec_name), __version__)
     tied = bool(architecture.head and architecture.head.tied)
     rotaries = tuple(view.rotaries.values())
     bodies = [branch.body for block in architecture.blocks for branch in block.branches]
@@ -190,7 +190,7 @@ def _render(name: str, context: dict[str, Any]) -> str:
     return environment().get_template(name).render(context)
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
     """The last part of a path, with nothing in it that could end a comment."""
     last = name.replace("\\", "/").rpartition("/")[2]
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in last)

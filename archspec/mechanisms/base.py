@@ -2,7 +2,9 @@
 
 A mechanism is a folder: `spec.py` (its fields, their invariants, its operator graph and what it
 keeps between tokens), `module.py.jinja` (its PyTorch), `view.py` (what that template sees),
-`example.yaml` and `README.md`. tests/mechanisms/test_contract.py proves that the faces agree.
+`plain.py` (the same without kernels, for `build --plain`), `example.yaml` and `README.md`.
+tests/mechanisms/test_contract.py proves that the faces agree, tests/codegen/test_plain.py that the
+plain file does.
 """
 
 from __future__ import annotations

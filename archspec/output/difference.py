@@ -30,11 +30,27 @@ def compare(files: Mapping[str, Content], directory: Path) -> str:
         raise ArchspecError(f"{place}: cannot be read: {reason}") from None
 
 
+def compare_file(content: Content, path: Path) -> str:
+    """A unified diff from the file at `path` as it stands to `content`; empty where they agree.
+
+    Raises `ArchspecError` where it cannot be read.
+    """
+    try:
+        found = path.read_bytes() if path.is_file() else None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ArchspecError(f"{shown(path)}: cannot be read: {reason}") from None
+    return _differs(path.name, found, as_bytes(content))
+
+
 def _diff(path: str, files: Mapping[str, Content], directory: Path) -> str:
     wanted = as_bytes(files[path]) if path in files else None
     place = directory / path
     is_file = not obstacle(directory, path) and not place.is_symlink() and place.is_file()
-    found = place.read_bytes() if is_file else None
+    return _differs(path, place.read_bytes() if is_file else None, wanted)
+
+
+def _differs(path: str, found: bytes | None, wanted: bytes | None) -> str:
     if found == wanted:
         return ""
     try:

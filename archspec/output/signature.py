@@ -1,7 +1,7 @@
-"""How archspec knows a figure that it drew and nobody has edited: by a hash in the file itself.
+"""How archspec knows a single file that it wrote and nobody has edited: by a hash in it.
 
-A figure may be drawn again over such a file and over no other. The hash guards against losing
-somebody's work by mistake; it does not prove who made a file.
+A figure or a plain file may be written again over such a file and over no other. The hash guards
+against losing somebody's work by mistake; it does not prove who made a file.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ _LINES = {
     "svg": b"<!-- archspec %s -->\n",
     "pdf": b"%%archspec %s\n",
     "dot": b"// archspec %s\n",
+    "py": b"\n\n# archspec %s\n",
 }
 _END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 _KEY = b"archspec\x00"
 
 
 def signed(content: bytes, kind: str) -> bytes:
-    """A figure of `kind` (svg, png, pdf or dot) with the hash of all the rest of it."""
+    """A file of `kind` (svg, png, pdf, dot or py) with the hash of all the rest of it."""
     assert content.endswith(_END if kind == "png" else b"\n")
     return _signed(content, kind)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, SPECS, Builder, small_text
 from cover import few
+from plain_files import write_plain
 
 import archspec
 from archspec.codegen import build, package_name
@@ -54,17 +55,29 @@ def packages(builder: Builder) -> list[Path]:
     return [builder.write(small_text(path)) for path in SPECS]
 
 
-def test_ruff_finds_nothing(packages: list[Path]) -> None:
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the plain file of every spec, of gallery specs as published."""
+    folder = tmp_path_factory.mktemp("plain")
+    for path in SPECS:
+        write_plain(path.read_text(encoding="utf-8"), folder)
+    return folder
+
+
+def test_ruff_finds_nothing(packages: list[Path], plain: Path) -> None:
     for command in (["check"], ["format", "--check", "--line-length", "100"]):
-        ruff(packages, *command, "--isolated")
+        ruff([*packages, plain], *command, "--isolated")
 
 
 @pytest.mark.parametrize("chosen", [few, pytest.param(list, marks=pytest.mark.slow)])
 def test_pyright_finds_nothing(
-    packages: list[Path], tmp_path: Path, chosen: Callable[[list[Path]], list[Path]]
+    packages: list[Path],
+    plain: Path,
+    tmp_path: Path,
+    chosen: Callable[[list[Path]], list[Path]],
 ) -> None:
-    """In packages that cover what all have; in a sweep in all of them."""
-    read = chosen(packages)
+    """In packages that cover what all have and in plain files; in a sweep in all packages."""
+    read = [*chosen(packages), plain]
     settings = {"typeCheckingMode": "standard", "pythonVersion": "3.11"}
     settings |= {"include": list(map(str, read))}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")

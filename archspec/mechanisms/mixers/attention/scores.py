@@ -114,10 +114,10 @@ def relative(a: Attention) -> RelativeView | None:
     return RelativeView(Distances(kind), not a.causal, arguments)
 
 
-def slopes(alibi: Alibi, heads: int) -> str:
+def slopes(alibi: Alibi, heads: int, scale: str = "self.scale") -> str:
     """The expression for what each head takes from a score per token of distance.
 
-    Scaled ones are multiplied by the factor of scores, an attribute of the class. They are made on
+    Scaled ones are multiplied by the factor of scores, `scale` as an expression. They are made on
     the device of x alone: a CUDA graph holds no copy from the host.
     """
     exponents = alibi.exponents(heads)
@@ -131,5 +131,5 @@ def slopes(alibi: Alibi, heads: int) -> str:
         made = f"torch.cat(({made}, {other}))"
     else:
         made = f"({made})"
-    factor = "self.scale * " if alibi.scaled else ""
+    factor = f"{scale} * " if alibi.scaled else ""
     return f"{factor}2.0 ** {made}"
