@@ -370,7 +370,7 @@ def test_a_block_that_no_layer_has_is_named(
         "archspec: 1\nname: m\nvocab_size: 8\nhidden_size: 8\ncontext_length: 8\n"
         f"blocks:\n  base: {inner}\n  used: {{extends: base}}\n  spare: {inner}\n"
         f"  ahead: {inner}\n  over: {inner}\nlayers: [used, over]\nhead: {{tied: true}}\n"
-        "overrides: {1: {norm_position: post}}\nfurther: {tokens: 1, block: ahead}\n"
+        "overrides: {1: {norm_position: post}}\nmtp: {depth: 1, block: ahead}\n"
     )
     assert main(["check", str(path)]) == 0
     out, err = capsys.readouterr()

@@ -6,7 +6,7 @@ import re
 
 from conftest import ROOT
 
-from archspec.language.wording import words
+from archspec.language.wording.phrases import words
 
 SOURCES = sorted(
     path

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from archspec.architecture.block_pattern import BlockPattern
+
+View = Literal["source", "both_ways", "sliding", "chunked", "best", "blocks", "earlier"]
+"""Another text, all of one's own, a window, a chunk, the best, some blocks, or all before."""
 
 
 @dataclass(frozen=True)
@@ -31,22 +35,50 @@ class Mask:
         """How many heads see differently."""
         return self.blocks.heads if self.blocks else 1
 
+    @property
+    def view(self) -> View:
+        """What a query sees, by name."""
+        if self.source:
+            return "source"
+        if not self.causal:
+            return "both_ways"
+        if self.window is not None:
+            return "sliding"
+        if self.chunk is not None:
+            return "chunked"
+        return "best" if self.best else "blocks" if self.blocks else "earlier"
+
+    @property
+    def reach(self) -> int | None:
+        """How many keys, a query's own the last of them, it sees at most; None without a limit.
+
+        A cache keeps as many: what is further back, no later query sees. Of the `best` each may be
+        anywhere, as may be a block that is seen from everywhere.
+        """
+        return self.window if self.window is not None else self.chunk
+
+    def first_key(self, query: int, prefix: int = 0) -> int:
+        """No key before this is seen from `query`, with a prefix of that length."""
+        if not self.causal or self.source or (self.prefix and query < prefix):
+            return 0
+        if self.chunk is not None:
+            return query - query % self.chunk
+        return 0 if self.window is None else max(0, query - self.window + 1)
+
+    def last_key(self, query: int, keys: int, prefix: int = 0) -> int:
+        """No key behind this, of so many `keys`, is seen from `query`."""
+        if not self.causal or self.source:
+            return keys - 1
+        return max(query, prefix - 1) if self.prefix and query < prefix else query
+
     def allows(self, query: int, key: int, prefix: int = 0, head: int = 0) -> bool:
         """Whether the token at `query` sees the token at `key`, with a prefix of that length.
 
         With `best`, whether it may.
         """
-        if not self.causal or self.source:
-            return True
-        if self.prefix and query < prefix and key < prefix:
-            return True
-        if key > query:
+        if not self.first_key(query, prefix) <= key <= self.last_key(query, key + 1, prefix):
             return False
-        if self.chunk is not None and query // self.chunk != key // self.chunk:
-            return False
-        if self.blocks is not None:
-            return self.blocks.allows(query, key, head)
-        return self.window is None or query - key < self.window
+        return self.blocks is None or self.blocks.allows(query, key, head)
 
     def keys_seen(self, first: int, tokens: int, source: int = 0) -> int:
         """Pairs that `allows` admits for queries `first … first + tokens − 1` of one text.
@@ -67,6 +99,25 @@ class Mask:
         from_start = growing * first + growing * (growing + 1) // 2
         return from_start + (tokens - growing) * window
 
+    def sentence(self) -> str:
+        """What a query sees, for a sentence about it: `the last 512 tokens`."""
+        match self.view:
+            case "source":
+                return "the encoder's states"
+            case "both_ways":
+                return "the whole text"
+            case "sliding":
+                return f"the last {_count(self.reach or 0, 'token')}"
+            case "chunked":
+                return f"its chunk of {_count(self.reach or 0, 'token')}"
+            case "best":
+                return f"the best {self.best:,} earlier tokens"
+            case "blocks":
+                assert self.blocks
+                return self.blocks.sentence()
+            case "earlier":
+                return "all earlier tokens"
+
     def caption(self) -> str:
         """In words: `causal, window 512`."""
         if self.source:
@@ -79,6 +130,10 @@ class Mask:
         parts += [self.blocks.caption()] if self.blocks is not None else []
         parts += [f"the best {self.best:,}"] if self.best is not None else []
         return ", ".join(parts + (["prefix both ways"] if self.prefix else []))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("s" if number != 1 else "")
 
 
 def _triangles(tokens: int, chunk: int) -> int:

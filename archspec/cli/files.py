@@ -16,7 +16,7 @@ from archspec.output.place import shown
 if TYPE_CHECKING:
     from archspec.architecture.model import Architecture
     from archspec.errors import Diagnostic
-    from archspec.language.source import Document
+    from archspec.language.located import Document
 
 
 def read(argument: str) -> tuple[str, str]:
@@ -54,12 +54,13 @@ def load(argument: str) -> tuple[Architecture, str, str]:
 
 def examined(argument: str) -> tuple[Architecture, list[Diagnostic], Document]:
     """The architecture in a file, what is allowed there and probably not meant, and its data."""
-    from archspec.architecture.resolve import resolve
+    from archspec.architecture.resolve import follow
     from archspec.language.source import parse
     from archspec.language.unused import unused
 
-    document = parse(*read(argument))
-    return resolve(document), unused(document), document
+    resolved = follow(parse(*read(argument)))
+    expanded = resolved.expanded
+    return resolved.architecture, unused(expanded), expanded.document
 
 
 def put(

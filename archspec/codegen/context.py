@@ -204,7 +204,7 @@ def _selftest(view: PackageView) -> dict[str, Any]:
         common=a.encoder.common if a.encoder else common,
     )
     masks = [mask for body in a.mechanisms if (mask := body.mask())]
-    windows = [mask.window or mask.chunk or 0 for mask in masks]
+    windows = [mask.reach or 0 for mask in masks]
     patterns = [mask.blocks.settles for mask in masks if mask.blocks]
     said = [("a text at once, and token by token", decoding)]
     said += [("a text alone, and with padding", reading)]

@@ -19,12 +19,12 @@ from archspec.codegen.loss import LOSS_FILES
 from archspec.codegen.modules import default_folder
 from archspec.codegen.norm_rotary import TURNED
 from archspec.codegen.norms import NORM_FILES
-from archspec.codegen.own import PLAIN
 from archspec.codegen.readme import facts
 from archspec.codegen.rotary import ROTARY_FILES
 from archspec.codegen.sharing import Sharing, sharing
 from archspec.codegen.site import Check, template, view_module
 from archspec.codegen.stacks import POSITIONS
+from archspec.codegen.tensor_files import PLAIN
 from archspec.codegen.view import PackageView
 from archspec.mechanisms.base import Mechanism
 from archspec.output.lock import LOCK, WITH, manifest

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from archspec.architecture.model import Architecture
-from archspec.draw import beside, feeds, metrics
 from archspec.draw import block as blocks
+from archspec.draw import feeds, metrics, tower_ends
 from archspec.draw.block import Anchor, Reader
 from archspec.draw.course import Course, Ledger, depth
 from archspec.draw.curves import brace, polyline
@@ -93,10 +93,10 @@ class Tower:
         self._tokens = (tokens.x - laid.exit, low + tokens.y + tokens.h / 2 + 6)
         if self.course.vectors:
             edge = min(self._gutter - 8, -laid.exit - 20)
-            self._lane = beside.vectors(self.scene, self.course.vectors, edge, y, (x, base + 7))
+            self._lane = tower_ends.vectors(self.scene, self.course.vectors, edge, y, (x, base + 7))
             self.left = min(self.left, 2 * self._lane[0] - edge)
-            self.scene.add(Curve(polyline([(0, y), (0, y + beside.TALL)])))
-            y += beside.TALL
+            self.scene.add(Curve(polyline([(0, y), (0, y + tower_ends.TALL)])))
+            y += tower_ends.TALL
         return y
 
     def _output(self, y: float) -> float:
@@ -109,7 +109,7 @@ class Tower:
                 lm_head = replace(laid["lm_head"], x=laid["lm_head"].x - laid.entry)
                 lm_head = replace(lm_head, y=lm_head.y + y)
                 edge = min(self.left, self._gutter)
-                left = beside.mtp(self.scene, self.course.mtp, lm_head, edge, start)
+                left = tower_ends.mtp(self.scene, self.course.mtp, lm_head, edge, start)
                 self.left = min(self.left, left)
             y += laid.height
         if self.course.encodes:

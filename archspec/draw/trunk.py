@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 from archspec.architecture.model import Architecture
-from archspec.draw import beside, feeds, notes
+from archspec.draw import feeds, notes, tower_ends
 from archspec.draw.course import Course, Ledger, courses, segments
 from archspec.draw.curves import polyline
 from archspec.draw.scene import Curve, Point, Scene, Text
@@ -62,7 +62,7 @@ def paint(architecture: Architecture) -> tuple[Scene, float, float]:
         if tower.course.encodes and tower.last:
             top = max(tower.top, highest) + 16
             tower.scene.add(Curve(polyline([(0, tower.top), (0, top)]), arrow=True))
-            _, end = beside.states(tower.scene, 0, top + 17.5, None)
+            _, end = tower_ends.states(tower.scene, 0, top + 17.5, None)
             states = (x - left + end, top + 17.5)
             tower.top = top + 35
         ends = tower.reading(feeds.STATES)
@@ -95,9 +95,9 @@ def _bring(scene: Scene, tower: Tower, ends: list[Point], x: float, states: Poin
         return lane - feeds.ROUND
     lane = tower.left - 10
     middle = lane - _ROOM
-    probe = beside.states(Scene(), 0, 0, encoder.context_length)
+    probe = tower_ends.states(Scene(), 0, 0, encoder.context_length)
     middle -= probe[1]
-    left, right = beside.states(tower.scene, middle, y, encoder.context_length)
+    left, right = tower_ends.states(tower.scene, middle, y, encoder.context_length)
     feeds.lead(tower.scene, (right, y), lane, ends)
     tower.scene.add(Text(right + 6, y + 8, _BRINGS, 9, ink="muted"))
     return left

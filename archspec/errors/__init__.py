@@ -12,7 +12,7 @@ from archspec.errors.excerpt import excerpt
 from archspec.errors.printing import clipped, printable
 
 if TYPE_CHECKING:
-    from archspec.language.source import Document
+    from archspec.language.located import Document
 
 __all__ = ["ArchspecError", "Diagnostic", "Mark", "SpecError", "printable", "warning"]
 

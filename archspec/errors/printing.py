@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection
+from typing import Any
 
 _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """What Unicode calls letters and symbols, and nobody sees."""
@@ -44,6 +45,22 @@ def listed(names: Collection[str], most: int = 12) -> str:
     shown = [clipped(name, 40) for name, _ in zip(names, range(most), strict=False)]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
+
+
+def describe(value: Any) -> str:
+    """A value in the words of an error message: `the text 'abc'`, `a list`, `nothing`."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        shown = value if len(value) <= 40 else value[:37] + "..."
+        return f"the text {shown!r}"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return f"{value:,}" if isinstance(value, int) and abs(value) >= 10_000 else f"{value}"
 
 
 def _shown(character: str) -> str:

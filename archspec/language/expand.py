@@ -1,4 +1,4 @@
-"""A spec as written → every block written out: `defaults`, `extends` and `overrides` merged.
+"""A step: a spec as written → every block written out with what it inherits and overrides.
 
 Works on located data, so that what is wrong later is still shown where it was written.
 """
@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from archspec.errors import Diagnostic, Mark
+from archspec.errors import Mark
+from archspec.errors.printing import describe
 from archspec.language import schedule
 from archspec.language.inherit import inherit
+from archspec.language.located import Document, Items, Map
 from archspec.language.merging import MAX_KINDS, TooMuch, Writing, copy
 from archspec.language.override import override
-from archspec.language.source import Document, Items, Map, describe
+from archspec.language.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -21,30 +23,33 @@ class Expanded:
     """The written-out data, the block of each layer, and their schedules as they were written.
 
     `broken` blocks lack what they should have inherited; `overridden` says which key of
-    `overrides` made a block, `parents` from which block another inherits.
+    `overrides` made a block, `parents` from which block another inherits. What is `refused` is more
+    than can be written out, and not looked at further.
     """
 
+    document: Document
     data: Map
     layers: tuple[str, ...]
     written: schedule.Run | None
     encoder_layers: tuple[str, ...]
     encoder_written: schedule.Run | None
-    problems: tuple[Diagnostic, ...]
+    problems: tuple[Problem, ...]
     broken: frozenset[str]
     overridden: Mapping[str, str]
     parents: Mapping[str, str]
+    refused: bool = False
 
 
 def expand(document: Document) -> Expanded:
-    """Merge what blocks inherit and what single layers override; collects every problem.
-
-    Raises `SpecError` for more than can be written out.
-    """
+    """Merge what blocks inherit and what single layers override; collects every problem."""
     state = Writing()
     try:
         return _expand(document, state)
     except TooMuch:
-        raise document.error(state.problems) from None
+        problems = tuple(state.problems)
+        return Expanded(
+            document, document.data, (), None, (), None, problems, frozenset(), {}, {}, True
+        )
 
 
 def _expand(document: Document, state: Writing) -> Expanded:
@@ -63,15 +68,16 @@ def _expand(document: Document, state: Writing) -> Expanded:
         state.problem(message, "blocks", data.keys_at["blocks"])
         raise TooMuch
     if isinstance(blocks, Map):
-        whole = inherit(blocks, defaults, state)
-        written = _layers(data, set(whole), state)
+        written_out = inherit(blocks, defaults, state)
+        written = _layers(data, set(written_out), state)
         if isinstance(inner := data.get("encoder"), Map):
-            encoder = _layers(inner, set(whole), state, "encoder.")
+            encoder = _layers(inner, set(written_out), state, "encoder.")
         names = written.names() if written else []
         if overrides is not None and names:
-            names = override(whole, names, overrides, state)
-        data["blocks"] = whole
+            names = override(written_out, names, overrides, state)
+        data["blocks"] = written_out
     return Expanded(
+        document,
         data,
         tuple(names),
         written,
@@ -107,13 +113,13 @@ def _layers(data: Map, blocks: set[str], state: Writing, above: str = "") -> sch
         path = f"{above}layers" if isinstance(value, str) else f"{above}layers.{index}"
         run = _schedule(text, mark, path, blocks, state)
         items += run.items if run else []
-    whole = schedule.Run(1, tuple(items))
-    count = whole.length()
+    stack = schedule.Run(1, tuple(items))
+    count = stack.length()
     if count > schedule.MAX_LAYERS:
         message = f"{count:,} layers; at most {schedule.MAX_LAYERS:,} are read"
         state.problem(message, f"{above}layers", data.values_at["layers"])
         return None
-    return whole if items else None
+    return stack if items else None
 
 
 def _schedule(

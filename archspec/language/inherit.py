@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from archspec.errors.printing import describe
+from archspec.language.located import Map
 from archspec.language.merging import Writing, copy, merge
-from archspec.language.source import Map, describe
 
 
 def inherit(blocks: Map, defaults: Map | None, state: Writing) -> Map:
@@ -24,12 +25,12 @@ def inherit(blocks: Map, defaults: Map | None, state: Writing) -> Map:
                 below = own
             done[ancestor] = below
             state.written(below, f"blocks.{ancestor}", blocks.keys_at[ancestor])
-    whole = Map(blocks.mark)
+    found = Map(blocks.mark)
     for name in blocks:
         if parent := _parent(blocks[name]):
             state.parents[name] = parent
-        whole.put(name, done[name], blocks.keys_at[name], blocks.values_at[name])
-    return whole
+        found.put(name, done[name], blocks.keys_at[name], blocks.values_at[name])
+    return found
 
 
 def _parent(block: Any) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from archspec.errors import MAX_OF_A_KIND, Diagnostic, Mark
+from archspec.errors import MAX_OF_A_KIND, Mark
 from archspec.errors.printing import clipped, listed
-from archspec.language.source import Items, Map
-from archspec.language.wording import meant
+from archspec.language.located import Items, Map
+from archspec.language.problem import Guess, Problem
 
 MAX_KINDS = 256
 """Kinds of layer, those that `overrides` make among them: each is a class of the package."""
@@ -26,15 +26,15 @@ class TooMuch(Exception):
 class Writing:
     """What is found while a spec is written out."""
 
-    problems: list[Diagnostic] = field(default_factory=list[Diagnostic])
+    problems: list[Problem] = field(default_factory=list[Problem])
     broken: set[str] = field(default_factory=set[str])
     overridden: dict[str, str] = field(default_factory=dict[str, str])
     parents: dict[str, str] = field(default_factory=dict[str, str])
     names: int = 0
     values: int = 0
 
-    def problem(self, message: str, path: str, mark: Mark, hint: str = "") -> None:
-        self.problems.append(Diagnostic(message, path, mark, hint))
+    def problem(self, message: str, path: str, mark: Mark, hint: str | Guess = "") -> None:
+        self.problems.append(Problem(message, path, mark, hint))
 
     def written(self, block: Any, path: str, mark: Mark) -> None:
         """Count the values of a block that is written out; too many end it all."""
@@ -47,9 +47,9 @@ class Writing:
     def unknown(self, name: str, known: Collection[str], path: str, mark: Mark) -> None:
         """A name that no block has; what was meant is looked for as long as anybody reads it."""
         self.names += 1
-        hint = ""
-        if self.names <= MAX_OF_A_KIND:
-            hint = meant(name, known) or (f"the blocks are {listed(known)}" if known else "")
+        hint: str | Guess = ""
+        if self.names <= MAX_OF_A_KIND and known:
+            hint = Guess(name, tuple(known), f"the blocks are {listed(known)}")
         self.problem(f"no block is called {clipped(name, 60)!r}", path, mark, hint)
 
 

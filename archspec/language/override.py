@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Sequence
 
 from archspec.errors.printing import clipped
+from archspec.language.located import Map
 from archspec.language.merging import MAX_KINDS, Writing, merge
-from archspec.language.source import Map
 from archspec.spec.base import MAX_NAME
 
 _RANGE = re.compile(r"^(-?\d{1,5})(?:-(\d{1,5}))?$")

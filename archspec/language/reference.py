@@ -7,8 +7,9 @@ from typing import Any
 
 from archspec.language.emit import flow
 from archspec.language.schema import INHERITANCE, references
-from archspec.language.wording import words
+from archspec.language.wording.phrases import words
 from archspec.mechanisms import FeedForward, Mixer, TokenVectors, mechanisms, members
+from archspec.spec.activation import FORMULAS
 from archspec.spec.model import ModelSpec
 
 Schema = dict[str, Any]
@@ -88,6 +89,18 @@ overrides:
 """
 
 
+_ACTIVATIONS = "\n".join(
+    [
+        "## Activations\n",
+        "What each computes of x; `gated` multiplies that by another map of the input.\n",
+        "| name | computes |",
+        "|---|---|",
+        *(f"| `{name}` | {formula} |" for name, formula in FORMULAS.items()),
+        "",
+    ]
+)
+
+
 def reference() -> str:
     """The whole page."""
     schema = ModelSpec.model_json_schema()
@@ -108,6 +121,7 @@ def reference() -> str:
         *_sections(mixers, parts),
         "## Feed-forwards\n",
         *_sections(feedforwards, parts),
+        _ACTIVATIONS,
         "## Token vectors\n",
         *_sections(vectors, parts),
         "## Parts\n",

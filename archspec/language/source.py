@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from archspec.errors import Diagnostic, Mark, SpecError
+from archspec.errors.printing import describe
 from archspec.language.events import Event, NotYaml, events
+from archspec.language.located import Document, Items, Map
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
@@ -22,46 +23,6 @@ MAX_DIGITS = 40
 
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
 _LOOSE_UNDERSCORE = re.compile(r"__|_$|_\.|\._|^0[xob]_", re.IGNORECASE)
-
-
-class Map(dict[str, Any]):
-    """A mapping that knows the place of each of its keys and values."""
-
-    def __init__(self, mark: Mark) -> None:
-        """Start empty, at `mark`."""
-        super().__init__()
-        self.mark = mark
-        self.keys_at: dict[str, Mark] = {}
-        self.values_at: dict[str, Mark] = {}
-
-    def put(self, key: str, value: Any, key_at: Mark, value_at: Mark) -> None:
-        """Set `key`, remembering both places."""
-        self[key] = value
-        self.keys_at[key] = key_at
-        self.values_at[key] = value_at
-
-
-class Items(list[Any]):
-    """A sequence that knows the place of each of its items."""
-
-    def __init__(self, mark: Mark) -> None:
-        """Start empty, at `mark`."""
-        super().__init__()
-        self.mark = mark
-        self.items_at: list[Mark] = []
-
-
-@dataclass(frozen=True)
-class Document:
-    """The data of one file, its text and its name."""
-
-    data: Map
-    text: str
-    name: str
-
-    def error(self, diagnostics: list[Diagnostic]) -> SpecError:
-        """A `SpecError` that quotes this document."""
-        return SpecError(diagnostics, self.name, self.text)
 
 
 def decode(raw: bytes, name: str) -> str:
@@ -242,19 +203,3 @@ class _Reader:
             self.problems.append(Diagnostic(message, mark=event.mark))
             return None
         return value
-
-
-def describe(value: Any) -> str:
-    """A value in the words of an error message: `the text 'abc'`, `a list`, `nothing`."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        shown = value if len(value) <= 40 else value[:37] + "..."
-        return f"the text {shown!r}"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    return f"{value:,}" if isinstance(value, int) and abs(value) >= 10_000 else f"{value}"

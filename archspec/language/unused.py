@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from archspec.errors import Diagnostic
-from archspec.language.expand import expand
-from archspec.language.source import Document, Map
+from archspec.language.expand import Expanded
+from archspec.language.located import Map
 
 
-def unused(document: Document) -> list[Diagnostic]:
+def unused(expanded: Expanded) -> list[Diagnostic]:
     """A warning for each block of a valid spec that neither a layer nor a used block needs."""
-    expanded = expand(document)
-    mtp, blocks = document.data.get("mtp"), document.data["blocks"]
+    data = expanded.document.data
+    mtp, blocks = data.get("mtp"), data["blocks"]
     waiting = [*expanded.layers, *expanded.encoder_layers]
     waiting += [mtp["block"]] if isinstance(mtp, Map) else []
     used: set[str] = set()

@@ -15,7 +15,7 @@ from archspec.architecture.graph import OperatorGraph, counts
 from archspec.architecture.model import Architecture
 from archspec.architecture.stack import Stack
 from archspec.errors import ArchspecError
-from archspec.language.wording import words
+from archspec.language.wording.phrases import words
 from archspec.mechanisms import FeedForward, Mixer, members
 from archspec.mechanisms.base import Mechanism, State
 

@@ -10,17 +10,16 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from archspec.architecture.resolve import resolve
+from archspec.architecture.resolve import follow
 from archspec.language.emit import to_yaml
-from archspec.language.expand import Expanded, expand
+from archspec.language.expand import Expanded
+from archspec.language.located import Document, Items, Map
 from archspec.language.schedule import Run, compress
-from archspec.language.source import Document, Items, Map, parse
-from archspec.language.validate import validate
+from archspec.language.source import parse
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.base import Strict
 from archspec.spec.embedding import Embedding
 from archspec.spec.encoder import Encoder
-from archspec.spec.model import ModelSpec
 
 HIDDEN_SIZE = 64
 VOCABULARY = 256
@@ -58,10 +57,8 @@ def shrink(document: Document) -> str:
 
     Raises `SpecError` for a document that is not a valid spec.
     """
-    resolve(document)
-    expanded = expand(document)
-    spec = validate(expanded)
-    assert isinstance(spec, ModelSpec), "resolve accepts what validate rejects"
+    resolved = follow(document)
+    expanded, spec = resolved.expanded, resolved.spec
     ranks: Ranks = {}
     for block in spec.blocks.values():
         _gather(block, ranks)
@@ -80,7 +77,7 @@ def shrink(document: Document) -> str:
     if spec.encoder:
         _encoder(data["encoder"], spec.encoder, expanded)
     text = to_yaml(data)
-    resolve(parse(text, f"{spec.name}-tiny"))
+    follow(parse(text, f"{spec.name}-tiny"))
     return text
 
 

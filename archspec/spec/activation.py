@@ -40,6 +40,23 @@ CAPTIONS: dict[Activation, str] = {
     "xielu": "xIELU",
 }
 
+FORMULAS: dict[Activation, str] = {
+    "gelu": "x · Φ(x), Φ(x) = (1 + erf(x / √2)) / 2 (arXiv 1606.08415)",
+    "gelu_tanh": "x / 2 · (1 + tanh(√(2 / π) · (x + 0.044715 x³))) (arXiv 1606.08415)",
+    "identity": "x",
+    "mish": "x · tanh(ln(1 + e^x)) (arXiv 1908.08681)",
+    "quick_gelu": "x · σ(1.702 x) (arXiv 1606.08415)",
+    "relu": "max(x, 0)",
+    "relu2": "max(x, 0)² (arXiv 2109.08668)",
+    "sigmoid": "σ(x) = 1 / (1 + e^−x)",
+    "silu": "x · σ(x) (arXiv 1702.03118)",
+    "softplus": "ln(1 + e^x)",
+    "tanh": "tanh(x)",
+    "xielu": "x > 0: a x² + x / 2; else: b (e^m − 1 − x) + x / 2 with m = min(x, −1e-6), "
+    "a = ln(1 + e^p), b = 1 / 2 + ln(1 + e^n), p and n learned (arXiv 2411.13010)",
+}
+"""What each computes of a number x."""
+
 GATED_CAPTIONS: dict[Activation, str] = {
     "gelu": "GEGLU",
     "gelu_tanh": "GEGLU",

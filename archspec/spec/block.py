@@ -12,7 +12,7 @@ from archspec.spec.base import Factor, SideBySide, Strict, reject
 from archspec.spec.norm import Norm
 from archspec.spec.scale import LearnedScale
 
-MAX_BESIDE = 8
+MAX_SIDE_BY_SIDE = 8
 
 NormPosition = Literal["pre", "post", "sandwich", "output", "none"]
 
@@ -28,7 +28,7 @@ class Block(Strict):
 
     mixer: Annotated[tuple[Mixer, ...], SideBySide] = Field(
         default=(),
-        max_length=MAX_BESIDE,
+        max_length=MAX_SIDE_BY_SIDE,
         description="What mixes information across tokens; a list stands side by side.",
     )
     cross_attention: Attention | None = Field(
@@ -37,7 +37,7 @@ class Block(Strict):
     )
     feedforward: Annotated[tuple[FeedForward, ...], SideBySide] = Field(
         default=(),
-        max_length=MAX_BESIDE,
+        max_length=MAX_SIDE_BY_SIDE,
         description="What works on each token by itself; a list stands side by side.",
     )
     per_layer_input: TokenVectors | None = Field(

@@ -37,7 +37,10 @@ class ModelSpec(Strict):
     vocab_size: Vocabulary = Field(description="Rows of the token embedding.")
     hidden_size: Size = Field(description="Width of the residual stream.")
     context_length: Tokens = Field(description="The longest text the model is made for, in tokens.")
-    norm: Norm = Field(default=Norm(), description="The norm used wherever none is given.")
+    norm: Norm = Field(
+        default=Norm(),
+        description="The norm used wherever none is given: RMSNorm with `eps` 1e-6 when left out.",
+    )
     embedding: Embedding = Field(default=Embedding(), description="Before the first layer.")
     blocks: dict[Name, Block] = Field(min_length=1, description="The kinds of layer, by name.")
     layers: Annotated[tuple[str, ...], OneOrMany] = Field(

@@ -8,33 +8,44 @@ from pydantic import BeforeValidator, Field
 
 from archspec.spec.base import Strict, true_is_default
 
+COMMON_TYPE, COMMON_EPS = "rmsnorm", 1e-6
+"""What holds where neither a norm nor the model's `norm` says."""
+
 
 class Norm(Strict):
     """A normalisation; what is left out is taken from the model's `norm`.
+
+    What that leaves out as well is common: `rmsnorm`, `eps` 1e-6, a plain weight.
 
     RMSNorm (arXiv 1910.07467): x / sqrt(mean(x²) + eps) · w. LayerNorm (arXiv 1607.06450):
     (x − mean) / sqrt(var + eps) · w + b. L2: x / sqrt(Σx² + eps) · w.
     """
 
     type: Literal["rmsnorm", "layernorm", "l2norm"] | None = Field(
-        default=None, description="`rmsnorm`, `layernorm` or `l2norm`."
+        default=None, description=f"`{COMMON_TYPE}` where the model's `norm` says nothing."
     )
     eps: float | None = Field(
-        default=None, gt=0, lt=1, description="Added to the variance before the root."
+        default=None,
+        gt=0,
+        lt=1,
+        description=f"Added before the root; {COMMON_EPS:g} where the model's `norm` says nothing.",
     )
     weight: bool | None = Field(
-        default=None, description="There is a learned scale; true unless said otherwise."
+        default=None,
+        description="There is a learned scale: true where the model's `norm` says nothing.",
     )
     zero_centered: bool | None = Field(
-        default=None, description="The stored weight is the distance from one: scale by 1 + w."
+        default=None,
+        description="The stored weight is the distance from one, and 1 + w the scale: false where "
+        "the model's `norm` says nothing.",
     )
     bias: bool | None = Field(
-        default=None, description="LayerNorm's bias; true unless said otherwise."
+        default=None, description="LayerNorm's bias: true where the model's `norm` says nothing."
     )
 
     def over(self, default: Norm) -> Self:
         """This norm with its gaps filled from `default`, or from the common values."""
-        kind = self.type or default.type or "rmsnorm"
+        kind = self.type or default.type or COMMON_TYPE
         base = default if default.type in (None, kind) else Norm()
 
         def pick(own: Any, inherited: Any, common: Any) -> Any:
@@ -43,7 +54,7 @@ class Norm(Strict):
         weight = pick(self.weight, base.weight, True)
         filled = {
             "type": kind,
-            "eps": pick(self.eps, default.eps, 1e-6),
+            "eps": pick(self.eps, default.eps, COMMON_EPS),
             "weight": weight,
             "zero_centered": weight and pick(self.zero_centered, base.zero_centered, False),
             "bias": weight and kind == "layernorm" and pick(self.bias, base.bias, True),

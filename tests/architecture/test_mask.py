@@ -36,6 +36,49 @@ def test_keys_seen_counts_what_allows_admits(mask: Mask) -> None:
         assert mask.keys_seen(first, tokens) == pairs(mask, first, tokens), (first, tokens)
 
 
+EVERY = [
+    *MASKS,
+    *(Mask(chunk=1), Mask(chunk=3), Mask(prefix=True), Mask(window=3, prefix=True)),
+    *(Mask(chunk=4, prefix=True), Mask(source=True), Mask(best=3)),
+]
+
+
+@pytest.mark.parametrize("mask", EVERY)
+@pytest.mark.parametrize("prefix", [0, 1, 5])
+def test_no_key_is_seen_outside_of_its_first_and_last(mask: Mask, prefix: int) -> None:
+    keys = 12
+    for query in range(keys):
+        seen = [
+            k for k in range(keys) for h in range(mask.heads) if mask.allows(query, k, prefix, h)
+        ]
+        first, last = mask.first_key(query, prefix), mask.last_key(query, keys, prefix)
+        assert 0 <= first <= min(seen) and max(seen) <= last < keys
+        if not mask.blocks:
+            assert seen == list(range(first, last + 1))
+
+
+@pytest.mark.parametrize("mask", [mask for mask in EVERY if not mask.prefix])
+def test_nothing_is_seen_beyond_the_reach_that_a_cache_keeps(mask: Mask) -> None:
+    widest = max(query - mask.first_key(query) + 1 for query in range(200))
+    assert widest == (mask.reach if mask.reach else 200)
+
+
+VIEWS = [
+    (Mask(source=True), "source", "the encoder's states"),
+    (Mask(causal=False), "both_ways", "the whole text"),
+    (Mask(window=512), "sliding", "the last 512 tokens"),
+    (Mask(window=1), "sliding", "the last 1 token"),
+    (Mask(chunk=8192), "chunked", "its chunk of 8,192 tokens"),
+    (Mask(best=2048), "best", "the best 2,048 earlier tokens"),
+    (Mask(), "earlier", "all earlier tokens"),
+]
+
+
+@pytest.mark.parametrize(("mask", "view", "sentence"), VIEWS)
+def test_what_is_seen_has_a_name_and_words(mask: Mask, view: str, sentence: str) -> None:
+    assert (mask.view, mask.sentence()) == (view, sentence)
+
+
 def test_a_window_includes_the_token_itself() -> None:
     mask = Mask(window=2)
     assert [mask.allows(5, key) for key in range(7)] == [False] * 4 + [True, True, False]

@@ -22,7 +22,7 @@ norm: {type: rmsnorm}
 blocks:
   only:
     mixer: {type: attention, heads: 2, kv_heads: 1, head_dim: 64, rope: {theta: 10000}}
-    feedforward: {type: dense, hidden_size: 32, activation: silu, gated: true}
+    feedforward: {type: dense, intermediate_size: 32, activation: silu, gated: true}
 layers: only
 head: {tied: true}
 """

@@ -11,7 +11,8 @@ import pytest
 import archspec
 from archspec.errors import Mark, SpecError
 from archspec.language.emit import to_yaml
-from archspec.language.source import MAX_BYTES, Map, decode, parse
+from archspec.language.located import Map
+from archspec.language.source import MAX_BYTES, decode, parse
 from archspec.language.starters import KINDS, new
 
 GALLERY = Path(__file__).parents[2] / "gallery" / "gemma-3-270m.yaml"

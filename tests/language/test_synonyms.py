@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from archspec.language.jargon import here
 from archspec.language.schema import json_schema
-from archspec.language.synonyms import SYNONYMS
+from archspec.language.wording.jargon import here
+from archspec.language.wording.synonyms import SYNONYMS
 
 
 def spoken(schema: Any) -> set[str]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from archspec.codegen.files import SharedFile
 from archspec.codegen.members import start
-from archspec.codegen.own import EXACT
 from archspec.codegen.site import Site
+from archspec.codegen.tensor_files import EXACT
 from archspec.kernels.experts import (
     COMBINE_KERNELS,
     EXPERT_KERNELS,

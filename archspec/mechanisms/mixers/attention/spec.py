@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from archspec.architecture.block_pattern import BlockPattern
 from archspec.architecture.graph import OperatorGraph, Parameter
-from archspec.architecture.mask import Mask
+from archspec.architecture.mask import Mask, View
 from archspec.mechanisms.base import Mechanism, State
 from archspec.mechanisms.common.selection import fields as selection
 from archspec.mechanisms.common.selection.fields import Selection
@@ -24,6 +24,16 @@ from archspec.mechanisms.mixers.attention.invariants import check
 from archspec.spec.base import Factor, Size, Tokens
 from archspec.spec.norm import OptionalHeadNorm, OptionalNorm
 from archspec.spec.rope import Rope
+
+_ROLES: dict[View, str] = {
+    "source": "CrossAttention",
+    "both_ways": "BidirectionalAttention",
+    "sliding": "SlidingAttention",
+    "chunked": "ChunkedAttention",
+    "best": "SparseAttention",
+    "blocks": "BlockSparseAttention",
+    "earlier": "GlobalAttention",
+}
 
 
 class Attention(Mechanism):
@@ -177,8 +187,9 @@ class Attention(Mechanism):
         return self._keys_name() if self.shared_kv else selection.taken(self.select)
 
     def _keys_name(self) -> str:
-        kind = "sliding" if self.window else "chunked" if self.chunk else "global"
-        sees = f"{self.window or self.chunk or 'all'}"
+        mask = self.mask()
+        kind = mask.view if mask.reach else "global"
+        sees = f"{mask.reach or 'all'}"
         if own := self.pattern:
             kind, sees = "blocks", f"{own.size}_{own.local}_{own.first}_{own.stride}_{own.shift}"
         width = f"{self.head_dim}"
@@ -192,7 +203,7 @@ class Attention(Mechanism):
             return State(per_source=numbers)
         if not self.causal or self.shared_kv:
             return State()
-        return State(numbers + selection.kept_dim(self.select), self.window or self.chunk)
+        return State(numbers + selection.kept_dim(self.select), self.mask().reach)
 
     def title(self) -> str:
         """Multi-head, grouped-query or multi-query attention."""
@@ -207,34 +218,11 @@ class Attention(Mechanism):
 
     def role(self) -> str:
         """Named by what it sees."""
-        if self.source == "encoder":
-            return "CrossAttention"
-        if not self.causal:
-            return "BidirectionalAttention"
-        if self.chunk:
-            return "ChunkedAttention"
-        if self.select:
-            return "SparseAttention"
-        if self.block_sparse:
-            return "BlockSparseAttention"
-        return "SlidingAttention" if self.window else "GlobalAttention"
+        return _ROLES[self.mask().view]
 
     def caption(self, hidden_size: int) -> str:
         """What it sees, its heads and their width."""
-        if self.source == "encoder":
-            sees = "the encoder's states"
-        elif not self.causal:
-            sees = "the whole text"
-        elif self.window:
-            sees = f"the last {_count(self.window, 'token')}"
-        elif self.chunk:
-            sees = f"its chunk of {_count(self.chunk, 'token')}"
-        elif self.select:
-            sees = f"the best {self.select.top_k:,} earlier tokens"
-        elif self.pattern:
-            sees = self.pattern.sentence()
-        else:
-            sees = "all earlier tokens"
+        sees = self.mask().sentence()
         heads = f"{_count(self.heads, 'head')} of width {self.head_dim}"
         if self.key_heads < self.heads:
             noun = "borrowed key-value head" if self.shared_kv else "key-value head"

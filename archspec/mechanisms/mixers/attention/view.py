@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from archspec.architecture.mask import View
 from archspec.codegen.rotary import turn
 from archspec.codegen.site import Site
 from archspec.kernels.attention.files import KERNEL_FILES
@@ -136,16 +137,21 @@ def _gating(a: Attention) -> Gating | None:
     return Gating(a.gate.per)
 
 
+_KINDS: dict[View, str] = {
+    "source": "source",
+    "both_ways": "bidirectional",
+    "sliding": "sliding",
+    "chunked": "chunked",
+    "best": "causal",
+    "blocks": "block_sparse",
+    "earlier": "causal",
+}
+
+
 def _kind(a: Attention) -> str:
     if a.relative_bias:
         return "relative" if a.causal else "relative_both"
-    if a.source == "encoder":
-        return "source"
-    if not a.causal:
-        return "bidirectional"
-    if a.block_sparse:
-        return "block_sparse"
-    return "sliding" if a.window else "chunked" if a.chunk else "causal"
+    return _KINDS[a.mask().view]
 
 
 def _cache(a: Attention) -> str:
@@ -153,4 +159,4 @@ def _cache(a: Attention) -> str:
         return "SourceCache"
     if isinstance(a.select, TokenSelection):
         return "IndexedKeyValueCache"
-    return "RollingCache" if a.window or a.chunk else "KeyValueCache"
+    return "RollingCache" if a.mask().reach else "KeyValueCache"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.codegen.files import SharedFile
-from archspec.codegen.own import EXACT, START
 from archspec.codegen.site import Check, Site
+from archspec.codegen.tensor_files import EXACT, START
 from archspec.mechanisms.common import delta_view
 from archspec.mechanisms.common.chunks import WALK
 from archspec.mechanisms.common.conv import CONV

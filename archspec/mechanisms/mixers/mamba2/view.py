@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.codegen.files import SharedFile
-from archspec.codegen.own import START
 from archspec.codegen.site import Check, Site
+from archspec.codegen.tensor_files import START
 from archspec.mechanisms.common.chunks import CARRY
 from archspec.mechanisms.common.conv import CONV
 from archspec.mechanisms.mixers.mamba2.fields import GatedNorm, PartScales

@@ -124,8 +124,8 @@ class LatentAttention(Mechanism):
         heads = f"{self.heads:,} heads" if self.heads > 1 else "1 head"
         kept = f"a latent of {self.kv_rank:,}"
         kept += f" and a shared key of {self.rope_dim}" if self.rope_dim else ""
-        sees = f"the best {self.select.top_k:,}" if self.select else "all"
-        return f"Attends to {sees} earlier tokens: {heads} of width {self.head_dim} read {kept}."
+        sees = self.mask().sentence()
+        return f"Attends to {sees}: {heads} of width {self.head_dim} read {kept}."
 
     def graph(self, hidden_size: int) -> OperatorGraph:
         """From the layer's input to its output, stage by stage."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from archspec.language.synonyms import SYNONYMS
+from archspec.language.wording.synonyms import SYNONYMS
 
 _GROUPED = "type: attention, with fewer `kv_heads` than `heads`"
 _LOCAL = "type: attention, with a `window`"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from archspec.language.jargon import activation_hint, here
-from archspec.language.source import describe
-from archspec.language.synonyms import SYNONYMS
+from archspec.errors.printing import describe
+from archspec.language.wording.jargon import activation_hint, here
+from archspec.language.wording.synonyms import SYNONYMS
 
 LONGEST_NAME = 80
 """A word that is longer was not meant to be a name."""
@@ -97,7 +97,7 @@ def choices(listed: str) -> list[str]:
     return [word.strip("'") for word in listed.replace(" or ", ", ").split(", ")]
 
 
-def plain_message(kind: str, context: dict[str, Any], given: Any) -> tuple[str, str]:
+def plain_message(kind: str, context: Mapping[str, Any], given: Any) -> tuple[str, str]:
     """The message and the hint for one of pydantic's own kinds of error."""
     got = f", got {describe(given)}"
     if kind == "bool_type":

@@ -1,34 +1,33 @@
-"""What must hold between the parts of a spec, and between the layers of what it describes."""
+"""A step: what must hold between the parts of a spec."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from archspec.architecture.model import Architecture
-from archspec.errors import Diagnostic, Mark
 from archspec.language.expand import Expanded
-from archspec.language.source import Document, Items, Map
-from archspec.language.wording import meant
+from archspec.language.located import Items, Map, written_at
+from archspec.language.problem import Guess, Problem
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.embedding import Embedding
 from archspec.spec.model import ModelSpec
 
 
-def across(spec: ModelSpec, expanded: Expanded, document: Document) -> list[Diagnostic]:
-    """Invariants between parts of a spec that no single part can see."""
-    return [
-        *_embedding(spec, spec.embedding, spec.context_length, "", document.data),
-        *_encoder(spec, expanded, document.data),
-        *_per_layer(spec, expanded, document.data),
-        *_mtp(spec, document.data),
+def check_parts(spec: ModelSpec, expanded: Expanded) -> tuple[Problem, ...]:
+    """What is wrong between parts of a spec, which no single part can see."""
+    data = expanded.document.data
+    return (
+        *_embedding(spec, spec.embedding, spec.context_length, "", data),
+        *_encoder(spec, expanded, data),
+        *_per_layer(spec, expanded, data),
+        *_mtp(spec, data),
         *_depths(spec, expanded),
-    ]
+    )
 
 
 def _embedding(
     spec: ModelSpec, own: Embedding, context: int, path: str, data: Map
-) -> Iterator[Diagnostic]:
+) -> Iterator[Problem]:
     positions = own.positions
     if positions and positions.type == "learned" and positions.length < context:
         message = (
@@ -37,21 +36,21 @@ def _embedding(
         where = f"{path}context_length"
         # An encoder's may be left out, and is then the model's.
         hint = f"`context_length: {positions.length}`, or a longer table" if path else ""
-        yield Diagnostic(message, where, _at(data, where), hint)
+        yield Problem(message, where, written_at(data, where), hint)
     if own.width == spec.hidden_size:
         message = "token vectors of `hidden_size` need no width of their own"
         where = f"{path}embedding.width"
-        yield Diagnostic(message, where, _at(data, where), "leave it out")
+        yield Problem(message, where, written_at(data, where), "leave it out")
 
 
-def _encoder(spec: ModelSpec, expanded: Expanded, data: Map) -> Iterator[Diagnostic]:
+def _encoder(spec: ModelSpec, expanded: Expanded, data: Map) -> Iterator[Problem]:
     own = spec.encoder
     readers = [n for n in dict.fromkeys(expanded.layers) if spec.blocks[n].cross_attention]
     if own is None:
         for name in readers:
             path = f"blocks.{name}.cross_attention"
             hint = "`encoder: {layers: 6 x block}` describes one"
-            yield Diagnostic("there is no encoder to attend to", path, _at(data, path), hint)
+            yield Problem("there is no encoder to attend to", path, written_at(data, path), hint)
         return
     yield from _embedding(
         spec, own.embedding, own.context_length or spec.context_length, "encoder.", data
@@ -60,36 +59,36 @@ def _encoder(spec: ModelSpec, expanded: Expanded, data: Map) -> Iterator[Diagnos
         if getattr(spec.embedding, name) is not None:
             path = f"embedding.{name}"
             message = f"`{name}` is for a model without an encoder"
-            yield Diagnostic(message, path, _at(data, path), "leave it out")
+            yield Problem(message, path, written_at(data, path), "leave it out")
     for name, message in _DECODERS_OWN.items():
         if getattr(own.embedding, name) is not None:
             path = f"encoder.embedding.{name}"
-            yield Diagnostic(message, path, _at(data, path), "leave it out")
+            yield Problem(message, path, written_at(data, path), "leave it out")
     if not readers:
         message = "no layer reads the encoder's states"
         hint = "a block of `layers` needs `cross_attention`"
-        yield Diagnostic(message, "encoder", _at(data, "encoder"), hint)
+        yield Problem(message, "encoder", written_at(data, "encoder"), hint)
     for name in dict.fromkeys(expanded.encoder_layers):
         block, path = spec.blocks[name], f"blocks.{name}"
         for part, message in _NOT_IN_ENCODERS.items():
             if getattr(block, part) is not None:
                 where = f"{path}.{part}"
-                yield Diagnostic(message, where, _at(data, where))
+                yield Problem(message, where, written_at(data, where))
         if all(body.is_causal() for body in block.mixer):
             message = "a layer of the encoder sees the whole text, and this one looks back"
             where = f"{path}.mixer"
-            yield Diagnostic(message, where, _at(data, where), "`causal: false`")
+            yield Problem(message, where, written_at(data, where), "`causal: false`")
     for name in dict.fromkeys(expanded.layers):
         for body, path in _written(data, spec.blocks[name].mixer, f"blocks.{name}.mixer"):
             if not body.is_causal():
                 message = "a layer beside an encoder looks back, and this one sees the whole text"
-                yield Diagnostic(message, path, _at(data, path), "`causal: true`")
+                yield Problem(message, path, written_at(data, path), "`causal: true`")
             if (mask := body.mask()) and mask.prefix:
                 message = (
                     "a model with an encoder reads no prefix: what is seen both ways is the source"
                 )
                 path = f"{path}.prefix_lm"
-                yield Diagnostic(message, path, _at(data, path), "leave it out")
+                yield Problem(message, path, written_at(data, path), "leave it out")
 
 
 _DECODERS_OWN = {
@@ -103,61 +102,62 @@ _NOT_IN_ENCODERS = {
 }
 
 
-def _per_layer(spec: ModelSpec, expanded: Expanded, data: Map) -> Iterator[Diagnostic]:
+def _per_layer(spec: ModelSpec, expanded: Expanded, data: Map) -> Iterator[Problem]:
     vectors = spec.embedding.per_layer
     rows = vectors.vocab_size if vectors else None
     if rows is not None and rows < spec.vocab_size:
         path = "embedding.per_layer.vocab_size"
         message = f"{rows:,} rows cannot serve a vocabulary of {spec.vocab_size:,} tokens"
-        yield Diagnostic(message, path, _at(data, path))
+        yield Problem(message, path, written_at(data, path))
     for name in dict.fromkeys(expanded.layers):
         reads, path = spec.blocks[name].per_layer_input, f"blocks.{name}"
         if reads and not vectors:
             path += ".per_layer_input"
             message = "there are no vectors for each layer"
             hint = "`embedding: {per_layer: {width: 256}}` makes them"
-            yield Diagnostic(message, path, _at(data, path), hint)
+            yield Problem(message, path, written_at(data, path), hint)
         elif vectors and not reads:
             message = "the token has a vector for each layer, and this layer does not read its own"
             hint = f"`per_layer_input: {{width: {vectors.width}, activation: gelu}}` does"
-            yield Diagnostic(message, path, _at(data, path), hint)
+            yield Problem(message, path, written_at(data, path), hint)
         elif vectors and reads and reads.width != vectors.width:
             message = f"the token's vector for a layer has width {vectors.width}, not {reads.width}"
             path += ".per_layer_input.width"
-            yield Diagnostic(message, path, _at(data, path), f"`width: {vectors.width}`")
+            yield Problem(message, path, written_at(data, path), f"`width: {vectors.width}`")
 
 
-def _mtp(spec: ModelSpec, data: Map) -> Iterator[Diagnostic]:
+def _mtp(spec: ModelSpec, data: Map) -> Iterator[Problem]:
     own = spec.mtp
     if own is None:
         return
     block = spec.blocks.get(own.block)
     path = "mtp.block"
     if block is None:
-        hint = meant(own.block, spec.blocks) or f"the blocks are {', '.join(sorted(spec.blocks))}"
-        yield Diagnostic(f"no block is called {own.block!r}", path, _at(data, path), hint)
+        known = tuple(spec.blocks)
+        hint = Guess(own.block, known, f"the blocks are {', '.join(sorted(known))}")
+        yield Problem(f"no block is called {own.block!r}", path, written_at(data, path), hint)
         return
-    where = _at(data, "mtp")
+    where = written_at(data, "mtp")
     if spec.head is None:
-        yield Diagnostic("`mtp` needs a `head`", "mtp", where)
+        yield Problem("`mtp` needs a `head`", "mtp", where)
     if spec.embedding.width:
         message = "`mtp` needs token vectors of `hidden_size`"
-        yield Diagnostic(message, "mtp", where, "leave out `embedding.width`")
+        yield Problem(message, "mtp", where, "leave out `embedding.width`")
     if spec.embedding.token_types:
         message = "`mtp` is for a model without segments"
-        yield Diagnostic(message, "mtp", where, "leave out `embedding.token_types`")
+        yield Problem(message, "mtp", where, "leave out `embedding.token_types`")
     if spec.encoder:
         message = "`mtp` is for a model without an encoder"
-        yield Diagnostic(message, "mtp", where)
+        yield Problem(message, "mtp", where)
         return
     bodies = (*block.mixer, *block.feedforward)
     alone = not block.cross_attention and not block.per_layer_input
     if not alone or any(body.takes() or not body.is_causal() for body in bodies):
         message = "a layer of `mtp` looks back and takes nothing from others"
-        yield Diagnostic(message, path, _at(data, path))
+        yield Problem(message, path, written_at(data, path))
 
 
-def _depths(spec: ModelSpec, expanded: Expanded) -> Iterator[Diagnostic]:
+def _depths(spec: ModelSpec, expanded: Expanded) -> Iterator[Problem]:
     """What a mechanism says of the deepest layer that it stands in."""
     mtp = [spec.mtp.block] * spec.mtp.depth if spec.mtp else []
     deepest: dict[str, int] = {}
@@ -171,43 +171,7 @@ def _depths(spec: ModelSpec, expanded: Expanded) -> Iterator[Diagnostic]:
                 if problem := body.too_deep(deepest[name]):
                     field, message = problem
                     path = f"{path}.{field}"
-                    yield Diagnostic(message, path, _at(expanded.data, path))
-
-
-def references(architecture: Architecture, document: Document) -> list[Diagnostic]:
-    """What a layer takes from an earlier one must have been given by then."""
-    found: dict[str, Diagnostic] = {}
-    encoder = architecture.encoder
-    for layers, where in (
-        (encoder.layers if encoder else (), "encoder."),
-        (architecture.layers, ""),
-    ):
-        given: set[str] = set()
-        for layer in layers:
-            for branch in layer.block.branches:
-                taken = branch.body.takes()
-                if taken and taken not in given:
-                    message = f"layer {layer.index} shares what no earlier layer has ({taken})"
-                    path = f"blocks.{layer.block.name}"
-                    hint = "an earlier layer of the same heads and view needs its own"
-                    mark = _at(document.data, f"{where}layers")
-                    found.setdefault(path, Diagnostic(message, path, mark, hint))
-            given |= {name for b in layer.block.branches if (name := b.body.gives())}
-    for stack, where in ((encoder, "encoder."), (architecture.stack, "")):
-        shapes: dict[str, list[str]] = {}
-        for parameter in stack.common if stack else ():
-            rows = " x ".join(map(str, parameter.shape))
-            shapes.setdefault(parameter.name.partition(".")[0], []).append(rows)
-        for name, several in shapes.items():
-            if len(several) == 1:
-                continue
-            message = f"layers of one stack share one table of `{name}`, and theirs differ: "
-            message += f"{' and '.join(several)} numbers"
-            path = f"{where}layers"
-            mark = _at(document.data, path)
-            hint = "`shared: false` gives each its own"
-            found.setdefault(path, Diagnostic(message, path, mark, hint))
-    return list(found.values())
+                    yield Problem(message, path, written_at(expanded.data, path))
 
 
 def _written(
@@ -219,18 +183,3 @@ def _written(
         here = here.get(part) if isinstance(here, Map) else None
     for number, body in enumerate(bodies):
         yield body, f"{path}.{number}" if isinstance(here, Items) else path
-
-
-def _at(data: Map, path: str) -> Mark | None:
-    """Where `path` was written, or the nearest of what holds it."""
-    here: Any = data
-    mark = data.mark
-    for part in path.split("."):
-        if isinstance(here, Items) and part.isdecimal():
-            here, mark = here[int(part)], here.items_at[int(part)]
-        elif isinstance(here, Map) and part in here:
-            mark = here.keys_at[part] if isinstance(here[part], Map) else here.values_at[part]
-            here = here[part]
-        else:
-            break
-    return mark

@@ -37,7 +37,7 @@ class _Slot:
     """The name of its module, where its attribute names another."""
 
 
-def lay(name: str, block: written.Block, default: Norm, width: int) -> Block:
+def lay_out_block(name: str, block: written.Block, default: Norm, width: int) -> Block:
     """The block called `name` of a stream of `width`; norms are completed from `default`."""
     norm = (block.norm or Norm()).over(default)
     taken: Counter[str] = Counter()

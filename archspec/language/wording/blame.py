@@ -7,9 +7,8 @@ from typing import Any
 
 from archspec.errors import Mark
 from archspec.language.expand import Expanded
-from archspec.language.source import Items, Map
-
-Location = tuple[int | str, ...]
+from archspec.language.located import Items, Map
+from archspec.language.validate import Location
 
 
 class Places:
