@@ -35,7 +35,7 @@ MATH = 2048
 WIDTHS = ("heads", "kv_heads", "head_dim", "value_dim")
 SPECIAL = ("window", "chunk", "blocks", "softcap", "sinks", "slopes", "relative")
 KNOWN = frozenset(
-    (*WIDTHS, *SPECIAL, "kind", "entry", "causal", "scale", "prefix", "decodes", "gate")
+    (*WIDTHS, *SPECIAL, "kind", "entry", "label", "causal", "scale", "prefix", "decodes", "gate")
 )
 """What peers can be told. A shape with more to it is timed alone."""
 
@@ -155,7 +155,7 @@ def about(facts: Facts, batch: int, tokens: int, keys: int) -> Row:
     """What a row says of a shape."""
     plain = not any(facts[name] for name in SPECIAL)
     return {
-        "attention": facts["entry"],
+        "attention": facts["label"],
         "plain": plain,
         "causal": facts["causal"],
         **{name: facts[name] for name in WIDTHS},

@@ -62,7 +62,7 @@ def checks(package: Package) -> Iterator[tuple[str, Check]]:
     for dtype in dtypes():
         name = str(dtype).removeprefix("torch.")
         for facts in package.facts["attention"]:
-            where = f"attention {facts['entry']} {name}"
+            where = f"attention {facts['label']} {name}"
             yield where, lambda f=facts, d=dtype: _attention(package, f, d)
         yield f"model {name}", lambda d=dtype: _model(package, d)
     yield from paths(package, _small, _length())

@@ -11,7 +11,8 @@ read_share       the share of the parameters that one token reads
 brief, barred, sections, transformers
                  where the package stands among others: whether it is measured at fewer sizes, and
                  counts for the whole model's bars; what is run of it; the same model elsewhere
-attention        for each set of attention kernels, the fields of its shape and its `entry` point
+attention        for each set of attention kernels, the fields of its shape, its `entry` point
+                 and a `label`
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def paths(package: Package, small: Callable[..., Any], length: int) -> Iterator[
     if package.has("paged"):
         for facts in package.facts["attention"]:
             if hasattr(package.module("paged"), f"{facts['entry']}_paged"):
-                name = f"keys in pages, {facts['entry']}"
+                name = f"keys in pages, {facts['label']}"
                 yield name, lambda own=facts: _paged(package, own, dtype, length)
     if package.has("kernels.attention_hopper"):
         yield "kernels for sm_90 alone", lambda: _hopper(package)

@@ -46,7 +46,20 @@ def _attention(architecture: Architecture) -> list[dict[str, Any]]:
             kernel = next(kernel for kernel in those if kernel == own.kernel)
             facts = asdict(kernel) | own.asked | {"entry": kind}
             found += [facts] if facts not in found else []
-    return [{name: own[name] for name in own if name not in CUT} for own in found]
+    return [
+        {name: own[name] for name in own if name not in CUT} | {"label": _label(own, found)}
+        for own in found
+    ]
+
+
+def _label(facts: dict[str, Any], those: list[dict[str, Any]]) -> str:
+    """A name for one of several calls: the function, and where that is not enough, its heads."""
+    alike = [own for own in those if own["entry"] == facts["entry"]]
+    names = [f"{own['entry']}_{own['heads']}x{own['head_dim']}" for own in alike]
+    if len(alike) == 1:
+        return facts["entry"]
+    number = alike.index(facts)
+    return names[number] if len(set(names)) == len(names) else f"{facts['entry']}_{number + 1}"
 
 
 CUT = ("narrow", "group", "block")

@@ -50,6 +50,7 @@ class Absent:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Absent())
 """
+WIDTHS = {"head_dim": 64, "value_dim": 64}
 ABSENT = {
     "archspec",
     "pydantic",
@@ -126,12 +127,12 @@ def test_kernels_for_hopper_compete(
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
     package: Any = SimpleNamespace(module=lambda name: operators)
     skipped: dict[str, str] = {}
-    calls = attention.gluon(package, {"entry": "causal"}, own, skipped)
+    calls = attention.gluon(package, {"entry": "causal"} | WIDTHS, own, skipped)
     assert set(calls) | set(skipped) == {"ours gluon"} and bool(calls) == there
     for call in (*calls.values(), own):
         call(torch.zeros(1), torch.zeros(1), torch.zeros(1))
     assert asked == ["gluon", "auto"][1 - there :]
-    assert attention.gluon(package, {"entry": "windowed"}, own, {}) == {}
+    assert attention.gluon(package, {"entry": "windowed"} | WIDTHS, own, {}) == {}
 
 
 @pytest.mark.parametrize(("sparse", "limit"), [(False, 0.125), (True, 0.19)])

@@ -39,12 +39,12 @@ def shape(heads: int, kv_heads: int, width: int, value: int | None = None, **mor
 KIND = "attended"
 LAUNCHED = """
 def launched(target):
-    found = []
+    found = {}
     attention_hopper.launch, attention_hopper.maps_of = Noted(found), types_of_maps
     with torch.device("meta"):
         q, k, v, *beside = (torch.empty(x, dtype=torch.bfloat16) for x in SIZES)
         attention_hopper.attention(KIND, q, k, v, beside, COUNTS, NUMBERS)
-    return {"attention_hopper": found}
+    return found
 """
 
 

@@ -43,11 +43,10 @@ def compiled(target: str, head_dim: str, more: str = "", heads: int = 8) -> list
     return attention(SPEC.format(heads=heads, head_dim=head_dim, more=more), target)
 
 
-WHOLE = "tiled(kernel, tiles, bounds_ptr=None)"
-PACKED = {WHOLE: "tiled(kernel, tiles)"}
+PACKED = {"tensors = (q, k, v, bounds)": "tensors = (q, k, v, torch.empty(2, dtype=torch.int32))"}
 """How the list of kernels changes into those that are told of texts in a row."""
 
-WIDE = {WHOLE: "tiled(kernel, attention.SMALL, bounds_ptr=None)", '"bf16"': '"fp32"'}
+WIDE = {"dtype=torch.bfloat16": "dtype=torch.float32", ".bfloat16()": ".float()"}
 """How it changes into those for float32."""
 
 

@@ -17,7 +17,7 @@ Row = dict[str, Any]
 WRITTEN = json.loads(TABLE.read_text(encoding="utf-8"))
 KERNELS: dict[str, Row] = WRITTEN["kernels"]
 SAMPLE = {
-    "qwen3-0.6b": ("causal_forward", "causal_backward_keys", "parts_16x128", "norm_forward_1024"),
+    "qwen3-0.6b": ("causal_forward", "causal_backward_keys", "parts_128x128", "norm_forward_1024"),
     "olmo-3-32b": ("sliding_forward",),
 }
 

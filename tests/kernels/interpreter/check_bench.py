@@ -127,7 +127,7 @@ def test_attention(bench: Bench, built: Package) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_decode(bench: Bench, built: Package) -> None:
     found = measured(bench, decode, built)
-    assert {row["attention"] for row in found} == {f["entry"] for f in built.facts["attention"]}
+    assert {row["attention"] for row in found} == {f["label"] for f in built.facts["attention"]}
     plain = next(row for row in found if row["attention"] == "causal")
     assert {"sdpa", "sdpa, heads as rows", "flex"} <= set(plain["ratios"])
 
@@ -214,7 +214,7 @@ def test_a_kernel_that_reads_padding_is_found(
     operators = built.module("kernels.attention_operators")
     (name,) = operators.KERNELS
     right = getattr(operators, name)
-    monkeypatch.setattr(operators, name, lambda *given: right(*given[:4], None, *given[5:]))
+    monkeypatch.setattr(operators, name, lambda *given: right(*given[:4], None, None, *given[6:]))
     found = dict(checks.checks(built))
     for name in EVERY_WAY[:3]:
         with pytest.raises(ArithmeticError, match="from PyTorch's operators"):
