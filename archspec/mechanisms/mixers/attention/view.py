@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.codegen.rotary import turn
 from archspec.codegen.site import Check, Site
-from archspec.mechanisms.mixers.attention.definition import check_context
+from archspec.mechanisms.mixers.attention.check import check_context
 from archspec.mechanisms.mixers.attention.finish import Finish
 from archspec.mechanisms.mixers.attention.functions import ATTEND, Attend, Core, places, shared
 from archspec.mechanisms.mixers.attention.gating import Gating
