@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from archspec.errors import ArchspecError, SpecError
 
 if TYPE_CHECKING:
-    from archspec.architecture import Architecture
+    from archspec.architecture.model import Architecture
 
 __version__ = "0.1.0"
 
@@ -26,14 +26,14 @@ def load(path: str | Path) -> Architecture:
         SpecError: everything that is wrong with the spec.
         OSError: the file cannot be read.
     """
-    from archspec.source import decode
+    from archspec.language.source import decode
 
     return loads(decode(Path(path).read_bytes(), str(path)), str(path))
 
 
 def loads(text: str, name: str = "<spec>") -> Architecture:
     """The architecture that the spec in `text` describes; `name` stands in error messages."""
-    from archspec.resolve import resolve
-    from archspec.source import parse
+    from archspec.architecture.resolve import resolve
+    from archspec.language.source import parse
 
     return resolve(parse(text, name))

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import archspec
-from archspec.benchmark import commit
-from archspec.kit import put_package
-from archspec.shrink import shrink
-from archspec.source import parse
+from archspec.bench.benchmark import commit
+from archspec.bench.subjects import put_package
+from archspec.language.source import parse
+from archspec.numbers.shrink import shrink
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent

@@ -46,8 +46,8 @@ def small_text(path: Path) -> str:
     text = path.read_text(encoding="utf-8")
     if path.parent.name != "gallery":
         return text
-    from archspec.shrink import shrink
-    from archspec.source import parse
+    from archspec.language.source import parse
+    from archspec.numbers.shrink import shrink
 
     return shrink(parse(text, path.name))
 

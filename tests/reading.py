@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 
 SOURCE = 11
 """Tokens of an encoder's text."""

@@ -14,7 +14,7 @@ import pytest
 
 import archspec
 from archspec.cli import main
-from archspec.new import KINDS, new
+from archspec.language.starters import KINDS, new
 
 ROOT = Path(__file__).parent.parent
 PAIR = str(ROOT / "examples" / "encoder-decoder.yaml")
@@ -304,7 +304,7 @@ def test_a_bug_is_called_one(monkeypatch: pytest.MonkeyPatch, capsys: Captured) 
     def fail(*_: object) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr("archspec.analysis.analyse", fail)
+    monkeypatch.setattr("archspec.numbers.analysis.analyse", fail)
     assert main(["inspect", GEMMA]) == 70
     err = capsys.readouterr().err
     assert err.startswith("this is a bug in archspec: ZeroDivisionError at test_cli.py:")
@@ -315,7 +315,7 @@ def test_an_interruption_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: Captu
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("archspec.analysis.analyse", interrupt)
+    monkeypatch.setattr("archspec.numbers.analysis.analyse", interrupt)
     assert main(["inspect", GEMMA]) == 130
     assert capsys.readouterr().err == "interrupted\n"
 

@@ -11,11 +11,11 @@ from reading import Reading
 from torch import Tensor, nn
 
 import archspec
-from archspec.analysis import analyse
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.draw import dot
-from archspec.shrink import shrink
-from archspec.source import parse
+from archspec.language.source import parse
+from archspec.numbers.analysis import analyse
+from archspec.numbers.shrink import shrink
 
 PATHS = sorted((ROOT / "examples").glob("*.yaml"))
 STEPS, BATCH, WORDS = 50, 16, 8

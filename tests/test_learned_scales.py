@@ -10,9 +10,9 @@ from conftest import Builder
 from torch import Tensor, nn
 
 import archspec
-from archspec.diff import diff
-from archspec.shrink import shrink
-from archspec.source import parse
+from archspec.language.source import parse
+from archspec.numbers.diff import diff
+from archspec.numbers.shrink import shrink
 
 TEXT = """archspec: 1
 name: scaled

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from archspec.wording import words
+from archspec.language.wording import words
 
 SOURCES = sorted(
     path

@@ -9,8 +9,8 @@ import pytest
 
 from archspec.cli.app import as_json
 from archspec.errors import Diagnostic, Mark, SpecError
-from archspec.excerpt import excerpt
-from archspec.printing import cells, clipped, is_seen, listed, printable
+from archspec.errors.excerpt import excerpt
+from archspec.errors.printing import cells, clipped, is_seen, listed, printable
 
 UNSEEN = [
     "\x00",

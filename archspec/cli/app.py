@@ -78,7 +78,7 @@ def as_json(data: Any) -> str:
     """`data` as indented JSON with a line end; what is not seen in it is escaped."""
     import json
 
-    from archspec.printing import is_seen
+    from archspec.errors.printing import is_seen
 
     text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     return re.sub(r"[^ -~\n]", lambda c: c[0] if is_seen(c[0]) else json.dumps(c[0])[1:-1], text)

@@ -30,8 +30,8 @@ def bench(
     """
     from pathlib import Path
 
+    from archspec.bench.benchmark import benchmark
     from archspec.bench.run import wrong
-    from archspec.benchmark import benchmark
     from archspec.cli.progress import progress
 
     architecture, text, name = load(spec)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.architecture.graph import counts
 from archspec.cli.files import examined
 from archspec.cli.terminal import columns
 from archspec.errors import MAX_OF_A_KIND, ArchspecError, Diagnostic, SpecError, warning
-from archspec.graph import counts
-from archspec.printing import clipped
+from archspec.errors.printing import clipped
 
 MAX_SCHEDULE = 2000
 """Characters of a schedule on one line."""

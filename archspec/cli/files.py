@@ -14,14 +14,14 @@ from archspec.output.file import write_file
 from archspec.output.place import shown
 
 if TYPE_CHECKING:
-    from archspec.architecture import Architecture
+    from archspec.architecture.model import Architecture
     from archspec.errors import Diagnostic
-    from archspec.source import Document
+    from archspec.language.source import Document
 
 
 def read(argument: str) -> tuple[str, str]:
     """The text and the name of a file; raises `ArchspecError` unless it is UTF-8 text."""
-    from archspec.source import MAX_BYTES, decode
+    from archspec.language.source import MAX_BYTES, decode
 
     name = "<stdin>" if argument == "-" else argument
     try:
@@ -54,9 +54,9 @@ def load(argument: str) -> tuple[Architecture, str, str]:
 
 def examined(argument: str) -> tuple[Architecture, list[Diagnostic], Document]:
     """The architecture in a file, what is allowed there and probably not meant, and its data."""
-    from archspec.resolve import resolve
-    from archspec.source import parse
-    from archspec.unused import unused
+    from archspec.architecture.resolve import resolve
+    from archspec.language.source import parse
+    from archspec.language.unused import unused
 
     document = parse(*read(argument))
     return resolve(document), unused(document), document

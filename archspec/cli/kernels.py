@@ -34,7 +34,7 @@ def kernels(
     from pathlib import Path
 
     from archspec import codegen
-    from archspec.kernels import compile_kernels
+    from archspec.kernels.compile import compile_kernels
 
     architecture, text, name = load(spec)
     package = codegen.default_folder(architecture.name)

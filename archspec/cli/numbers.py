@@ -31,7 +31,7 @@ def inspect(
 
     Example: archspec inspect gallery/gemma-3-270m.yaml --context 8192 --batch 4
     """
-    from archspec.analysis import analyse
+    from archspec.numbers.analysis import analyse
 
     architecture, _, _ = load(spec)
     report = analyse(architecture, context, batch, dtype.value, source)
@@ -55,7 +55,7 @@ def diff(
 
     Example: archspec diff gallery/gemma-3-270m.yaml mine.yaml
     """
-    from archspec.diff import diff as compare
+    from archspec.numbers.diff import diff as compare
 
     if before == after == "-":
         raise ArchspecError("only one of the two specs can be read from standard input")

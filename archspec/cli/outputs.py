@@ -11,7 +11,7 @@ from archspec.cli.app import Force, Spec, Theme
 from archspec.cli.files import load, put
 from archspec.cli.streams import say
 from archspec.errors import ArchspecError
-from archspec.printing import clipped
+from archspec.errors.printing import clipped
 
 
 def build(

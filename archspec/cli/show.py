@@ -9,15 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from archspec.analysis import LayerCache, LayerReport, Report
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.cli.checks import MAX_SCHEDULE
-from archspec.diff import Change, Difference, Number
-from archspec.emit import flow
-from archspec.printing import clipped, printable
+from archspec.errors.printing import clipped, printable
+from archspec.language.emit import flow
+from archspec.numbers.analysis import LayerCache, LayerReport, Report
+from archspec.numbers.diff import Change, Difference, Number
 
 if TYPE_CHECKING:
-    from archspec.kernels import Compiled
+    from archspec.kernels.compile import Compiled
 
 MAX_CHANGES = 200
 MAX_VALUE = 400

@@ -25,7 +25,7 @@ def new(
 
     Example: archspec new mymodel --kind moe
     """
-    from archspec.new import new as starter
+    from archspec.language.starters import new as starter
 
     text = starter(name, kind.value)
     target = output or f"{name}.yaml"
@@ -74,8 +74,8 @@ def shrink(
 
     Example: archspec shrink gallery/gemma-3-270m.yaml -o tiny.yaml
     """
-    from archspec.shrink import shrink as small
-    from archspec.source import parse
+    from archspec.language.source import parse
+    from archspec.numbers.shrink import shrink as small
 
     text, name = read(spec)
     put(output, small(parse(text, name)), force)
@@ -108,15 +108,15 @@ def schema(
 
     Editors complete and check by it. A spec names it in its first line:
 
-    # yaml-language-server: $schema=archspec.schema.json
+    # yaml-language-server: $schema=archspec.language.schema.json
 
-    Example: archspec schema -o archspec.schema.json
+    Example: archspec schema -o archspec.language.schema.json
     """
     if markdown:
-        from archspec.reference import reference
+        from archspec.language.reference import reference
 
         put(output, reference(), force)
         return
-    from archspec.schema import json_schema
+    from archspec.language.schema import json_schema
 
     put(output, as_json(json_schema()), force)

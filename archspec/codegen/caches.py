@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.codegen.layers import LayerView
 from archspec.codegen.site import template, view_module
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 
 
 def layers_caption(a: Architecture) -> str:

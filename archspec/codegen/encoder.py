@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archspec.architecture.stack import Stack
 from archspec.codegen.forward import loop
 from archspec.codegen.members import Member
 from archspec.codegen.model import stack_members
 from archspec.codegen.stacks import EmbeddingView
 from archspec.codegen.step import tables_passed
-from archspec.stack import Stack
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 
 
 def facts(architecture: Architecture) -> list[dict[str, str]]:
     """Rows of name and value."""
-    from archspec.analysis import analyse
+    from archspec.numbers.analysis import analyse
 
     report = analyse(architecture).to_dict()
     parameters, cache = report["parameters"], report["cache"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from archspec.architecture.further import Further
 from archspec.codegen.stacks import EmbeddingView
-from archspec.further import Further
 
 KEPT = "cache.layers[index] if cache is not None else None"
 CACHE = "from `new_cache`; the tokens continue the text that it holds."

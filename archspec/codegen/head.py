@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.architecture import Head
+from archspec.architecture.model import Head
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from archspec.block import Block, Branch, NamedNorm, Scale, Update
+from archspec.architecture.block import Block, Branch, NamedNorm, Scale, Update
 from archspec.codegen.members import Member, start
 from archspec.codegen.site import ModuleView
 from archspec.mechanisms.base import Mechanism

@@ -17,7 +17,7 @@ LOSS_FILES = (
     ),
     File(
         "loss_kernels.py",
-        "templates/kernels/loss_kernels.py.jinja",
+        "templates/kernels/loss/kernels.py.jinja",
         "the loss of a chunk of rows as a Triton kernel",
         "trains",
         kernels=True,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from archspec.architecture import Architecture
+from archspec.architecture.graph import Parameter
+from archspec.architecture.model import Architecture
 from archspec.codegen.members import Member
 from archspec.codegen.stacks import EmbeddingView, Vectors
 from archspec.codegen.step import table_name
-from archspec.graph import Parameter
 
 
 def stack_members(

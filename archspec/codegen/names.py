@@ -5,8 +5,8 @@ from __future__ import annotations
 import keyword
 import re
 
-from archspec.architecture import Architecture
-from archspec.block import Block
+from archspec.architecture.block import Block
+from archspec.architecture.model import Architecture
 from archspec.mechanisms.base import Mechanism
 
 

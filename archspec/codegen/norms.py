@@ -18,7 +18,7 @@ NORM_FILES = (
     ),
     File(
         "norm_kernels.py",
-        "templates/kernels/norm_kernels.py.jinja",
+        "templates/kernels/norm/kernels.py.jinja",
         "RMSNorm as Triton kernels",
         "norm_tiles",
         kernels=True,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from archspec import __version__
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.codegen.checkpoint import CheckpointView
 from archspec.codegen.context import context as package_context
 from archspec.codegen.environment import environment
@@ -18,13 +18,13 @@ from archspec.codegen.format import SETTINGS, format_python
 from archspec.codegen.generate import GENERATE
 from archspec.codegen.loss import LOSS_FILES
 from archspec.codegen.modules import default_folder
+from archspec.codegen.norm_rotary import TURNED
 from archspec.codegen.norms import NORM_FILES
 from archspec.codegen.own import PLAIN
 from archspec.codegen.rotary import ROTARY_FILES
 from archspec.codegen.sharing import Sharing, sharing
 from archspec.codegen.site import template, view_module
 from archspec.codegen.stacks import POSITIONS
-from archspec.codegen.turned import TURNED
 from archspec.codegen.view import PackageView
 from archspec.mechanisms.base import Mechanism
 from archspec.output.lock import LOCK, manifest

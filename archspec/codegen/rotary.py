@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.codegen.files import File
 from archspec.codegen.names import unused
 from archspec.spec.rope import (
@@ -24,7 +24,7 @@ ROTARY_FILES = (
     File("rotary.py", "templates/package/rotary.py.jinja", "rotary positions", "rotaries"),
     File(
         "rotary_kernels.py",
-        "templates/kernels/rotary_kernels.py.jinja",
+        "templates/kernels/rotary/kernels.py.jinja",
         "rotations as a Triton kernel",
         "rotaries",
         kernels=True,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from archspec.architecture.graph import Parameter
 from archspec.codegen.step import table_name, tables_passed
-from archspec.graph import Parameter
 
 SOURCE = 7
 """Tokens of the source that a layer reads."""

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from archspec.codegen import norms
 from archspec.codegen.files import SharedFile
+from archspec.codegen.norm_rotary import Heads, Turned
 from archspec.codegen.rotary import RotaryView, Turn
-from archspec.codegen.turned import Heads, Turned
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.norm import Norm
 
@@ -116,4 +116,4 @@ def template(kind: type[Mechanism], name: str) -> str:
     """A template of a mechanism, from the root of archspec; others are from there."""
     if name.startswith(("templates/", "mechanisms/")):
         return name
-    return "/".join([*kind.__module__.split(".")[1:-1], name])
+    return "/".join([*kind.__module__.split(".")[1:-1], "templates", name])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from archspec.architecture.stack import Embedding, LayerVectors
 from archspec.codegen.files import File
 from archspec.codegen.members import Member
-from archspec.schedule import Run
+from archspec.language.schedule import Run
 from archspec.spec.embedding import SinusoidalPositions
-from archspec.stack import Embedding, LayerVectors
 
 POSITIONS = File(
     "positions.py", "templates/package/positions.py.jinja", "sinusoidal positions", "sinusoids"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from archspec.architecture.graph import Parameter
 from archspec.codegen.rotary import RotaryView
-from archspec.graph import Parameter
 
 
 @dataclass(frozen=True)

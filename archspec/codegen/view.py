@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
+from archspec.architecture.stack import Stack
 from archspec.codegen import norms
 from archspec.codegen.encoder import EncoderView
 from archspec.codegen.further import FurtherView, further_view
@@ -16,6 +17,7 @@ from archspec.codegen.layers import Layers, LayerView
 from archspec.codegen.members import Member
 from archspec.codegen.model import head_members, stack_members, vectors_members
 from archspec.codegen.names import layer_names, mechanism_names
+from archspec.codegen.norm_rotary import Turned
 from archspec.codegen.rotary import Growth, RotaryView, growth, rotary_views
 from archspec.codegen.site import ModuleView, Site, view_module
 from archspec.codegen.stacks import (
@@ -24,10 +26,8 @@ from archspec.codegen.stacks import (
     layers_made,
     python_schedule,
 )
-from archspec.codegen.turned import Turned
 from archspec.mechanisms.base import Mechanism
 from archspec.spec.norm import Norm
-from archspec.stack import Stack
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from archspec.errors import ArchspecError
 
 if TYPE_CHECKING:
-    from archspec.architecture import Architecture
+    from archspec.architecture.model import Architecture
     from archspec.draw.scene import Scene
 
 __all__ = ["FORMATS", "Format", "dot", "foreign", "render"]

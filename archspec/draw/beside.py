@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from archspec.architecture.further import Further
 from archspec.draw import metrics, shapes
 from archspec.draw.curves import polyline
 from archspec.draw.feeds import lead
 from archspec.draw.flow import Spot
 from archspec.draw.scene import Box, Curve, Point, Scene, Text
 from archspec.draw.subjects import VECTORS, further_title
-from archspec.further import Further
 
 TALL = 30.0
 """How much longer a trunk is beside the vectors for each layer."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from archspec.block import Block
+from archspec.architecture.block import Block
+from archspec.architecture.graph import Operator, OperatorGraph
 from archspec.draw import chips, diagram, metrics, shapes
 from archspec.draw.curves import polyline
 from archspec.draw.feeds import FEEDS, feeds
 from archspec.draw.flow import Flow, Size, arrange
 from archspec.draw.plain import differs, module_differs
 from archspec.draw.scene import Box, Curve, Scene, Text
-from archspec.graph import Operator, OperatorGraph
 from archspec.mechanisms.base import Mechanism
 
 WIDEST = 146.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from archspec.graph import INPUT, Edge, OperatorGraph
+from archspec.architecture.graph import INPUT, Edge, OperatorGraph
 
 _SWEEPS = 24
 

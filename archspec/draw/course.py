@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.architecture import Architecture
+from archspec.architecture.further import Further
+from archspec.architecture.graph import OperatorGraph
+from archspec.architecture.model import Architecture
+from archspec.architecture.stack import Stack
 from archspec.draw import block as blocks
 from archspec.draw import facts
 from archspec.draw.block import Part
-from archspec.further import Further
-from archspec.graph import OperatorGraph
+from archspec.language.schedule import Run
 from archspec.mechanisms.base import Mechanism
-from archspec.schedule import Run
-from archspec.stack import Stack
 
 
 @dataclass(frozen=True)

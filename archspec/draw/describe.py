@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.draw.facts import facts, keeps, rotates
 from archspec.draw.feeds import FEEDS, STATES, VECTOR, feeds
 from archspec.draw.subjects import further_token, layer_vectors
@@ -69,7 +69,7 @@ def _reads(body: Mechanism, hidden_size: int) -> list[str]:
 
 
 def _chain(operators: tuple[object, ...]) -> str:
-    from archspec.graph import Operator
+    from archspec.architecture.graph import Operator
 
     labels = [
         o.label for o in operators if isinstance(o, Operator) and o.kind not in ("input", "output")

@@ -6,12 +6,12 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
+from archspec.architecture.graph import Operator, OperatorGraph
 from archspec.draw import metrics, shapes
 from archspec.draw.curves import polyline
 from archspec.draw.flow import Flow, Size, Spot, arrange
 from archspec.draw.plain import differs
 from archspec.draw.scene import Box, Curve, Point, Scene, Text
-from archspec.graph import Operator, OperatorGraph
 
 _MARGIN, _HEADER, _CARDS = 12.0, 24.0, 8.0
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.architecture import Architecture
-from archspec.block import Block
-from archspec.graph import OperatorGraph, counts
+from archspec.architecture.block import Block
+from archspec.architecture.graph import OperatorGraph, counts
+from archspec.architecture.model import Architecture
 from archspec.mechanisms.base import Mechanism, State
 
 BYTES = 2

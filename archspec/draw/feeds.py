@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from archspec.architecture.graph import OperatorGraph
 from archspec.draw.curves import polyline
 from archspec.draw.scene import Box, Curve, Point, Scene, Text
-from archspec.graph import OperatorGraph
 
 STATES, VECTOR = "source", "vector"
 FEEDS = (STATES, VECTOR)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from archspec.architecture.graph import Edge, Operator, OperatorGraph
 from archspec.draw.columns import Grid, place
 from archspec.draw.scene import Point
-from archspec.graph import Edge, Operator, OperatorGraph
 
 _GAP, _CHANNEL, _LABEL = 17.0, 7.0, 8.0
 _NEAR = 0.6

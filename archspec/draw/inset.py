@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from archspec.architecture.graph import Operator, OperatorGraph
 from archspec.draw import chips, diagram, metrics, prose, thumbnail
 from archspec.draw.plain import differs
 from archspec.draw.scene import Box, Scene, Text
-from archspec.graph import Operator, OperatorGraph
 from archspec.mechanisms.base import Mechanism
 
 _PAD, _TITLE, _SIZE = 14.0, 12.5, prose.SIZE

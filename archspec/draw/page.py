@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log
 
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.draw import metrics, ribbon, trunk
 from archspec.draw.facts import facts
 from archspec.draw.inset import Inset, inset

@@ -6,8 +6,8 @@ positions, a gated SiLU feed-forward, an output layer of its own.
 
 from __future__ import annotations
 
-from archspec.graph import Operator, OperatorGraph
-from archspec.mask import Mask
+from archspec.architecture.graph import Operator, OperatorGraph
+from archspec.architecture.mask import Mask
 
 _PLAIN_KINDS = {"input", "output", "multiply", "rope", "module", "attention"}
 _PLAIN_LABELS = {"norm": "RMSNorm", "activation": "SiLU", "add": "+"}

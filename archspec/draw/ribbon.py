@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from archspec.architecture import Architecture
+from archspec.architecture.graph import Operator
+from archspec.architecture.model import Architecture
+from archspec.architecture.stack import Layer
 from archspec.draw import chips, facts, metrics
 from archspec.draw.scene import Box, Scene, Text
 from archspec.draw.shapes import LABEL
-from archspec.graph import Operator
-from archspec.stack import Layer
 
 _TALL, _ROW, _LEAST, _MOST = 20.0, 36.0, 13.0, 110.0
 _FEW, _THIN, _LETTERED = 200, 4.5, 8.0

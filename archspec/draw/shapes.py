@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from archspec.architecture.graph import Operator, Parameter
 from archspec.draw import metrics
 from archspec.draw.flow import Size
 from archspec.draw.scene import Box, Scene, Shape, Stroke, Text
-from archspec.graph import Operator, Parameter
 
 LABEL, DETAIL = 10.5, 8.5
 _WIDEST = 210.0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from archspec.architecture import Architecture
+from archspec.architecture.graph import INPUT, Edge, Operator, OperatorGraph
+from archspec.architecture.model import Architecture
 from archspec.draw import facts, shapes
 from archspec.draw.feeds import VECTOR, feeds
 from archspec.draw.inset import Subject
-from archspec.graph import INPUT, Edge, Operator, OperatorGraph
 
 VECTORS = "Vectors for each layer"
 FURTHER = "Further tokens"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-from archspec.block_pattern import BlockPattern
+from archspec.architecture.block_pattern import BlockPattern
+from archspec.architecture.mask import Mask
 from archspec.draw.curves import polyline
 from archspec.draw.scene import Box, Curve, Scene
-from archspec.mask import Mask
 
 CELLS = 12
 CELL = 5.0

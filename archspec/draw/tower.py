@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.draw import beside, feeds, metrics
 from archspec.draw import block as blocks
 from archspec.draw.block import Anchor, Reader
 from archspec.draw.course import Course, Ledger, depth
 from archspec.draw.curves import brace, polyline
 from archspec.draw.scene import Box, Curve, Point, Scene, Text
-from archspec.schedule import Run
+from archspec.language.schedule import Run
 
 _GUTTER, _BETWEEN, _PAD = 50.0, 16.0, 11.0
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from math import ceil
 
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.draw import beside, feeds, notes
 from archspec.draw.course import Course, Ledger, courses, segments
 from archspec.draw.curves import polyline
 from archspec.draw.scene import Curve, Point, Scene, Text
 from archspec.draw.tower import Tower
-from archspec.schedule import Run
+from archspec.language.schedule import Run
 
 _TALLEST = 1150.0
 _MOST = 14

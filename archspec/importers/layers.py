@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from archspec.importers.config import Config
 from archspec.importers.family import Fields
-from archspec.schedule import MAX_LAYERS
+from archspec.language.schedule import MAX_LAYERS
 
 SLIDING = "sliding_attention"
 FULL = "full_attention"

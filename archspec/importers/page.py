@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from archspec import emit
 from archspec.importers.family import Draft, Fields
-from archspec.schedule import Run, compress
+from archspec.language import emit
+from archspec.language.schedule import Run, compress
 
 
 def page(draft: Draft, name: str, origin: str) -> str:

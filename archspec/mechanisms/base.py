@@ -13,8 +13,8 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
-from archspec.graph import OperatorGraph, Parameter
-from archspec.mask import Mask
+from archspec.architecture.graph import OperatorGraph, Parameter
+from archspec.architecture.mask import Mask
 from archspec.spec.base import Factor, Strict
 from archspec.spec.rope import Rope
 

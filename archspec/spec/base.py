@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, core_schema
 
-from archspec.printing import is_seen
+from archspec.errors.printing import is_seen
 
 
 class Strict(BaseModel):

@@ -10,8 +10,8 @@ from conftest import ROOT, SPECS, Builder, small_text, spec_id
 from kernels.latent import ALONE, MIXED, PAIR
 
 import archspec
+from archspec.bench.subjects import facts
 from archspec.codegen import build
-from archspec.kit import facts
 
 CALLERS = ("attention.py", "latent_attention.py", "selftest.py")
 

@@ -7,7 +7,7 @@ import torch
 from transformers.models.bloom.modeling_bloom import build_alibi_tensor
 from transformers.models.mpt.modeling_mpt import build_mpt_alibi_tensor
 
-from archspec.mechanisms.mixers.attention.parts import Alibi
+from archspec.mechanisms.mixers.attention.fields import Alibi
 from archspec.mechanisms.mixers.attention.scores import slopes
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import archspec
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.draw.page import Page, page
 
 ROOT = Path(__file__).parent.parent.parent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import archspec
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.draw import facts
 from archspec.draw.describe import describe
 from archspec.draw.page import Page, page

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from math import dist
 
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.draw import chips
 from archspec.draw import page as pages
 from archspec.draw.feeds import FEEDS, feeds

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 import archspec
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.draw import dot, foreign, render
 from archspec.draw.pdf import undated
 from archspec.errors import ArchspecError

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from archspec.block_pattern import BlockPattern
+from archspec.architecture.block_pattern import BlockPattern
+from archspec.architecture.mask import Mask
 from archspec.draw.scene import Scene
 from archspec.draw.thumbnail import CELL, CELLS, OTHER, PREFIX, SIDE, draw, scaled
-from archspec.mask import Mask
 
 MASKS = [
     *(Mask(), Mask(causal=False), Mask(window=512), Mask(window=30_000), Mask(window=1)),

@@ -9,8 +9,8 @@ import pytest
 from conftest import ROOT, spec_id
 
 import archspec
-from archspec.analysis import analyse
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
+from archspec.numbers.analysis import analyse
 from archspec.spec.about import Published
 
 GALLERY = sorted((ROOT / "gallery").glob("*.yaml"))

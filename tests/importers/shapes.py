@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.spec.checkpoint import TensorRule
 
 Shape = tuple[int, ...]

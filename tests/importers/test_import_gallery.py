@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.importers import import_config
 
 from .oracle import HERE, configuration, model, published, shapes

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec.emit import comment, lines
 from archspec.importers import ConfigError, import_config
-from archspec.source import parse
+from archspec.language.emit import comment, lines
+from archspec.language.source import parse
 
 HOSTILE = [
     "x\nhead: {tied: true}",

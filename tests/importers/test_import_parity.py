@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import archspec
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.importers import FAMILIES, import_config
 from archspec.importers.family import Family
 

@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 from transformers import AutoModelForCausalLM
 
 import archspec
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.importers import import_config
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 from archspec.mechanisms.mixers.kimi_delta.spec import KimiDelta

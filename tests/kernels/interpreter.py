@@ -23,14 +23,16 @@ import quick  # noqa: F401
 import torch
 from torch import Tensor
 
-from archspec.block_pattern import BlockPattern
+from archspec.architecture.block_pattern import BlockPattern
 from archspec.codegen.environment import environment
 from archspec.codegen.format import format_python
-from archspec.mechanisms.mixers.attention.gating import Gating
-from archspec.mechanisms.mixers.attention.kernel_files import kernel_context
-from archspec.mechanisms.mixers.attention.kernels import KernelView
+from archspec.kernels.attention.files import KERNEL_FILES, kernel_context
+from archspec.kernels.attention.gating import Gating
+from archspec.kernels.attention.view import KernelView
 
 FILES = ("launch.py", "attention_kernels.py", "attention_operators.py")
+TEMPLATES = {file.path: file.template for file in KERNEL_FILES}
+TEMPLATES["launch.py"] = "templates/kernels/launch.py.jinja"
 DECODING = ("decode_kernels.py", "paged.py", "paged_kernels.py")
 
 
@@ -55,7 +57,7 @@ def module(folder: Path, view: KernelView) -> Any:
         context = {"header": "", "model": "a test"} | kernel_context([Module()])
         context["hoppers"] = []  # which have tests of their own
         wanted = [*FILES, *(DECODING if view.paged else DECODING[: view.decodes])]
-        places = {file: f"templates/kernels/{file}.jinja" for file in wanted}
+        places = {file: TEMPLATES[file] for file in wanted}
         places["operators.py"] = "templates/package/operators.py.jinja"
         rendered = {
             file: environment().get_template(place).render(context)

@@ -20,7 +20,7 @@ import triton
 
 import archspec
 from archspec.codegen import build, package_name
-from archspec.kernels import compile_kernels
+from archspec.kernels.compile import compile_kernels
 
 ROOT = Path(__file__).parents[2]
 TABLE = Path(__file__).parent / "table.json"

@@ -17,15 +17,14 @@ from conftest import ROOT
 from torch import Tensor
 
 import archspec
-from archspec import benchmark
-from archspec.bench import attention, bars, device, whole
+from archspec.bench import attention, bars, benchmark, device, whole
 from archspec.bench.jobs import Job, together
 from archspec.bench.package import WIDE, load
 from archspec.bench.race import Bench
 from archspec.bench.run import WEIGHTS, Options, run, wrong
+from archspec.bench.subjects import put_package
 from archspec.bench.timing import Times, in_turns, take_turns
 from archspec.cli import main
-from archspec.kit import put_package
 
 Captured = pytest.CaptureFixture[str]
 SPEC = """

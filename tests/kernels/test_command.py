@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
-from archspec import kernels
 from archspec.cli import main
+from archspec.kernels.compile import compile as kernels
 
 SPEC = str(ROOT / "examples" / "local-global.yaml")
 Captured = pytest.CaptureFixture[str]

@@ -7,7 +7,7 @@ from conftest import ROOT
 
 import archspec
 from archspec.codegen import build
-from archspec.kernels import TARGETS, Compiled, compile_kernels
+from archspec.kernels.compile import TARGETS, Compiled, compile_kernels
 
 SPEC = (ROOT / "examples" / "sparse.yaml").read_text(encoding="utf-8")
 ALONE = ("launch.py", "operators.py", "expert_kernels.py")

@@ -22,10 +22,10 @@ from kernels.gluon.machine import Fault, Machine
 from torch import Tensor
 
 from archspec.codegen.environment import environment
-from archspec.kernels import compile_kernels
-from archspec.mechanisms.mixers.attention.hopper import HopperView, hopper_view
-from archspec.mechanisms.mixers.attention.kernel_files import kernel_context
-from archspec.mechanisms.mixers.attention.kernels import KernelView
+from archspec.kernels.attention.files import kernel_context
+from archspec.kernels.attention.hopper import HopperView, hopper_view
+from archspec.kernels.attention.view import KernelView
+from archspec.kernels.compile import compile_kernels
 
 PLAIN = {
     "kind": "attention",
@@ -55,11 +55,13 @@ def files(view: KernelView) -> dict[str, str]:
     context = {"header": "", "model": "a test"}
     context |= kernel_context([Module()])
     made = {"__init__.py": ""}
-    folders = {"launch.py": "kernels", "operators.py": "package"}
-    for name in (*folders, "attention_hopper_kernels.py"):
-        folder = folders.get(name, "kernels")
-        template = environment().get_template(f"templates/{folder}/{name}.jinja")
-        made[name] = template.render(context)
+    places = {
+        "launch.py": "templates/kernels/launch.py.jinja",
+        "operators.py": "templates/package/operators.py.jinja",
+        "attention_hopper_kernels.py": "templates/kernels/attention/hopper_kernels.py.jinja",
+    }
+    for name, template in places.items():
+        made[name] = environment().get_template(template).render(context)
     return made
 
 

@@ -11,7 +11,7 @@ import torch
 from conftest import ROOT, Builder
 from torch import Tensor
 
-from archspec.mechanisms.mixers.attention.tiles import TARGETS
+from archspec.kernels.attention.tiles import TARGETS
 
 SPARSE = (ROOT / "examples/block-sparse.yaml").read_text(encoding="utf-8")
 RELATED = (ROOT / "examples/encoder-decoder.yaml").read_text(encoding="utf-8")

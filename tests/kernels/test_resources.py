@@ -11,7 +11,7 @@ from conftest import ROOT
 
 import archspec
 from archspec import codegen, kernels
-from archspec.kernels import TARGETS, Compiled
+from archspec.kernels.compile import TARGETS, Compiled
 
 FILES = ("attention_kernels.py", "decode_kernels.py", "paged_kernels.py")
 SPEC = """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from archspec.cubin import count_in_loops
-from archspec.tensor_work import multiplied, needed, tensor_work
+from archspec.kernels.cubin import count_in_loops
+from archspec.kernels.tensor_work import multiplied, needed, tensor_work
 
 WGMMA = "wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {%f1}, %rd1, %rd2, %p1, 1, 1, 0, 0;"
 MMA = "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 { %r1 }, { %r2 }, { %r3 }, { %r4 };"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archspec.mechanisms.mixers.attention.tiles import Tiles, decode_tiles, filled, tiles
+from archspec.kernels.attention.tiles import Tiles, decode_tiles, filled, tiles
 
 PASSES = ("forward", "backward_queries", "backward_keys", "backward_values")
 WIDTHS = (64, 128, 192, 256, 512)

@@ -13,7 +13,7 @@ from kernels.table import TABLE, identity
 
 import archspec
 from archspec.codegen import build, package_name
-from archspec.kernels import compile_kernels
+from archspec.kernels.compile import compile_kernels
 
 SPECS = [*sorted((ROOT / "examples").glob("*.yaml")), *sorted((ROOT / "gallery").glob("*.yaml"))]
 WRITTEN: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))

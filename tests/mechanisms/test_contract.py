@@ -13,12 +13,12 @@ from conftest import EXAMPLES, Case
 from torch import Tensor, nn
 
 import archspec
-from archspec.analysis import analyse
-from archspec.graph import OperatorGraph
-from archspec.mask import Mask
+from archspec.architecture.graph import OperatorGraph
+from archspec.architecture.mask import Mask
+from archspec.language.source import parse
 from archspec.mechanisms import mechanisms
 from archspec.mechanisms.base import Mechanism
-from archspec.source import parse
+from archspec.numbers.analysis import analyse
 
 TOKENS = 37
 

@@ -16,9 +16,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import archspec
-from archspec.block import Block
-from archspec.emit import to_yaml
-from archspec.source import parse
+from archspec.architecture.block import Block
+from archspec.language.emit import to_yaml
+from archspec.language.source import parse
 
 LENGTH = 2048
 EARLY, LATE = 16, 1024

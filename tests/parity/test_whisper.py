@@ -14,8 +14,8 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
 import archspec
-from archspec.shrink import shrink
-from archspec.source import parse
+from archspec.language.source import parse
+from archspec.numbers.shrink import shrink
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

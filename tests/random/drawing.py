@@ -17,8 +17,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import archspec
-from archspec.emit import to_yaml
 from archspec.errors import SpecError
+from archspec.language.emit import to_yaml
 from archspec.mechanisms.mixers.attention.spec import Attention
 from archspec.spec.block import Block
 from archspec.spec.encoder import Encoder

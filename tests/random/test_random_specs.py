@@ -22,9 +22,9 @@ from torch import Tensor, nn
 
 import archspec
 import archspec.draw
-from archspec.analysis import analyse
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.codegen import build
+from archspec.numbers.analysis import analyse
 
 PARTS, EACH = 6, 50
 SWEEP = 200

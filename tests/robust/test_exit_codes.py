@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from archspec.cli import main
-from archspec.new import new
+from archspec.language.starters import new
 
 ROOT = Path(__file__).parents[2]
 OTHER = str(ROOT / "examples/local-global.yaml")
@@ -134,7 +134,7 @@ def test_an_error_anywhere_is_the_system_s(
     def fail(*_: object) -> None:
         raise OSError(code, os.strerror(code), "some/file")
 
-    monkeypatch.setattr("archspec.analysis.analyse", fail)
+    monkeypatch.setattr("archspec.numbers.analysis.analyse", fail)
     assert main(["inspect", "mine.yaml"]) == 2
     assert capsys.readouterr().err == f"some/file: {os.strerror(code).lower()}\n"
 
@@ -143,7 +143,7 @@ def test_memory_that_is_not_there(monkeypatch: pytest.MonkeyPatch, capsys: Captu
     def fail(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("archspec.analysis.analyse", fail)
+    monkeypatch.setattr("archspec.numbers.analysis.analyse", fail)
     assert main(["inspect", "mine.yaml"]) == 2
     assert capsys.readouterr().err == "there is not enough memory for this\n"
 

@@ -15,13 +15,13 @@ import pytest
 
 import archspec
 from archspec import draw
-from archspec.analysis import analyse
-from archspec.architecture import Architecture
+from archspec.architecture.model import Architecture
 from archspec.codegen import build
 from archspec.errors import ArchspecError
 from archspec.importers import import_config
-from archspec.shrink import shrink
-from archspec.source import parse
+from archspec.language.source import parse
+from archspec.numbers.analysis import analyse
+from archspec.numbers.shrink import shrink
 
 LONGEST = 100_000
 EACH = 500

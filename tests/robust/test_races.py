@@ -25,7 +25,7 @@ from disk import (
 )
 
 from archspec.errors import ArchspecError
-from archspec.new import new
+from archspec.language.starters import new
 from archspec.output.journal import JOURNAL
 from archspec.output.package import write_package
 

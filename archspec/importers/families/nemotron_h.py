@@ -11,7 +11,7 @@ from archspec.importers.experts import TRAINING, experts
 from archspec.importers.family import Draft, Family, Fields
 from archspec.importers.parts import attention, decoder, plain_feedforward, rmsnorm
 from archspec.importers.state_space import INITIAL, KERNELS, NAMES, OLDER, Keys, mamba2
-from archspec.schedule import MAX_LAYERS
+from archspec.language.schedule import MAX_LAYERS
 
 _LETTERS = {"M": "linear_attention", "E": "moe", "*": "full_attention", "-": "mlp"}
 _KEYS = Keys(

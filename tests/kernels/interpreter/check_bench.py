@@ -15,8 +15,8 @@ import archspec
 from archspec.bench import attention, bars, checks, decode, definition, device, package, rows, show
 from archspec.bench.package import Package, load
 from archspec.bench.race import Bench
+from archspec.bench.subjects import put_package
 from archspec.bench.timing import Times
-from archspec.kit import put_package
 
 SPEC = """
 archspec: 1

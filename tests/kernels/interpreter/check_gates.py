@@ -12,7 +12,7 @@ from conftest import Builder
 from measure import Function, agrees, drawn, launches
 from torch import Tensor
 
-from archspec.mechanisms.feedforward.gates import CURVES
+from archspec.kernels.gate import CURVES
 
 TOP = """
 archspec: 1

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from archspec.mechanisms.common.activation import Inner
 from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
-from archspec.mechanisms.feedforward.inner import Inner
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 from archspec.spec.norm import Norm
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 import archspec
-from archspec.analysis import analyse
+from archspec.numbers.analysis import analyse
 
 SPEC = """
 archspec: 1

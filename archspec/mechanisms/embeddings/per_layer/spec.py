@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, linear
+from archspec.architecture.graph import INPUT, GraphBuilder, Operator, OperatorGraph, linear
+from archspec.architecture.operators import norm_operator
 from archspec.mechanisms.base import Mechanism
-from archspec.operators import norm_operator
 from archspec.spec.activation import CAPTIONS, Fixed
 from archspec.spec.base import Size
 from archspec.spec.norm import OptionalNorm

@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, linear
+from archspec.architecture.graph import INPUT, GraphBuilder, Operator, OperatorGraph, linear
 from archspec.mechanisms.base import Mechanism
-from archspec.mechanisms.feedforward.inner import Inner
+from archspec.mechanisms.common.activation import Inner
 from archspec.spec.activation import CAPTIONS, GATED_CAPTIONS
 from archspec.spec.base import Factor, Size, reject
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archspec.codegen.site import Site
+from archspec.kernels.gate import GATE_KERNELS, Gate, gate, gate_name, shared
+from archspec.mechanisms.common.activation import InnerView, inner_view
 from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
-from archspec.mechanisms.feedforward.gates import GATE_KERNELS, Gate, gate, gate_name, shared
-from archspec.mechanisms.feedforward.inner import InnerView, inner_view
 
 __all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 

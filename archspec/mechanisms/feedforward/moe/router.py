@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter
-from archspec.operators import norm_operator
+from archspec.architecture.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter
+from archspec.architecture.operators import norm_operator
 from archspec.spec.base import Factor, Size, Strict, reject
 from archspec.spec.norm import OptionalNorm
 

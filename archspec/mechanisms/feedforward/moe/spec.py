@@ -7,13 +7,20 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
+from archspec.architecture.graph import (
+    INPUT,
+    GraphBuilder,
+    Operator,
+    OperatorGraph,
+    Parameter,
+    linear,
+)
+from archspec.architecture.operators import norm_operator
 from archspec.mechanisms.base import Mechanism
+from archspec.mechanisms.common.activation import Inner
 from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
-from archspec.mechanisms.feedforward.inner import Inner
 from archspec.mechanisms.feedforward.moe import router as routing
 from archspec.mechanisms.feedforward.moe.router import Router
-from archspec.operators import norm_operator
 from archspec.spec.base import Factor, Size, Strict, reject
 from archspec.spec.norm import OptionalNorm
 

@@ -9,10 +9,7 @@ from archspec.codegen.files import SharedFile
 from archspec.codegen.members import start
 from archspec.codegen.own import EXACT
 from archspec.codegen.site import Site
-from archspec.mechanisms.feedforward.dense import view as dense
-from archspec.mechanisms.feedforward.gates import GATE_KERNELS, Gate, gate, gate_name, shared
-from archspec.mechanisms.feedforward.inner import InnerView, inner_view
-from archspec.mechanisms.feedforward.moe.kernels import (
+from archspec.kernels.experts import (
     COMBINE_KERNELS,
     EXPERT_KERNELS,
     ROUTER_KERNELS,
@@ -21,6 +18,9 @@ from archspec.mechanisms.feedforward.moe.kernels import (
     in_kernels,
     is_ragged,
 )
+from archspec.kernels.gate import GATE_KERNELS, Gate, gate, gate_name, shared
+from archspec.mechanisms.common.activation import InnerView, inner_view
+from archspec.mechanisms.feedforward.dense import view as dense
 from archspec.mechanisms.feedforward.moe.router import Groups, Router
 from archspec.mechanisms.feedforward.moe.routing import RouterKernel, route_name, router_kernel
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
@@ -42,7 +42,7 @@ SHARED = (
 CACHES: Mapping[str, str] = {}
 CHECK = None
 
-STAGES = "mechanisms/feedforward/moe/stages/{}.py.jinja"
+STAGES = "mechanisms/feedforward/moe/templates/stages/{}.py.jinja"
 
 SCORES = {
     "softmax": "{x}.softmax(dim=-1)",

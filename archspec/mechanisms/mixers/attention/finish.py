@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.mechanisms.mixers.attention.parts import GATES, Gate
+from archspec.mechanisms.mixers.attention.fields import GATES, Gate
 
 Lines = tuple[str, ...]
 JOINED = "out = out.transpose(1, 2).flatten(2)"

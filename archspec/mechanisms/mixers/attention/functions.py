@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from archspec.codegen.files import SharedFile
 from archspec.codegen.site import Site
-from archspec.mechanisms.mixers.attention.kernels import KernelView
+from archspec.kernels.attention.view import KernelView
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def shared(views: Sequence[Calling]) -> dict[str, Any]:
 
 ATTEND = SharedFile(
     "attend.py",
-    "mechanisms/mixers/attention/attend.py.jinja",
+    "mechanisms/mixers/attention/templates/attend.py.jinja",
     "softmax attention over ready queries and keys",
     context=shared,
 )

@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
-from archspec.mechanisms.mixers.attention.parts import LearnedTemperature
-from archspec.mechanisms.mixers.selection.graph import add_selection
-from archspec.operators import norm_operator
+from archspec.architecture.graph import (
+    INPUT,
+    GraphBuilder,
+    Operator,
+    OperatorGraph,
+    Parameter,
+    linear,
+)
+from archspec.architecture.operators import norm_operator
+from archspec.mechanisms.common.selection.graph import add_selection
+from archspec.mechanisms.mixers.attention.fields import LearnedTemperature
 
 if TYPE_CHECKING:
-    from archspec.mechanisms.mixers.attention.parts import Gate
+    from archspec.mechanisms.mixers.attention.fields import Gate
     from archspec.mechanisms.mixers.attention.spec import Attention
 
 

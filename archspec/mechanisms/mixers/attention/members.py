@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from archspec.codegen.members import Member, product, start
 from archspec.codegen.site import Site
-from archspec.mechanisms.mixers.attention.parts import LearnedTemperature
+from archspec.mechanisms.common.selection.fields import TokenSelection
+from archspec.mechanisms.common.selection.view import indexer_name
+from archspec.mechanisms.mixers.attention.fields import LearnedTemperature
 from archspec.mechanisms.mixers.attention.spec import Attention
-from archspec.mechanisms.mixers.selection.parts import TokenSelection
-from archspec.mechanisms.mixers.selection.view import indexer_name
 
 
 def members(a: Attention, site: Site) -> list[Member]:

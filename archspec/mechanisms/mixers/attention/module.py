@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 from archspec.codegen.members import Member, product
 from archspec.codegen.rotary import Turn
+from archspec.kernels.attention.hopper import HopperView, hopper_view
+from archspec.kernels.attention.view import KernelView
+from archspec.mechanisms.common.selection.view import SelectionView
 from archspec.mechanisms.mixers.attention.finish import Finish
 from archspec.mechanisms.mixers.attention.functions import Attend
-from archspec.mechanisms.mixers.attention.hopper import HopperView, hopper_view
-from archspec.mechanisms.mixers.attention.kernels import KernelView
 from archspec.mechanisms.mixers.attention.scores import Scores
 from archspec.mechanisms.mixers.attention.stages import TemperatureView
-from archspec.mechanisms.mixers.selection.view import SelectionView
 
 _ALIKE = "(step.starts is None or tokens == 1)"
 

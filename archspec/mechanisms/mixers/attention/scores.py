@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from archspec.block_pattern import BlockPattern
+from archspec.architecture.block_pattern import BlockPattern
+from archspec.mechanisms.mixers.attention.fields import Alibi
 from archspec.mechanisms.mixers.attention.functions import Distances, RelativeView
-from archspec.mechanisms.mixers.attention.parts import Alibi
 from archspec.mechanisms.mixers.attention.spec import Attention
 
 

@@ -6,21 +6,21 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.block_pattern import BlockPattern
-from archspec.graph import OperatorGraph, Parameter
-from archspec.mask import Mask
+from archspec.architecture.block_pattern import BlockPattern
+from archspec.architecture.graph import OperatorGraph, Parameter
+from archspec.architecture.mask import Mask
 from archspec.mechanisms.base import Mechanism, State
-from archspec.mechanisms.mixers.attention.graph import attention_graph
-from archspec.mechanisms.mixers.attention.invariants import check
-from archspec.mechanisms.mixers.attention.parts import (
+from archspec.mechanisms.common.selection import fields as selection
+from archspec.mechanisms.common.selection.fields import Selection
+from archspec.mechanisms.mixers.attention.fields import (
     BlockSparse,
     Gate,
     OptionalAlibi,
     RelativeBias,
     Temperature,
 )
-from archspec.mechanisms.mixers.selection import parts as selection
-from archspec.mechanisms.mixers.selection.parts import Selection
+from archspec.mechanisms.mixers.attention.graph import attention_graph
+from archspec.mechanisms.mixers.attention.invariants import check
 from archspec.spec.base import Factor, Size, Tokens
 from archspec.spec.norm import OptionalHeadNorm, OptionalNorm
 from archspec.spec.rope import Rope

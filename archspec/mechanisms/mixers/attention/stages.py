@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from archspec.codegen.norms import IN_KERNELS, own_class
 from archspec.codegen.rotary import Turn
-from archspec.mechanisms.mixers.attention.parts import (
+from archspec.mechanisms.mixers.attention.fields import (
     ClippedTemperature,
     FloorTemperature,
     LearnedTemperature,

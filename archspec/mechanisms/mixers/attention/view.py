@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from archspec.codegen.rotary import turn
 from archspec.codegen.site import Check, Site
+from archspec.kernels.attention.files import KERNEL_FILES
+from archspec.kernels.attention.gating import Gating
+from archspec.kernels.attention.heads import SLAB
+from archspec.kernels.attention.tiles import WIDEST
+from archspec.kernels.attention.view import KernelView
+from archspec.mechanisms.common.selection.fields import TokenSelection
+from archspec.mechanisms.common.selection.view import SELECT, selection_view
 from archspec.mechanisms.mixers.attention.check import check_context
 from archspec.mechanisms.mixers.attention.finish import Finish
 from archspec.mechanisms.mixers.attention.functions import ATTEND, Attend, Core, places, shared
-from archspec.mechanisms.mixers.attention.gating import Gating
-from archspec.mechanisms.mixers.attention.heads import SLAB
-from archspec.mechanisms.mixers.attention.kernel_files import KERNEL_FILES
-from archspec.mechanisms.mixers.attention.kernels import KernelView
 from archspec.mechanisms.mixers.attention.members import members, starts
 from archspec.mechanisms.mixers.attention.module import AttentionView
 from archspec.mechanisms.mixers.attention.scores import relative, slopes
 from archspec.mechanisms.mixers.attention.spec import Attention
 from archspec.mechanisms.mixers.attention.stages import stages, temperature
-from archspec.mechanisms.mixers.attention.tiles import WIDEST
-from archspec.mechanisms.mixers.selection.parts import TokenSelection
-from archspec.mechanisms.mixers.selection.view import SELECT, selection_view
 
 __all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
@@ -39,7 +39,7 @@ CHECK = Check(
     context=check_context,
 )
 
-PLACE = "mechanisms/mixers/attention/forward_{}.py.jinja"
+PLACE = "mechanisms/mixers/attention/templates/forward_{}.py.jinja"
 
 
 def view(mechanism: Attention, site: Site) -> AttentionView:

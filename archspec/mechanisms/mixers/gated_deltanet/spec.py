@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.graph import INPUT, GraphBuilder, Operator, Parameter, linear
-from archspec.mechanisms.mixers.delta import DeltaMixer
-from archspec.mechanisms.mixers.gate import OutputGate
+from archspec.architecture.graph import INPUT, GraphBuilder, Operator, Parameter, linear
+from archspec.mechanisms.common.delta import DeltaMixer
+from archspec.mechanisms.common.output_gate import OutputGate
 from archspec.spec.base import Size, near_divisor, reject
 
 

@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from archspec.graph import GraphBuilder, Operator, Parameter
-from archspec.mechanisms.mixers.delta import DeltaMixer, add_projection
-from archspec.mechanisms.mixers.gate import OutputGate
+from archspec.architecture.graph import GraphBuilder, Operator, Parameter
+from archspec.mechanisms.common.delta import DeltaMixer, add_projection
+from archspec.mechanisms.common.output_gate import OutputGate
 from archspec.spec.base import Size
 
 

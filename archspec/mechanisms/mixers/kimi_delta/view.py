@@ -7,10 +7,10 @@ from typing import Any
 from archspec.codegen.files import SharedFile
 from archspec.codegen.own import EXACT, START
 from archspec.codegen.site import Check, Site
-from archspec.mechanisms.mixers import delta_view
-from archspec.mechanisms.mixers.chunks import WALK
-from archspec.mechanisms.mixers.conv import CONV
-from archspec.mechanisms.mixers.delta_view import DeltaView
+from archspec.mechanisms.common import delta_view
+from archspec.mechanisms.common.chunks import WALK
+from archspec.mechanisms.common.conv import CONV
+from archspec.mechanisms.common.delta_view import DeltaView
 from archspec.mechanisms.mixers.kimi_delta.spec import KimiDelta
 
 FILE = "delta_attention.py"

@@ -33,7 +33,7 @@ class Recurrence:
     @property
     def template(self) -> str:
         """Where they are written."""
-        return f"mechanisms/mixers/linear_attention/{self.kind}.py.jinja"
+        return f"mechanisms/mixers/linear_attention/templates/{self.kind}.py.jinja"
 
     @property
     def fades(self) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, linear
-from archspec.mechanisms.mixers.gate import LABELS
-from archspec.operators import norm_operator
+from archspec.architecture.graph import INPUT, GraphBuilder, Operator, OperatorGraph, linear
+from archspec.architecture.operators import norm_operator
+from archspec.mechanisms.common.output_gate import LABELS
 from archspec.spec.activation import CAPTIONS
 
 if TYPE_CHECKING:

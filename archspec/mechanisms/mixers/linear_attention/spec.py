@@ -6,15 +6,15 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.graph import OperatorGraph
+from archspec.architecture.graph import OperatorGraph
 from archspec.mechanisms.base import Mechanism, Slopes, State
-from archspec.mechanisms.mixers.gate import OutputGate
-from archspec.mechanisms.mixers.linear_attention.graph import linear_attention_graph
-from archspec.mechanisms.mixers.linear_attention.parts import (
+from archspec.mechanisms.common.output_gate import OutputGate
+from archspec.mechanisms.mixers.linear_attention.fields import (
     Decay,
     OptionalOutputNorm,
     SlopesDecay,
 )
+from archspec.mechanisms.mixers.linear_attention.graph import linear_attention_graph
 from archspec.spec.activation import Elementwise
 from archspec.spec.base import Factor, Size, reject
 from archspec.spec.norm import OptionalHeadNorm

@@ -9,14 +9,14 @@ from archspec.codegen.files import SharedFile
 from archspec.codegen.members import Member, product
 from archspec.codegen.rotary import Turn, turn
 from archspec.codegen.site import Check, Site
-from archspec.mechanisms.mixers.chunks import CARRY
-from archspec.mechanisms.mixers.gate import FUNCTIONS, OutputGate
-from archspec.mechanisms.mixers.linear_attention.functions import Recurrence, recurrence
-from archspec.mechanisms.mixers.linear_attention.parts import (
+from archspec.mechanisms.common.chunks import CARRY
+from archspec.mechanisms.common.output_gate import FUNCTIONS, OutputGate
+from archspec.mechanisms.mixers.linear_attention.fields import (
     LearnedDecay,
     RetentionDecay,
     SlopesDecay,
 )
+from archspec.mechanisms.mixers.linear_attention.functions import Recurrence, recurrence
 from archspec.mechanisms.mixers.linear_attention.spec import LinearAttention
 
 FILE = "linear_attention.py"
@@ -33,8 +33,8 @@ CHECK = Check(
     "from . import linear_recurrence",
 )
 CHUNK = 64
-STAGES = "mechanisms/mixers/linear_attention/{}.py.jinja"
-ROTATE = "mechanisms/mixers/attention/stage_{}.py.jinja"
+STAGES = "mechanisms/mixers/linear_attention/templates/{}.py.jinja"
+ROTATE = "mechanisms/mixers/attention/templates/stage_{}.py.jinja"
 
 
 @dataclass(frozen=True)

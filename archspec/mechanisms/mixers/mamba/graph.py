@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
-from archspec.operators import convolution, norm_operator
+from archspec.architecture.graph import (
+    INPUT,
+    GraphBuilder,
+    Operator,
+    OperatorGraph,
+    Parameter,
+    linear,
+)
+from archspec.architecture.operators import convolution, norm_operator
 
 if TYPE_CHECKING:
     from archspec.mechanisms.mixers.mamba.spec import Mamba

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from archspec.graph import OperatorGraph
+from archspec.architecture.graph import OperatorGraph
 from archspec.mechanisms.base import Mechanism, State
 from archspec.mechanisms.mixers.mamba.graph import mamba_graph
 from archspec.spec.base import Size

@@ -8,8 +8,8 @@ from typing import Any
 from archspec.codegen.files import SharedFile
 from archspec.codegen.own import START
 from archspec.codegen.site import Check, Site
-from archspec.mechanisms.mixers.chunks import CARRY
-from archspec.mechanisms.mixers.conv import CONV
+from archspec.mechanisms.common.chunks import CARRY
+from archspec.mechanisms.common.conv import CONV
 from archspec.mechanisms.mixers.mamba.spec import Mamba
 
 FILE = "mamba.py"

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, Parameter, linear
-from archspec.mechanisms.mixers.mamba2.parts import PartScales
-from archspec.operators import convolution, norm_operator
+from archspec.architecture.graph import (
+    INPUT,
+    GraphBuilder,
+    Operator,
+    OperatorGraph,
+    Parameter,
+    linear,
+)
+from archspec.architecture.operators import convolution, norm_operator
+from archspec.mechanisms.mixers.mamba2.fields import PartScales
 
 if TYPE_CHECKING:
     from archspec.mechanisms.mixers.mamba2.spec import Mamba2

@@ -6,10 +6,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.graph import OperatorGraph
+from archspec.architecture.graph import OperatorGraph
 from archspec.mechanisms.base import Mechanism, State
+from archspec.mechanisms.mixers.mamba2.fields import OptionalGatedNorm, PartScales
 from archspec.mechanisms.mixers.mamba2.graph import mamba2_graph
-from archspec.mechanisms.mixers.mamba2.parts import OptionalGatedNorm, PartScales
 from archspec.spec.base import Factor, Size, reject
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from archspec.codegen.files import SharedFile
 from archspec.codegen.own import START
 from archspec.codegen.site import Check, Site
-from archspec.mechanisms.mixers.chunks import CARRY
-from archspec.mechanisms.mixers.conv import CONV
+from archspec.mechanisms.common.chunks import CARRY
+from archspec.mechanisms.common.conv import CONV
+from archspec.mechanisms.mixers.mamba2.fields import GatedNorm, PartScales
 from archspec.mechanisms.mixers.mamba2.norm import grouped_norm
-from archspec.mechanisms.mixers.mamba2.parts import GatedNorm, PartScales
 from archspec.mechanisms.mixers.mamba2.spec import Mamba2
 
 FILE = "mamba2.py"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, linear
+from archspec.architecture.graph import INPUT, GraphBuilder, Operator, OperatorGraph, linear
+from archspec.architecture.operators import norm_operator
+from archspec.mechanisms.common.selection.graph import add_selection
 from archspec.mechanisms.mixers.attention.graph import gated
-from archspec.mechanisms.mixers.selection.graph import add_selection
-from archspec.operators import norm_operator
 
 if TYPE_CHECKING:
     from archspec.mechanisms.mixers.mla.spec import LatentAttention

@@ -6,13 +6,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from archspec.graph import OperatorGraph
-from archspec.mask import Mask
+from archspec.architecture.graph import OperatorGraph
+from archspec.architecture.mask import Mask
 from archspec.mechanisms.base import Mechanism, State
-from archspec.mechanisms.mixers.attention.parts import Gate
+from archspec.mechanisms.common.selection import fields as selection
+from archspec.mechanisms.common.selection.fields import Selection
+from archspec.mechanisms.mixers.attention.fields import Gate
 from archspec.mechanisms.mixers.mla.graph import latent_graph
-from archspec.mechanisms.mixers.selection import parts as selection
-from archspec.mechanisms.mixers.selection.parts import Selection
 from archspec.spec.base import Factor, Size, reject
 from archspec.spec.norm import OptionalNorm
 from archspec.spec.rope import Rope

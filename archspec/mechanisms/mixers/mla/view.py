@@ -8,20 +8,20 @@ from archspec.codegen.files import SharedFile
 from archspec.codegen.members import Member
 from archspec.codegen.rotary import Turn, turn
 from archspec.codegen.site import Site
-from archspec.mechanisms.mixers.attention.finish import Finish
-from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, Attend, places, shared
-from archspec.mechanisms.mixers.attention.hopper import HopperView, hopper_view
-from archspec.mechanisms.mixers.attention.kernel_files import KERNEL_FILES
-from archspec.mechanisms.mixers.attention.kernels import KernelView
-from archspec.mechanisms.mixers.attention.tiles import WIDEST
-from archspec.mechanisms.mixers.mla.spec import LatentAttention
-from archspec.mechanisms.mixers.selection.parts import TokenSelection
-from archspec.mechanisms.mixers.selection.view import (
+from archspec.kernels.attention.files import KERNEL_FILES
+from archspec.kernels.attention.hopper import HopperView, hopper_view
+from archspec.kernels.attention.tiles import WIDEST
+from archspec.kernels.attention.view import KernelView
+from archspec.mechanisms.common.selection.fields import TokenSelection
+from archspec.mechanisms.common.selection.view import (
     SELECT,
     SelectionView,
     indexer_name,
     selection_view,
 )
+from archspec.mechanisms.mixers.attention.finish import Finish
+from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, Attend, places, shared
+from archspec.mechanisms.mixers.mla.spec import LatentAttention
 
 __all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
@@ -34,8 +34,8 @@ SHARED = (
     SharedFile("latent.py", "latent.py.jinja", "softmax attention over latents", "absorbs"),
 )
 CACHES = {
-    "LatentCache": "mechanisms/mixers/mla/cache.py.jinja",
-    "IndexedLatentCache": "mechanisms/mixers/mla/cache_indexed.py.jinja",
+    "LatentCache": "mechanisms/mixers/mla/templates/cache.py.jinja",
+    "IndexedLatentCache": "mechanisms/mixers/mla/templates/cache_indexed.py.jinja",
 }
 CHECK = None
 

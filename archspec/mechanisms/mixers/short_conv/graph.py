@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.graph import INPUT, GraphBuilder, Operator, OperatorGraph, linear
-from archspec.operators import convolution
+from archspec.architecture.graph import INPUT, GraphBuilder, Operator, OperatorGraph, linear
+from archspec.architecture.operators import convolution
 
 if TYPE_CHECKING:
     from archspec.mechanisms.mixers.short_conv.spec import ShortConvolution

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from archspec.graph import OperatorGraph
+from archspec.architecture.graph import OperatorGraph
 from archspec.mechanisms.base import Mechanism, State
 from archspec.mechanisms.mixers.short_conv.graph import short_conv_graph
 from archspec.spec.base import Size

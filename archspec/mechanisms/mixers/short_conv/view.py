@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.codegen.site import Site
-from archspec.mechanisms.mixers.conv import CONV
+from archspec.mechanisms.common.conv import CONV
 from archspec.mechanisms.mixers.short_conv.spec import ShortConvolution
 
 FILE = "gated_conv.py"

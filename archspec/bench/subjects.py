@@ -1,0 +1,62 @@
+"""What the benchmark is given: built packages, and what their code does not say of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from archspec import __version__, codegen
+from archspec.architecture.model import Architecture
+from archspec.codegen.sharing import sharing
+from archspec.codegen.view import PackageView
+from archspec.kernels.attention.files import OPERATORS
+from archspec.kernels.attention.names import called
+from archspec.numbers.analysis import analyse
+from archspec.output.place import naming
+
+
+def facts(architecture: Architecture) -> dict[str, Any]:
+    """What archspec/bench/package.py lists."""
+    numbers = analyse(architecture).parameters
+    encoder = architecture.encoder
+    kind = "pair" if encoder else "decoder" if architecture.is_causal else "encoder"
+    return {
+        "name": architecture.name,
+        "kind": kind,
+        "encodes": bool(encoder and encoder.layers),
+        "head": architecture.head is not None,
+        "sparse": architecture.is_sparse,
+        "vocab_size": architecture.vocab_size,
+        "hidden_size": architecture.hidden_size,
+        "context_length": architecture.context_length,
+        "parameters": numbers.total,
+        "read_share": numbers.active / numbers.total,
+        "attention": _attention(architecture),
+    }
+
+
+def _attention(architecture: Architecture) -> list[dict[str, Any]]:
+    """Every shape that attention has kernels for, and the function that computes it."""
+    shared = sharing(PackageView(architecture, "", __version__).modules)
+    names = called(shared.views(OPERATORS))["kernel_names"]
+    return [asdict(kernel) | {"entry": name} for kernel, name in names.items()]
+
+
+def put_package(
+    architecture: Architecture, text: str, name: str, folder: Path, **more: Any
+) -> Path:
+    """Build the package into a folder of its own below `folder`, its facts beside it.
+
+    `text` is the spec as written and `name` its file's; `more` facts join those of the
+    architecture.
+    """
+    package = folder / codegen.default_folder(architecture.name)
+    package.mkdir(parents=True)
+    for path, content in codegen.build(architecture, text, name).items():
+        with naming(package / path):
+            (package / path).write_text(content, encoding="utf-8")
+    said = json.dumps(facts(architecture) | more, indent=1) + "\n"
+    package.with_suffix(".json").write_text(said, encoding="utf-8")
+    return package
