@@ -13,15 +13,11 @@ def convolution(weights: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
     """
     weight = weights[f"{name}.weight"][:, 0]  # (C, width)
     width, tokens = weight.shape[1], x.shape[1]
-    rows: list[Tensor] = []
-    for t in range(tokens):
-        row = x[:, t] * 0
-        for j in range(width):
-            at = t - width + 1 + j
-            if at >= 0:
-                row = row + weight[:, j] * x[:, at]
-        rows.append(row)
-    y = torch.stack(rows, dim=1)
+    before = x.new_zeros(x.shape[0], width - 1, x.shape[2])
+    padded = torch.cat((before, x), dim=1)
+    y = x * 0
+    for j in range(width):
+        y = y + weight[:, j] * padded[:, j : j + tokens]
     return y + weights[f"{name}.bias"] if f"{name}.bias" in weights else y
 
 

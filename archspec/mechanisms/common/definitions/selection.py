@@ -37,7 +37,8 @@ def selected(
     seen = torch.zeros(batch, tokens, tokens, dtype=torch.bool)
     for row in range(batch):
         for t in range(tokens):
-            ranked = sorted(range(t + 1), key=lambda s: (-scores[row, t, s].item(), s))
+            worth = scores[row, t].tolist()
+            ranked = sorted(range(t + 1), key=lambda s: (-worth[s], s))
             seen[row, t, ranked[: fields.top_k]] = True
     beside.handed["selected", fields.top_k] = seen
     return seen

@@ -18,17 +18,19 @@ def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Besid
         gate = linear(weights, "gate_proj", x)
         if fields.gate_scale is not None:
             gate = fields.gate_scale * gate
-    inside = inner(fields, up, gate, part(weights, "activation."))
+    inside = inner(fields, fields, up, gate, part(weights, "activation."))
     return linear(weights, "down_proj", inside)
 
 
-def inner(fields: Any, up: Tensor, gate: Tensor | None, learned: dict[str, Tensor]) -> Tensor:
-    """f(up), or f(gate) · (up + offset), with what cuts them before and after f."""
-    if fields.clamp is not None:
-        up = up.clamp(-fields.clamp, fields.clamp)
-        gate = None if gate is None else gate.clamp(max=fields.clamp)
+def inner(
+    fields: Any, limits: Any, up: Tensor, gate: Tensor | None, learned: dict[str, Tensor]
+) -> Tensor:
+    """f(up), or f(gate) · (up + offset), with what cuts them before and after f as `limits` say."""
+    if limits.clamp is not None:
+        up = up.clamp(-limits.clamp, limits.clamp)
+        gate = None if gate is None else gate.clamp(max=limits.clamp)
     y = activation(fields.activation, up if gate is None else gate, learned)
-    if fields.clamp_after is not None:
-        y = y.clamp(max=fields.clamp_after)
-        up = up.clamp(-fields.clamp_after, fields.clamp_after)
+    if limits.clamp_after is not None:
+        y = y.clamp(max=limits.clamp_after)
+        up = up.clamp(-limits.clamp_after, limits.clamp_after)
     return y if gate is None else y * (up + fields.up_offset)

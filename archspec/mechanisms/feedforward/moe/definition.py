@@ -1,4 +1,4 @@
-"""The mixture of experts written out, token by token: arXiv 1701.06538 and what its README adds."""
+"""The mixture of experts written out: arXiv 1701.06538 and what its README adds."""
 
 from __future__ import annotations
 
@@ -15,20 +15,17 @@ from archspec.mechanisms.feedforward.dense.definition import inner
 
 
 def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Beside) -> Tensor:
-    """(B, T, C) → (B, T, C)."""
+    """(B, T, C) → (B, T, C): Σ_e w_e E_e(x) over the chosen experts, or Σ_e E_e(w_e x)."""
     read = x if fields.norm is None else norm(fields.norm, weights, "norm", x)
-    logits = router_logits(fields.router, weights, x)
+    weight, chosen = routed(fields, weights, router_logits(fields.router, weights, x))
     tokens = linear(weights, "latent_in", read) if fields.latent is not None else read
-    rows: list[Tensor] = []
-    for token, own in zip(tokens.flatten(0, 1), logits.flatten(0, 1), strict=True):
-        y = token * 0
-        for expert, weight in chosen(fields, weights, own):
-            if fields.weigh == "input":
-                y = y + expert_output(fields, weights, expert, weight * token)
-            else:
-                y = y + weight * expert_output(fields, weights, expert, token)
-        rows.append(y)
-    y = torch.stack(rows).reshape(tokens.shape)
+    y = tokens * 0
+    for expert in range(fields.experts):
+        own, mine = weight[..., expert, None], chosen[..., expert, None]
+        if fields.weigh == "input":
+            y = y + mine * expert_output(fields, weights, expert, own * tokens)
+        else:
+            y = y + mine * own * expert_output(fields, weights, expert, tokens)
     if fields.latent is not None:
         y = linear(weights, "latent_out", y)
     return y if fields.shared is None else with_shared(fields, weights, read, y)
@@ -46,89 +43,87 @@ def router_logits(fields: Any, weights: dict[str, Tensor], x: Tensor) -> Tensor:
     return logits
 
 
-def chosen(fields: Any, weights: dict[str, Tensor], logits: Tensor) -> list[tuple[int, Tensor]]:
-    """The experts of a token with logits (E,), and what weighs each of them."""
+def routed(fields: Any, weights: dict[str, Tensor], logits: Tensor) -> tuple[Tensor, Tensor]:
+    """What weighs each expert of a token, and whether it is chosen: (B, T, E) → twice (B, T, E)."""
     router = fields.router
     if router.score == "sparsemixer":
-        found = sparse_mixer(logits, fields.top_k, router.jitter)
+        weight, chosen = sparse_mixer(logits, fields.top_k, router.jitter)
     else:
-        scores = router_scores(router.score, logits)
-        choice = scores.detach()
+        weight = router_scores(router.score, logits)
+        choice = weight.detach()
         if router.correction:
             choice = choice + weights["router_correction"]
         if router.groups is not None:
             choice = of_best_groups(router.groups, choice)
-        experts = ranked(choice)[: fields.top_k]
-        found = [(expert, scores[expert]) for expert in experts]
+        chosen = best(choice, fields.top_k)
     if fields.renormalize:
-        total = torch.stack([weight for _, weight in found]).sum()
-        total = (total + fields.renormalize_epsilon).clamp(min=fields.renormalize_floor)
-        found = [(expert, weight / total) for expert, weight in found]
-    found = [(expert, fields.scale * weight) for expert, weight in found]
+        total = (weight * chosen).sum(dim=-1, keepdim=True) + fields.renormalize_epsilon
+        weight = weight / total.clamp(min=fields.renormalize_floor)
+    weight = fields.scale * weight
     if router.expert_scale:
-        found = [(expert, weights["expert_scale"][expert] * weight) for expert, weight in found]
-    return found
+        weight = weight * weights["expert_scale"]
+    return weight, chosen
 
 
 def router_scores(kind: str, logits: Tensor) -> Tensor:
     """softmax(l), σ(l) or √softplus(l)."""
     if kind == "softmax":
         powers = torch.exp(logits)
-        return powers / powers.sum()
+        return powers / powers.sum(dim=-1, keepdim=True)
     if kind == "sigmoid":
         return activation("sigmoid", logits)
     assert kind == "sqrt_softplus"
     return torch.sqrt(activation("softplus", logits))
 
 
-def ranked(values: Tensor) -> list[int]:
-    """The places of (N,) numbers from the largest on; of equal ones the first."""
-    return sorted(range(len(values)), key=lambda place: (-values[place].item(), place))
+def best(values: Tensor, count: int) -> Tensor:
+    """Which of the last dimension are the `count` largest; of equal ones the first."""
+    found = torch.zeros_like(values, dtype=torch.bool)
+    for row, marked in zip(values.flatten(0, -2), found.flatten(0, -2), strict=True):
+        worth = row.tolist()
+        ranked = sorted(range(len(worth)), key=lambda place: (-worth[place], place))
+        marked[ranked[:count]] = True
+    return found
 
 
 def of_best_groups(fields: Any, choice: Tensor) -> Tensor:
     """−∞ for experts outside of the best groups; experts side by side form one."""
-    size = len(choice) // fields.count
-    groups = choice.reshape(fields.count, size)
-    best = 1 if fields.by == "max" else 2
-    worth = torch.stack([group[ranked(group)[:best]].sum() for group in groups])
-    kept = ranked(worth)[: fields.keep]
-    out = torch.full_like(groups, float("-inf"))
-    out[kept] = groups[kept]
-    return out.flatten()
+    groups = choice.reshape(*choice.shape[:-1], fields.count, -1)
+    judges = best(groups, 1 if fields.by == "max" else 2)
+    worth = (groups.masked_fill(~judges, 0.0)).sum(dim=-1)
+    kept = best(worth, fields.keep)
+    return groups.masked_fill(~kept[..., None], float("-inf")).reshape(choice.shape)
 
 
-def sparse_mixer(logits: Tensor, top_k: int, jitter: float) -> list[tuple[int, Tensor]]:
+def sparse_mixer(logits: Tensor, top_k: int, jitter: float) -> tuple[Tensor, Tensor]:
     """One expert after another, each weighed against those that come near it (arXiv 2409.12136)."""
-    left, found = list(range(len(logits))), list[tuple[int, Tensor]]()
+    weight, chosen = logits * 0, torch.zeros_like(logits, dtype=torch.bool)
     for _ in range(top_k):
-        best = max(left, key=lambda i: logits[i].item())
-        top = logits[best].item()
-        rivals = [
-            i
-            for i in left
-            if top - logits[i].item() <= 2 * jitter * max(abs(logits[i].item()), top)
-        ]
-        total = torch.stack([torch.exp(logits[i]) for i in rivals]).sum()
-        found.append((best, torch.exp(logits[best]) / total))
-        left.remove(best)
-    return found
+        left = logits.detach().masked_fill(chosen, float("-inf"))
+        now = best(left, 1)
+        top = left.amax(dim=-1, keepdim=True)
+        limit = 2 * jitter * torch.maximum(logits.detach().abs(), top)
+        rivals = ~chosen & (top - left <= limit)
+        powers = torch.exp(logits)
+        weight = weight + now * powers / (powers * rivals).sum(dim=-1, keepdim=True)
+        chosen = chosen | now
+    return weight, chosen
 
 
-def expert_output(fields: Any, weights: dict[str, Tensor], expert: int, token: Tensor) -> Tensor:
-    """The feed-forward number `expert` of a token (C,); the gate's rows come before up's."""
+def expert_output(fields: Any, weights: dict[str, Tensor], expert: int, x: Tensor) -> Tensor:
+    """The feed-forward number `expert` of tokens (…, C); the gate's rows come before up's."""
 
     def through(name: str, x: Tensor) -> Tensor:
-        y = weights[f"experts.{name}"][expert] @ x
+        y = x @ weights[f"experts.{name}"][expert].T
         return y + weights[f"experts.{name}_bias"][expert] if fields.bias else y
 
     learned = part(weights, "experts.activation.")
     if fields.gated:
-        both = through("gate_up_proj", token)
-        gate, up = both[: fields.hidden_size], both[fields.hidden_size :]
-        inside = inner(fields, up, gate, learned)
+        both = through("gate_up_proj", x)
+        gate, up = both[..., : fields.hidden_size], both[..., fields.hidden_size :]
+        inside = inner(fields, fields, up, gate, learned)
     else:
-        inside = inner(fields, through("up_proj", token), None, learned)
+        inside = inner(fields, fields, through("up_proj", x), None, learned)
     return through("down_proj", inside)
 
 
@@ -141,8 +136,8 @@ def with_shared(fields: Any, weights: dict[str, Tensor], read: Tensor, routed: T
     own = part(weights, "shared.")
     up = linear(own, "up_proj", read)
     gate = linear(own, "gate_proj", read) if fields.gated else None
-    stages = fields.model_copy(update={"clamp": shared.clamp, "clamp_after": shared.clamp_after})
-    y = linear(own, "down_proj", inner(stages, up, gate, part(own, "activation.")))
+    inside = inner(fields, shared, up, gate, part(own, "activation."))
+    y = linear(own, "down_proj", inside)
     if shared.gate:
         y = y * activation("sigmoid", linear(weights, "shared_gate", read))
     return (routed + y) / 2 if shared.average else routed + y
