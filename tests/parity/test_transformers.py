@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 import torch
 from conftest import Builder
+from defined import Defined
 from oracle import CASES, oracle
 from reading import SOURCE, Inputs, Reading
 from torch import nn
@@ -46,6 +47,14 @@ class Pair(Reading):
 @pytest.fixture(scope="module", params=CASES)
 def pair(request: pytest.FixtureRequest, builder: Builder) -> Pair:
     return Pair(request.param, builder)
+
+
+@torch.no_grad()
+def test_the_definition_gives_their_numbers(pair: Pair) -> None:
+    """So that what tests and packages are held to is right by something we did not write."""
+    defined = Defined(pair, pair.ours)
+    _, theirs = pair.both(pair.inputs(pair.ids))
+    torch.testing.assert_close(defined.logits(pair.ids).float(), theirs, atol=1e-4, rtol=0)
 
 
 @torch.no_grad()
