@@ -79,7 +79,7 @@ def _rows(row: Row) -> bool:
 
 def _whole(operation: str) -> Callable[[Row], bool]:
     return lambda row: bool(
-        row["section"] == "whole" and row["operation"] == operation and row.get("barred")
+        row["section"] == "model" and row["operation"] == operation and row.get("barred")
     )
 
 

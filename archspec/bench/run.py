@@ -18,7 +18,7 @@ from .jobs import Job, Tell, say, together
 Row = dict[str, Any]
 Record = dict[str, Any]
 
-WEIGHTS = {"attention": 4.0, "decode": 2.0, "rows": 2.0, "whole": 6.0}
+WEIGHTS = {"attention": 4.0, "decode": 2.0, "rows": 2.0, "model": 6.0}
 """How the time that is left after the tests is shared out."""
 
 FIRST = 0.36
@@ -81,7 +81,7 @@ def _timed(packages: list[Path], options: Options, on_gpu: bool) -> list[tuple[s
     """The sections that time something, the first package's first."""
     if options.interpret:
         return []
-    names = [n for n in WEIGHTS if n in options.sections and (on_gpu or n == "whole")]
+    names = [n for n in WEIGHTS if n in options.sections and (on_gpu or n == "model")]
     return [(n, package) for package in packages for n in names if n in _wanted(package)]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from .package import load
 from .race import Bench
 
-SECTIONS = ("checks", "attention", "decode", "rows", "whole")
+SECTIONS = ("checks", "attention", "decode", "rows", "model")
 
 
 def main() -> None:

@@ -12,7 +12,6 @@ from archspec.architecture.model import Architecture
 from archspec.codegen.checkpoint import CheckpointView
 from archspec.codegen.context import context as package_context
 from archspec.codegen.environment import environment
-from archspec.codegen.facts import facts
 from archspec.codegen.files import File
 from archspec.codegen.format import SETTINGS, format_python
 from archspec.codegen.generate import GENERATE
@@ -21,6 +20,7 @@ from archspec.codegen.modules import default_folder
 from archspec.codegen.norm_rotary import TURNED
 from archspec.codegen.norms import NORM_FILES
 from archspec.codegen.own import PLAIN
+from archspec.codegen.readme import facts
 from archspec.codegen.rotary import ROTARY_FILES
 from archspec.codegen.sharing import Sharing, sharing
 from archspec.codegen.site import template, view_module

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import cast
 
 from archspec.importers.family import Draft, Fields
 from archspec.language import emit
 from archspec.language.schedule import Run, compress
+from archspec.language.source import MAX_BYTES
 
 
 def page(draft: Draft, name: str, origin: str) -> str:
@@ -35,8 +37,18 @@ def page(draft: Draft, name: str, origin: str) -> str:
     ]
     if draft.checkpoint:
         sections.append({"checkpoint": _checkpoint(draft.checkpoint)})
-    written = ["\n".join(emit.lines(section)) for section in sections]
+    written = ["\n".join(_bounded(section)) for section in sections]
     return "\n".join(emit.comment([origin, *draft.notes])) + "\n" + "\n\n".join(written) + "\n"
+
+
+def _bounded(section: Fields) -> Iterator[str]:
+    """Its lines, up to one more than any spec may have: beyond that no text is read."""
+    left = MAX_BYTES
+    for line in emit.lines(section):
+        yield line
+        left -= len(line)
+        if left < 0:
+            return
 
 
 def _layers(order: Run) -> str | list[str]:

@@ -21,7 +21,7 @@ from threading import Lock
 from typing import Any
 
 from archspec.errors import ArchspecError
-from archspec.kernels.compile import cubin
+from archspec.kernels import cubin
 from archspec.kernels.tensor_work import tensor_work
 from archspec.output.place import naming
 

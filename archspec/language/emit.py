@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any, cast
 
 from archspec.language.events import plain_type
@@ -31,9 +32,10 @@ def to_yaml(data: dict[str, Any]) -> str:
     return "\n".join(lines).replace("\n\n\n", "\n\n").strip("\n") + "\n"
 
 
-def lines(data: dict[str, Any]) -> list[str]:
-    """`data` as the lines of a YAML mapping."""
-    return [line for key, value in data.items() for line in _field(key, value, 0)]
+def lines(data: dict[str, Any]) -> Iterator[str]:
+    """`data` as the lines of a YAML mapping, made as they are asked for."""
+    for key, value in data.items():
+        yield from _field(key, value, 0)
 
 
 def comment(sentences: Sequence[str]) -> list[str]:
@@ -56,12 +58,15 @@ def _field(key: str, value: Any, indent: int) -> Iterator[str]:
         line = f"{head} {_outside(value)}"
         yield from [line] if len(line) <= WIDTH else [head, f"{' ' * indent}  {_outside(value)}"]
         return
-    line = f"{head} {flow(value)}"
     fields, items = _fields(value), _items(value)
-    opened = isinstance(value, Open)
-    if not (fields or items) or (not opened and _fits([*fields.values(), *items], line)):
-        yield line
+    if not (fields or items):
+        yield f"{head} {flow(value)}"
         return
+    if not isinstance(value, Open) and _few(value):
+        line = f"{head} {flow(value)}"
+        if _fits([*fields.values(), *items], line):
+            yield line
+            return
     yield head
     for name, inner in fields.items():
         yield from _field(name, inner, indent + 2)
@@ -72,10 +77,11 @@ def _field(key: str, value: Any, indent: int) -> Iterator[str]:
 def _item(item: Any, indent: int) -> Iterator[str]:
     """An item of a list on one line, or a field to a line where that would be too long."""
     head, fields = f"{' ' * indent}  - ", _fields(item)
-    line = head + (_outside(item) if isinstance(item, str) else flow(item))
-    if len(line) <= WIDTH or not fields:
-        yield line
-        return
+    if not fields or _few(item):
+        line = head + (_outside(item) if isinstance(item, str) else flow(item))
+        if len(line) <= WIDTH or not fields:
+            yield line
+            return
     first, *rest = (
         line for name, inner in fields.items() for line in _field(name, inner, indent + 4)
     )
@@ -94,6 +100,19 @@ def _fields(value: Any) -> dict[str, Any]:
 
 def _items(value: Any) -> list[Any]:
     return list(cast("list[Any]", value)) if isinstance(value, (list, tuple)) else []
+
+
+def _few(value: Any) -> bool:
+    """Whether so little is in it that a line could hold it; more is not counted."""
+    return sum(1 for _ in islice(_leaves(value), WIDTH)) < WIDTH
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    inner = _fields(value).values() or _items(value)
+    if not inner:
+        yield value
+    for item in inner:
+        yield from _leaves(item)
 
 
 def _fits(inner: list[Any], line: str) -> bool:

@@ -17,7 +17,7 @@ from conftest import ROOT
 from torch import Tensor
 
 import archspec
-from archspec.bench import attention, bars, benchmark, device, whole
+from archspec.bench import attention, bars, benchmark, device, model
 from archspec.bench.jobs import Job, together
 from archspec.bench.package import WIDE, load
 from archspec.bench.race import Bench
@@ -128,17 +128,17 @@ def test_kernels_for_hopper_compete(
 @pytest.mark.parametrize(("sparse", "limit"), [(False, 0.125), (True, 0.19)])
 def test_a_wrong_whole_model_is_found(sparse: bool, limit: float) -> None:
     package: Any = SimpleNamespace(facts={"sparse": sparse})
-    assert 4 * whole._slack(package) * WIDE[torch.bfloat16] <= limit
+    assert 4 * model._slack(package) * WIDE[torch.bfloat16] <= limit
 
 
 def test_whole_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda function=None, **_: function)
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **_: None)
     monkeypatch.setattr(device, "ROUNDS", (1, 1))
-    monkeypatch.setattr(whole, "ON_CPU", (8, 8))
-    bench = Bench(tmp_path / "rows", 600, False, "whole", "small")
+    monkeypatch.setattr(model, "ON_CPU", (8, 8))
+    bench = Bench(tmp_path / "rows", 600, False, "model", "small")
     folder = put_package(archspec.loads(SPEC), SPEC, "spec.yaml", tmp_path)
-    whole.run(load(folder), bench)
+    model.run(load(folder), bench)
     found = [json.loads(line) for line in bench.rows.read_text().splitlines()]
     assert [row["operation"] for row in found] == ["decode a token", "train", "read"]
     for row in found:
@@ -173,14 +173,14 @@ def test_the_command_on_a_cpu(
 
     def together(jobs: list[Job], *_: Any) -> list[dict[str, Any]]:
         ran.extend(jobs)
-        about = {"section": "whole", "package": "small", "operation": "train", "layers": 2}
+        about = {"section": "model", "package": "small", "operation": "train", "layers": 2}
         numbers = {"milliseconds": {"ours": 2.0, "pytorch": 3.0}, "skipped": {}}
         return [about | numbers | {"ratios": {"pytorch": [1.5, 1.4, 1.6]}}]
 
     monkeypatch.setattr("archspec.bench.run.together", together)
     assert main(["bench", str(tmp_path / "small.yaml"), "--record", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert [job.section for job in ran] == ["whole"]
+    assert [job.section for job in ran] == ["model"]
     assert "train 2 layers" in said and "1.50 x" in said and "1.40 to 1.60" in said
     assert "kernels were not timed: there is no GPU" in said
     assert "peers that are not installed: flash-attn" in said

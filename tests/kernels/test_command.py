@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT
 
 from archspec.cli import main
-from archspec.kernels.compile import compile as kernels
+from archspec.kernels import compile as kernels
 
 SPEC = str(ROOT / "examples" / "local-global.yaml")
 Captured = pytest.CaptureFixture[str]

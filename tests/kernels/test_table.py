@@ -11,7 +11,7 @@ from conftest import ROOT
 from kernels.exceptions import EXCEPTIONS, KINDS
 from kernels.table import SPECS, TABLE, TARGETS, Kept, kernels_of, table, written
 
-from archspec.kernels.compile import compile as gpus
+from archspec.kernels import compile as gpus
 
 Row = dict[str, Any]
 WRITTEN = json.loads(TABLE.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The numbers in a package's README."""
+"""What a package's README says of the model: its numbers, and what an example is given."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from archspec.architecture.model import Architecture
 
 
 def facts(architecture: Architecture) -> list[dict[str, str]]:
-    """Rows of name and value."""
+    """Rows of name and value; what is active is told where experts leave weights aside."""
     from archspec.numbers.analysis import analyse
 
     report = analyse(architecture).to_dict()
     parameters, cache = report["parameters"], report["cache"]
     rows = [
         ("Parameters", f"{parameters['total']:,}"),
-        ("Active for one token", f"{parameters['active']:,}"),
-        ("Token embedding", f"{parameters['embedding']:,}"),
+        *_active(architecture, parameters),
+        ("Token embedding", f"{_token_embedding(architecture):,}"),
         ("Context", f"{architecture.context_length:,} tokens"),
     ]
     if architecture.is_causal:
@@ -31,3 +31,14 @@ def _source(architecture: Architecture, cache: dict[str, int]) -> list[tuple[str
         return []
     size = cache["bytes_per_source_token"]
     return [("Cache for one token of the source (bf16)", f"{size:,} bytes")]
+
+
+def _active(architecture: Architecture, parameters: dict[str, int]) -> list[tuple[str, str]]:
+    if not architecture.is_sparse:
+        return []
+    return [("Active for one token", f"{parameters['active']:,}")]
+
+
+def _token_embedding(architecture: Architecture) -> int:
+    """The vectors of tokens alone, without those of places and of kinds of token."""
+    return architecture.vocab_size * (architecture.embedding.width or architecture.hidden_size)
