@@ -102,6 +102,11 @@ class Defined:
         read |= {n: x.double() for n, x in read.items() if _floats(x)}
         return read | ({"prefix_length": prefix} if prefix else {})
 
+    @staticmethod
+    def short(inputs: dict[str, Any]) -> dict[str, Any]:
+        """The same in float32."""
+        return inputs | {n: x.float() for n, x in inputs.items() if _floats(x)}
+
     def in_parts(
         self, ids: Tensor, mask: Tensor, sizes: Sequence[int], prefix: int = 0
     ) -> list[Tensor]:
@@ -128,9 +133,10 @@ class Defined:
         for hook in hooks:
             hook.remove()
 
-    def close(self, found: Tensor, expected: Tensor, name: str) -> None:
-        """Equal, up to the last digits of what is float32 in any model."""
-        limit = (1e-9 if self.exact else 4e-6) * expected.abs().max().item() + 1e-9
+    def close(self, found: Tensor, expected: Tensor, name: str, share: float = 0.0) -> None:
+        """Equal up to a share of the largest number: the last digits of what is float32."""
+        share = share or (1e-9 if self.exact else 4e-6)
+        limit = share * expected.abs().max().item() + 1e-9
         apart = (found - expected).abs().max().item()
         assert apart <= limit, f"{name} is {apart:.1e} off, {limit:.1e} would pass"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import pytest
@@ -64,6 +65,9 @@ def whole(said: Said) -> None:
     for name, given in said.given.items():
         by.close(heard[name], given, name)
     by.close(found, said.logits, "logits")
+    short = copy.deepcopy(by.model).float()
+    with torch.no_grad():  # where norms have a form of their own
+        by.close(short(**by.short(by.inputs(said.ids, prefix=said.prefix))), said.logits, "float32", 1e-4)
     further = by.model.further_logits(said.ids) if said.further else []  # type: ignore[operator]
     for ahead, (ours, theirs) in enumerate(zip(further, said.further, strict=True), start=2):
         by.close(ours, theirs, f"logits {ahead} tokens on")
