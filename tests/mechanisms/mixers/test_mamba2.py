@@ -36,7 +36,9 @@ def inputs(tokens: int, groups: int = 2, padding: bool = False) -> tuple[Tensor,
 @pytest.mark.parametrize("padding", [False, True], ids=["", "padding"])
 @pytest.mark.parametrize("groups", [1, 2, 6])
 @pytest.mark.parametrize("tokens", [1, 5, 64, 65, 131])
-def test_both_forms_give_the_definition(ssd: ModuleType, tokens: int, groups: int, padding: bool) -> None:
+def test_both_forms_give_the_definition(
+    ssd: ModuleType, tokens: int, groups: int, padding: bool
+) -> None:
     for form in (ssd.ssd_chunked, ssd.ssd_recurrent):
         assert_equal(form, definition.ssd, inputs(tokens, groups, padding))
 

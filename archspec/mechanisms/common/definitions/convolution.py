@@ -19,5 +19,3 @@ def convolution(weights: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
     for j in range(width):
         y = y + weight[:, j] * padded[:, j : j + tokens]
     return y + weights[f"{name}.bias"] if f"{name}.bias" in weights else y
-
-

@@ -101,9 +101,7 @@ def temperature(fields: Any, weights: dict[str, Tensor], tokens: int) -> Tensor:
     return size[:, None, None]
 
 
-def scored(
-    fields: Any, weights: dict[str, Tensor], q: Tensor, k: Tensor, beside: Beside
-) -> Tensor:
+def scored(fields: Any, weights: dict[str, Tensor], q: Tensor, k: Tensor, beside: Beside) -> Tensor:
     """s_ij with all that is done to it before the softmax, (B, H, T, S)."""
     scale = fields.head_dim**-0.5 if fields.scale is None else fields.scale
     scores = torch.einsum("bthd,bshd->bhts", q, k) * scale
