@@ -31,7 +31,8 @@ def say(by: Defined, prefix: int = 0) -> Said:
     ids = by.ids(3)
     logits = by.logits(ids, prefix)
     given, further = by.given, by.further(ids)
-    cotangent = torch.randn_like(logits)
+    generator = torch.Generator().manual_seed(2)
+    cotangent = torch.randn(logits.shape, generator=generator, dtype=logits.dtype)
     total = (logits * cotangent).sum() + sum(x.square().sum() for x in further)
     return Said(by, ids, prefix, given, logits.detach(), further, cotangent, by.gradients(total))
 

@@ -124,7 +124,7 @@ def embedded(fields: Any, weights: Weights, table: Tensor, ids: Tensor) -> Tenso
 
 
 def sinusoids(fields: Any, tokens: int, width: int) -> Tensor:
-    """sin and cos of position · base^(−i / n) of pair i, (T, C); arXiv 1706.03762, section 3.5."""
+    """Sin and cos of position · base^(−i / n) of pair i, (T, C); arXiv 1706.03762, section 3.5."""
     out = torch.zeros(tokens, width, dtype=torch.float64)
     pairs = width // 2
     for i in range(pairs):

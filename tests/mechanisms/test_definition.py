@@ -14,7 +14,8 @@ SPECS = [*EXAMPLES, *sorted((ROOT / "examples").glob("*.yaml"))]
 @pytest.fixture(scope="module", params=SPECS, ids=spec_id)
 def said(request: pytest.FixtureRequest, builder: Builder) -> Said:
     case = Case(request.param, builder)
-    return say(Defined(case, roughened(case.package.Model())))
+    longest = 133 if request.param in EXAMPLES else 70
+    return say(Defined(case, roughened(case.package.Model()), longest))
 
 
 def test_a_whole_text_with_padding(said: Said) -> None:

@@ -29,9 +29,8 @@ def package(mixer: str, builder: Builder) -> ModuleType:
 class Rule:
     """The two ways of one rule."""
 
-    def __init__(self, name: str, builder: Builder):
-        mixer, file, self.decays = RULES[name]
-        built = package(mixer, builder)
+    def __init__(self, name: str, built: ModuleType):
+        _, file, self.decays = RULES[name]
         __import__(f"{built.__name__}.{file}")
         self.module: Any = getattr(built, file)
         self.recurrent = getattr(self.module, f"recurrent_{name}")
@@ -59,7 +58,7 @@ class Rule:
 
 @pytest.fixture(scope="module", params=RULES)
 def rule(request: pytest.FixtureRequest, builder: Builder) -> Rule:
-    return Rule(request.param, builder)
+    return Rule(request.param, package(RULES[request.param][0], builder))
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 7, 63, 64, 65, 131, 192])

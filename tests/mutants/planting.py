@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +20,24 @@ from unittest import mock
 import torch
 from conftest import ROOT
 from defined import Defined, roughened
-from jinja2 import BaseLoader, Environment
 from held import PREFIX, Said, padded_whole, parts, say, whole
+from jinja2 import BaseLoader, Environment
 from reading import Reading
 
 import archspec
 from archspec.codegen import build
 from archspec.codegen.environment import environment
 
-PLANTED = sorted((Path(__file__).parent / "planted").glob("*.toml"))
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent / "mechanisms"), str(HERE.parent / "mechanisms/mixers")]
+
+import test_delta_rule  # noqa: E402
+import test_linear_attention  # noqa: E402
+import test_mamba  # noqa: E402
+import test_mamba2  # noqa: E402
+
+PLANTED = sorted((HERE / "planted").glob("*.toml"))
+TABLE = HERE / "table.txt"
 
 
 @dataclass(frozen=True)
@@ -129,10 +138,39 @@ def with_error(mutant: Mutant, text: str, sound: dict[str, str]) -> dict[str, st
     return files
 
 
+def recurrences(package: Any, mixer: str) -> None:
+    """The delta rules of a package, in both forms."""
+    for name, (of, _, _) in test_delta_rule.RULES.items():
+        if of == mixer:
+            rule = test_delta_rule.Rule(name, package)
+            test_delta_rule.test_both_forms_give_values_and_gradients_of_the_definition(rule, 70)
+
+
+def sums(package: Any) -> None:
+    """Those of linear attention, in both forms."""
+    for kind in test_linear_attention.KINDS:
+        test_linear_attention.test_both_forms_give_the_definition(package, kind, 70, True)
+
+
+FUNCTIONS: dict[str, tuple[Callable[[Any], None], ...]] = {
+    "gated_deltanet": (lambda package: recurrences(package, "gated_deltanet"),),
+    "kimi_delta": (lambda package: recurrences(package, "kimi_delta"),),
+    "linear_attention": (sums,),
+    "mamba": (
+        lambda package: test_mamba.test_both_forms_give_the_definition(package.scan, 70, False),
+    ),
+    "mamba2": (
+        lambda package: test_mamba2.test_both_forms_give_the_definition(package.ssd, 70, 2, False),
+    ),
+}
+"""What is held to a definition below a whole model: both forms of a recurrence, and gradients."""
+
+
 class Contract:
     """What a spec's definition says, said once; and packages of it, held to that."""
 
     def __init__(self, spec: str, folder: Path):
+        self.mechanism = Path(spec).parent.name
         self.text = (ROOT / spec).read_text(encoding="utf-8")
         self.folder, self.count = folder, 0
         self.sound = rendered(self.text)
@@ -164,6 +202,8 @@ class Contract:
             for said in self.said:
                 said.by.model = model
                 self.hold(said)
+            for check in FUNCTIONS.get(self.mechanism, ()):
+                check(sys.modules[type(model).__module__.partition(".")[0]])
         except Exception as fault:  # whatever it is, it was noticed
             return f"{type(fault).__name__}: {fault}".split("\n")[0]
         return None

@@ -69,7 +69,7 @@ def fading_sums(
 
 
 def log_decay(fields: Any, weights: dict[str, Tensor], x: Tensor, layer: int) -> Tensor:
-    """log a_t, of each head or of each channel of its keys."""
+    """Log a_t, of each head or of each channel of its keys."""
     decay, count = fields.decay, fields.heads
     if decay is None:
         return x.new_zeros(1, 1, count, 1)
