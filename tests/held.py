@@ -60,7 +60,7 @@ def whole(said: Said) -> None:
     by.close(found, said.logits, "logits")
     with torch.no_grad():  # norms have a form of their own in it
         given = by.short(by.inputs(said.ids, prefix=said.prefix))
-        by.close(copy.deepcopy(by.model).float()(**given), said.logits, "float32", share=1e-4)
+        by.close(copy.deepcopy(by.model).float()(**given), said.logits, "float32", share=4e-4)
     further = by.model.further_logits(said.ids) if said.further else []  # type: ignore[operator]
     for ahead, (ours, theirs) in enumerate(zip(further, said.further, strict=True), start=2):
         by.close(ours, theirs, f"logits {ahead} tokens on")

@@ -124,7 +124,7 @@ def embedded(fields: Any, weights: Weights, table: Tensor, ids: Tensor) -> Tenso
 
 
 def sinusoids(fields: Any, tokens: int, width: int) -> Tensor:
-    """Sin and cos of position · base^(−i / n) of pair i, (T, C); arXiv 1706.03762, section 3.5."""
+    """Of pair i sine and cosine of position · base^(−i / n), (T, C); arXiv 1706.03762, 3.5."""
     out = torch.zeros(tokens, width, dtype=torch.float64)
     pairs = width // 2
     for i in range(pairs):
@@ -138,7 +138,7 @@ def sinusoids(fields: Any, tokens: int, width: int) -> Tensor:
 def layer_vectors(
     fields: Any, weights: Weights, ids: Tensor, x: Tensor, layers: int
 ) -> Tensor | None:
-    """(norm(scale · W x) + scale · E[token]) · sum_scale, a vector for every layer: (B, T, L, P)."""
+    """For every layer (norm(scale · W x) + scale · E[token]) · sum_scale: (B, T, L, P)."""
     if fields is None:
         return None
     shape = (*ids.shape, layers, fields.width)
@@ -168,7 +168,7 @@ def headed(architecture: Any, weights: Weights, x: Tensor) -> Tensor:
 def further_logits(architecture: Any, weights: Weights, ids: Tensor) -> list[Tensor]:
     """Logits of the tokens 2, 3 … places on (arXiv 2412.19437, section 2.2): (B, T − 1, V) …
 
-    Module k reads W [N(h); N(e)] of what the module before gave and the vector of token k places on.
+    Module k reads W [N(h); N(e)] of what the one before gave and the vector of token k places on.
     """
     x, found = states(architecture, weights, ids), list[Tensor]()
     further, embedding = architecture.further, architecture.embedding

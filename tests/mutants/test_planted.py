@@ -23,13 +23,10 @@ def contracts() -> dict[str, Contract]:
 
 @pytest.mark.parametrize(("mechanism", "what"), SAMPLE)
 def test_it_is_caught(
-    mechanism: str,
-    what: str,
-    contracts: dict[str, Contract],
-    tmp_path_factory: pytest.TempPathFactory,
+    mechanism: str, what: str, contracts: dict[str, Contract], tmp_path: Path
 ) -> None:
     (mutant,) = (m for m in mutants(mechanism) if m.what == what)
-    assert caught(mutant, contracts, tmp_path_factory.mktemp("mutants"))
+    assert caught(mutant, contracts, tmp_path)
 
 
 @pytest.mark.parametrize("mutant", [m for m in mutants() if m.template], ids=lambda m: m.what)

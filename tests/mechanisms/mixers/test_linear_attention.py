@@ -1,4 +1,4 @@
-"""Linear attention in both forms against its definition: values, gradients, padding, extreme decays."""
+"""Linear attention in both forms against its definition: values, gradients, padding."""
 
 from __future__ import annotations
 

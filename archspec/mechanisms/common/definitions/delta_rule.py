@@ -74,5 +74,5 @@ def delta_layer(
 
 
 def unit(x: Tensor) -> Tensor:
-    """X / |x|, with the 1e-6 below the root that published code has."""
+    """A vector over its length, with the 1e-6 below the root that published code has."""
     return x / torch.sqrt((x * x).sum(dim=-1, keepdim=True) + 1e-6)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def linear(weights: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
-    """Y = W x + b, where there is a b; `weights` has W (out, in) as `name.weight`."""
+    """A linear map, W x + b where there is a b; `weights` has W (out, in) as `name.weight`."""
     y = x @ weights[f"{name}.weight"].T
     return y + weights[f"{name}.bias"] if f"{name}.bias" in weights else y
 

@@ -34,7 +34,7 @@ def rotate(rope: Any, x: Tensor) -> Tensor:
 
 
 def frequencies(rope: Any, width: int, tokens: int) -> tuple[list[float], float]:
-    """Of each pair of `width` dimensions, in a text of so many tokens; and what all is scaled by."""
+    """Of each pair of `width` dimensions in a text of so many tokens, and what scales all."""
     theta, scaling = rope.theta, rope.scaling
     if scaling is not None and scaling.type == "ntk":  # arXiv 2309.00071, section 3.1
         theta = theta * scaling.factor ** (width / (width - 2))

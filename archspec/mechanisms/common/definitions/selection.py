@@ -18,8 +18,8 @@ def selected(
 ) -> Tensor:
     """Which tokens each sees, (B, T, T): the `top_k` best of those up to itself.
 
-    Queries are made from `read`. score_ts = Σ_h w_th · relu(q_th · k_s) · (H · D)^-0.5, with one key
-    for all heads (arXiv 2512.02556, section 2.1). Of equal scores the earlier token is taken.
+    Queries are made from `read`. score_ts = Σ_h w_th · relu(q_th · k_s) · (H · D)^-0.5, with one
+    key for all heads (arXiv 2512.02556, section 2.1). Of equal scores the earlier token is taken.
     """
     if fields.type == "shared":
         return beside.handed["selected", fields.top_k]

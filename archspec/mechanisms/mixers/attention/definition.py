@@ -50,7 +50,7 @@ def view(fields: Any) -> tuple[Any, ...]:
 
 
 def keys_and_values(fields: Any, weights: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """K (B, S, K, D) and v (B, S, K, V) of the text x."""
+    """Keys (B, S, K, D) and values (B, S, K, V) of the text x."""
     k = clipped(fields, linear(weights, "k_proj", x))
     v = k if fields.keys_as_values else clipped(fields, linear(weights, "v_proj", x))
     v = heads(v, fields.value_dim or fields.head_dim)
@@ -60,7 +60,7 @@ def keys_and_values(fields: Any, weights: dict[str, Tensor], x: Tensor) -> tuple
 
 
 def clipped(fields: Any, y: Tensor) -> Tensor:
-    """Y cut to ± `clip`."""
+    """What `clip` cuts to ± itself."""
     return y if fields.clip is None else y.clamp(-fields.clip, fields.clip)
 
 
@@ -123,7 +123,7 @@ def scored(fields: Any, weights: dict[str, Tensor], q: Tensor, k: Tensor, beside
 
 
 def alibi_slopes(heads: int, max_bias: float) -> list[float]:
-    """ArXiv 2108.12409, section 3: a geometric series whose first term is also its ratio.
+    """A geometric series whose first term is also its ratio (arXiv 2108.12409, section 3).
 
     Where the count of heads is no power of two, the series of the power below, and then every
     second term of the series of the power above, as published code has it.

@@ -1,4 +1,4 @@
-"""Linear attention written out: arXiv 2006.16236, and what fades by 2405.17383, 2307.08621, 2312.06635."""
+"""Linear attention written out: arXiv 2006.16236, 2405.17383, 2307.08621, 2312.06635."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def fading_sums(
 
 
 def log_decay(fields: Any, weights: dict[str, Tensor], x: Tensor, layer: int) -> Tensor:
-    """Log a_t, of each head or of each channel of its keys."""
+    """The logarithm of a_t, of each head or of each channel of its keys."""
     decay, count = fields.decay, fields.heads
     if decay is None:
         return x.new_zeros(1, 1, count, 1)
