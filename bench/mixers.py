@@ -29,6 +29,7 @@ import archspec
 from archspec.bench.timing import CLOCKS, Prepare, take_turns
 from archspec.codegen import build
 from archspec.importers import import_config
+from archspec.output.place import put_files
 
 DECODED = 16
 
@@ -45,9 +46,7 @@ class Pair:
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(self.config).eval()
         text = import_config(json.loads(self.config.to_json_string(use_diff=False)), name="bench")
-        folder.mkdir()
-        for path, content in build(archspec.loads(text), text, "spec.yaml").items():
-            (folder / path).write_text(content, encoding="utf-8")
+        put_files(build(archspec.loads(text), text, "spec.yaml"), folder)
         package = importlib.import_module(folder.name)
         made = package.load_checkpoint(package.Model().eval(), model.state_dict())
         parts = made.layers[0].children()

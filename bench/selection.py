@@ -24,6 +24,7 @@ from torch import Tensor
 
 import archspec
 from archspec.codegen import build
+from archspec.output.place import put_files
 
 SPEC = """archspec: 1
 name: selecting
@@ -101,9 +102,7 @@ def compare(name: str, tokens: int, top_k: int, rounds: int) -> None:
     package = "select_" + name.replace("-", "_")
     folder = Path(sys.path[0]) / package
     if not folder.exists():
-        folder.mkdir()
-        for path, content in build(architecture, text, "spec.yaml").items():
-            (folder / path).write_text(content, encoding="utf-8")
+        put_files(build(architecture, text, "spec.yaml"), folder)
     layer = importlib.import_module(package).Model().layers[0].self_attn
     parts = {part: importlib.import_module(f"{package}.{part}") for part in ("step", "selection")}
     inputs = given(architecture.mechanisms[0], tokens)

@@ -18,6 +18,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 import archspec
 from archspec.codegen import build
 from archspec.importers import import_config
+from archspec.output.place import put_files
 
 Call = Callable[[Tensor], Tensor]
 """Reads tokens (1, T) into a cache and gives logits."""
@@ -35,9 +36,7 @@ def write_package(shape: Shape, config: Any, folder: Path) -> str:
     text = import_config(json.loads(config.to_json_string(use_diff=False)), name=shape.name)
     name = "built_" + shape.name.replace("-", "_")
     files = build(archspec.loads(text), text, "spec.yaml")
-    (folder / name).mkdir(exist_ok=True)
-    for path, content in files.items():
-        (folder / name / path).write_text(content, encoding="utf-8")
+    put_files(files, folder / name)
     return name
 
 

@@ -15,6 +15,7 @@ from reading import Reading
 
 import archspec
 from archspec.codegen import build
+from archspec.output.place import put_files
 
 # The tests run in as many processes as there are cores; threads beside them only get in the way.
 torch.set_num_threads(1)
@@ -59,20 +60,17 @@ class Builder:
         self.folder = folder
         sys.path.insert(0, str(folder))
 
-    def write(self, text: str) -> Path:
-        """The folder of the package built from `text`."""
-        name = "built_" + hashlib.sha256(text.encode()).hexdigest()[:12]
-        folder = self.folder / name
+    def write(self, text: str, extras: tuple[str, ...] = ()) -> Path:
+        """The folder of the package built from `text`, with `extras`."""
+        said = "".join((text, *extras)).encode()
+        folder = self.folder / f"built_{hashlib.sha256(said).hexdigest()[:12]}"
         if not folder.exists():
-            files = build(archspec.loads(text), text, "spec.yaml")
-            folder.mkdir()
-            for path, content in files.items():
-                (folder / path).write_text(content, encoding="utf-8")
+            put_files(build(archspec.loads(text), text, "spec.yaml", extras=extras), folder)
         return folder
 
-    def load(self, text: str) -> ModuleType:
+    def load(self, text: str, extras: tuple[str, ...] = ()) -> ModuleType:
         """The imported package."""
-        folder = self.write(text)
+        folder = self.write(text, extras)
         importlib.invalidate_caches()
         return importlib.import_module(folder.name)
 

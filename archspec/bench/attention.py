@@ -95,7 +95,7 @@ def inputs(
 
 def entry(package: Package, facts: Facts, given: Inputs) -> Callable[..., Tensor]:
     """The package's own function of q, k and v."""
-    own = getattr(package.module("attention_operators"), facts["entry"])
+    own = getattr(package.module("kernels.attention_operators"), facts["entry"])
     more: list[Any] = [x for x in (given.beside, given.gate) if x is not None]
     more += [given.start] if facts["chunk"] else []
     more += [0] if facts["prefix"] else []
@@ -107,7 +107,7 @@ def gluon(
     package: Package, facts: Facts, own: Callable[..., Tensor], skipped: dict[str, str]
 ) -> dict[str, Callable[..., Tensor]]:
     """The same with the kernel for sm_90 alone, where there is one, or why it is skipped."""
-    operators = package.module("attention_operators")
+    operators = package.module("kernels.attention_operators")
     if facts["entry"] not in getattr(operators, "GLUON", ()):
         return {}
     if not torch.cuda.is_available() or torch.cuda.get_device_capability() != (9, 0):
@@ -115,11 +115,8 @@ def gluon(
         return {}
 
     def asked(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        before, operators.WANTED = operators.WANTED, "gluon"
-        try:
+        with package.module("kernels").mode("gluon"):
             return own(q, k, v)
-        finally:
-            operators.WANTED = before
 
     return {"ours gluon": asked}
 

@@ -156,7 +156,7 @@ def _joined(results: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _opcheck(package: Package) -> str:
     """torch.library.opcheck of every operator as the model calls it."""
-    if not package.has("launch"):
+    if not package.has("kernels.launch"):
         return "there are none"
     model: Any = _small(package, torch.float32)
     found = calls(package, lambda: learn(package, model, _tokens(package, 2, 5)))

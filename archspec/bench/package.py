@@ -51,7 +51,7 @@ class Package:
 
     def has(self, name: str) -> bool:
         """Whether it has a module of that name."""
-        return (self.folder / f"{name}.py").exists()
+        return (self.folder / f"{name.replace('.', '/')}.py").exists()
 
     @property
     def decodes(self) -> bool:
@@ -111,8 +111,8 @@ def load(folder: Path, kernels: bool = True) -> Package:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
-    if made.has("launch") and not kernels:
-        made.module("launch").USED = False
+    if made.has("kernels.launch") and not kernels:
+        made.module("kernels").running = "reference"
     return made
 
 

@@ -42,9 +42,9 @@ def paths(package: Package, small: Callable[..., Any], length: int) -> Iterator[
         if package.facts["head"] and package.has("generate"):
             yield "generate gives what single steps give", lambda: _generate(model, length)
     if package.has("paged"):
-        for name in package.module("paged_kernels").KINDS:
+        for name in package.module("kernels.paged").KINDS:
             yield f"keys in pages, {name}", lambda n=name: _paged(package, n, dtype, length)
-    if package.has("attention_hopper_kernels"):
+    if package.has("kernels.attention_hopper"):
         yield "kernels for sm_90 alone", lambda: _hopper(package)
 
 
@@ -202,7 +202,7 @@ def _hopper(package: Package) -> str:
 
 
 def _hopper_beside(package: Package) -> str:
-    operators = package.module("attention_operators")
+    operators = package.module("kernels.attention_operators")
     names = [x.name for x in operators.attention._opoverload._schema.arguments]
 
     def portable(
@@ -214,7 +214,7 @@ def _hopper_beside(package: Package) -> str:
         made = operators.attention(**given)
         return made[0], made[1]
 
-    found = package.module("attention_hopper_kernels").check(portable)
+    found = package.module("kernels.attention_hopper").check(portable)
     for kind, (out, lse) in found.items():
         if not (out < 0.05 and lse < 0.01):
             raise ArithmeticError(f"{kind}: out is off by {out:.1e}, lse by {lse:.1e}")

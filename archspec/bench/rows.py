@@ -93,7 +93,7 @@ def formula(name: str) -> Formula | None:
 
 def run(package: Package, bench: Bench) -> None:
     """Forward, and forward with backward, of every operator that is no attention."""
-    if not package.has("launch"):
+    if not package.has("kernels.launch"):
         return
     with package.layers(package.kinds()):
         model: Any = package.model(bench.dtype, device())

@@ -14,7 +14,7 @@ from archspec.codegen.view import PackageView
 from archspec.kernels.attention.files import OPERATORS
 from archspec.kernels.attention.names import called
 from archspec.numbers.analysis import analyse
-from archspec.output.place import naming
+from archspec.output.place import put_files
 
 
 def facts(architecture: Architecture) -> dict[str, Any]:
@@ -53,10 +53,7 @@ def put_package(
     architecture.
     """
     package = folder / codegen.default_folder(architecture.name)
-    package.mkdir(parents=True)
-    for path, content in codegen.build(architecture, text, name).items():
-        with naming(package / path):
-            (package / path).write_text(content, encoding="utf-8")
+    put_files(codegen.build(architecture, text, name, extras=codegen.ALL), package)
     said = json.dumps(facts(architecture) | more, indent=1) + "\n"
     package.with_suffix(".json").write_text(said, encoding="utf-8")
     return package

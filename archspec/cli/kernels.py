@@ -38,7 +38,7 @@ def kernels(
 
     architecture, text, name = load(spec)
     package = codegen.default_folder(architecture.name)
-    files = codegen.build(architecture, text, Path(name).name)
+    files = codegen.build(architecture, text, Path(name).name, extras=codegen.ALL)
     found = compile_kernels(files, package, target.value)
     if json:
         rows = [kernel.to_dict() for kernel in found]

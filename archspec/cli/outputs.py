@@ -25,6 +25,14 @@ def build(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit code 1 and a diff if outdated.")
     ] = False,
+    also: Annotated[
+        str | None,
+        typer.Option(
+            "--with",
+            help="What else the package has: paged, gluon, both with a comma between them; none"
+            " for nothing. As the folder has it by default.",
+        ),
+    ] = None,
 ) -> None:
     """Write a standalone PyTorch package for a spec.
 
@@ -32,16 +40,21 @@ def build(
     edited by hand are not overwritten without --force. A folder that Python would import in place
     of another module, like torch or json, is refused.
 
+    `--with paged` adds attention to keys in pages, for servers, and `--with gluon` attention's
+    forward pass in Gluon for sm_90. The folder's archspec.lock remembers them for the next build.
+
     Example: archspec build gallery/gemma-3-270m.yaml -o gemma
     """
     from archspec import codegen
     from archspec.output.difference import compare
+    from archspec.output.folder import asked
     from archspec.output.package import write_package
 
     architecture, text, name = load(spec)
     directory = Path(output or codegen.default_folder(architecture.name))
     package = codegen.import_name(directory)
-    files = codegen.build(architecture, text, Path(name).name, package)
+    extras = codegen.known(asked(directory)) if also is None else codegen.extras(also)
+    files = codegen.build(architecture, text, Path(name).name, package, extras)
     if check:
         difference = compare(files, directory)
         put(None, difference)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +25,28 @@ class File:
     """What it is for, in the package's README."""
 
     needed: str | None = None
-    kernels: bool = False
-    """It holds Triton kernels: a package with such a file has launch.py, which it imports."""
+    ahead: str | None = None
+    """The template that lists its binaries in kernels/ahead.py, where it holds kernels."""
+
+    extra: str | None = None
+    """What a package must be asked for to have it: a key of `EXTRAS`."""
 
     operators: bool = False
     """It registers operators, as kernels do: a package with such a file has operators.py."""
+
+    def asked(self, extras: Collection[str]) -> bool:
+        """Whether a package with these keys of `EXTRAS` may have it."""
+        return self.extra is None or self.extra in extras
+
+    @property
+    def kernels(self) -> bool:
+        """Whether it holds kernels: a package with such a file has a folder `kernels`."""
+        return self.ahead is not None
+
+    @property
+    def module(self) -> str:
+        """Its name as a module, without those around it."""
+        return self.path.rpartition("/")[2].removesuffix(".py")
 
     def there(self, context: Mapping[str, Any]) -> bool:
         """Whether a package whose templates see `context` has it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ruff import find_ruff_bin
 
-from archspec.output.place import naming
+from archspec.output.place import put_files
 
 _COMMON = ["--isolated", "--no-cache", "--quiet", "--target-version", "py311"]
 # Imports are broken where ruff's own line length asks for it, so that both find them in order.
@@ -24,10 +24,7 @@ def format_python(files: dict[str, str]) -> dict[str, str]:
     """The `.py` files of a package in ruff's format; a failure is a fault of our templates."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        for path, text in files.items():
-            with naming(root / path):
-                (root / path).parent.mkdir(parents=True, exist_ok=True)
-                (root / path).write_text(text, encoding="utf-8")
+        put_files(files, root)
         for command in _COMMANDS:
             done = subprocess.run(
                 [find_ruff_bin(), *command, "."],

@@ -16,11 +16,11 @@ LOSS_FILES = (
         operators=True,
     ),
     File(
-        "loss_kernels.py",
-        "templates/kernels/loss/kernels.py.jinja",
+        "kernels/loss.py",
+        "templates/kernels/loss/loss.py.jinja",
         "the loss of a chunk of rows as a Triton kernel",
         "trains",
-        kernels=True,
+        ahead="templates/kernels/loss/ahead.jinja",
     ),
 )
 

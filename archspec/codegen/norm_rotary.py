@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from archspec.codegen.files import File
 
 TURNED = File(
-    "norm_rotary_kernels.py",
-    "templates/kernels/rotary/norm_rotary_kernels.py.jinja",
+    "kernels/norm_rotary.py",
+    "templates/kernels/rotary/norm_rotary.py.jinja",
     "norms of heads and their rotation as Triton kernels",
     "norm_turns",
-    kernels=True,
+    ahead="templates/kernels/rotary/ahead_norm_rotary.jinja",
 )
 
 

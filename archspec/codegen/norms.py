@@ -17,11 +17,11 @@ NORM_FILES = (
         "norms",
     ),
     File(
-        "norm_kernels.py",
-        "templates/kernels/norm/kernels.py.jinja",
+        "kernels/norm.py",
+        "templates/kernels/norm/norm.py.jinja",
         "RMSNorm as Triton kernels",
         "norm_tiles",
-        kernels=True,
+        ahead="templates/kernels/norm/ahead.jinja",
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -27,7 +27,7 @@ from archspec.codegen.site import template, view_module
 from archspec.codegen.stacks import POSITIONS
 from archspec.codegen.view import PackageView
 from archspec.mechanisms.base import Mechanism
-from archspec.output.lock import LOCK, manifest
+from archspec.output.lock import LOCK, WITH, manifest
 
 PLACE = "templates/package/{}.py.jinja"
 FILES = (
@@ -50,28 +50,33 @@ FILES = (
     File("tensors.py", PLACE.format("tensors"), "tensors from files, or refused"),
     File("selftest.py", PLACE.format("selftest"), "check the package on this machine"),
 )
-LAUNCH = File(
-    "launch.py",
-    "templates/kernels/launch.py.jinja",
-    "when kernels run, and how each is compiled",
+KERNELS = "templates/kernels/{}.py.jinja"
+KERNEL_FILES = (
+    File("kernels/__init__.py", KERNELS.format("init"), "when kernels run"),
+    File("kernels/launch.py", KERNELS.format("launch"), "how kernels are launched"),
+    File("kernels/ahead.py", KERNELS.format("ahead"), "their binaries, to compile ahead of time"),
 )
-"""What every file of kernels imports."""
+"""What stands around the files of kernels, where there are such."""
 
 OPERATORS = File(
     "operators.py", PLACE.format("operators"), "what the package's own operators have in common"
 )
-"""What every file that registers operators imports, and launch.py."""
+"""What every file that registers operators imports."""
 
 
 def build(
-    architecture: Architecture, spec_text: str, spec_name: str, package: str | None = None
+    architecture: Architecture,
+    spec_text: str,
+    spec_name: str,
+    package: str | None = None,
+    extras: Collection[str] = (),
 ) -> dict[str, str]:
     """The package of `architecture`: relative path → text.
 
     `spec_text` is the spec as written, kept as spec.yaml; `spec_name` is its file name, for the
     line at the top of each file, and `package` what it is imported as, where that is not
-    `default_folder`: it stands where the files say how they are used. The same arguments give the
-    same bytes.
+    `default_folder`: it stands where the files say how they are used. `extras` are keys of
+    `EXTRAS`, of which it has what the model has a use for. The same arguments give the same bytes.
     """
     from archspec.draw import render
 
@@ -84,7 +89,7 @@ def build(
     context = package_context(view, package or default_folder(architecture.name)) | {
         "checkpoint": loading
     }
-    python, purposes = _python(view, context)
+    python, purposes = _python(view, context, extras)
     # The figure is drawn while ruff, in processes of its own, formats the code.
     with ThreadPoolExecutor(max_workers=1) as beside:
         formatting = beside.submit(format_python, python)
@@ -113,19 +118,25 @@ def build(
     files["spec.yaml"] = spec_text
     files["ruff.toml"] = SETTINGS
     files["figure.svg"] = figure
-    files[LOCK] = manifest(files, archspec=__version__, model=architecture.name)
+    asked = {WITH: sorted(extras)} if extras else {}
+    files[LOCK] = manifest(files, archspec=__version__, model=architecture.name, **asked)
     return dict(sorted(files.items()))
 
 
-def _python(view: PackageView, context: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+def _python(
+    view: PackageView, context: dict[str, Any], extras: Collection[str]
+) -> tuple[dict[str, str], dict[str, str]]:
     """Every Python file rendered, and what each is for."""
-    wanted = list(_files(view, context))
-    in_kernels = any(file.kernels for file, _ in wanted)
-    if in_kernels:
-        wanted.append((LAUNCH, context))
+    found = [(file, seen) for file, seen in _files(view, context) if file.asked(extras)]
+    kernels = [(file, seen) for file, seen in found if file.kernels]
+    given = {
+        "in_kernels": bool(kernels),
+        "has_gluon": any(file.extra == "gluon" for file, _ in found),
+    }
+    ahead = {"ahead": [_binaries(file, given | seen) for file, seen in kernels]}
+    wanted = found + [(file, context | ahead) for file in KERNEL_FILES if kernels]
     if any(file.operators or file.kernels for file, _ in wanted):
         wanted.append((OPERATORS, context))
-    given = {"in_kernels": in_kernels}
     return (
         {file.path: _render(file.template, given | seen) for file, seen in wanted},
         {file.path: file.purpose for file, _ in wanted},
@@ -148,6 +159,13 @@ def _files(view: PackageView, context: dict[str, Any]) -> Iterator[tuple[File, d
             yield file, context | {"modules": users} | own
     checks = [check for kind in found.kinds for check in _checks(kind, found)]
     yield from ((file, context | {"checks": checks}) for file in FILES if file.there(context))
+
+
+def _binaries(file: File, seen: dict[str, Any]) -> dict[str, Any]:
+    """What kernels/ahead.py says of a file of kernels: the function that lists its binaries."""
+    assert file.ahead is not None
+    text = _render(file.ahead, seen)
+    return {"module": file.module, "text": text, "by_target": "_variants(target" in text}
 
 
 def _checks(kind: type[Mechanism], found: Sharing) -> list[dict[str, Any]]:

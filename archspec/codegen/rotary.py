@@ -23,11 +23,11 @@ from archspec.spec.rope import (
 ROTARY_FILES = (
     File("rotary.py", "templates/package/rotary.py.jinja", "rotary positions", "rotaries"),
     File(
-        "rotary_kernels.py",
-        "templates/kernels/rotary/kernels.py.jinja",
+        "kernels/rotary.py",
+        "templates/kernels/rotary/rotary.py.jinja",
         "rotations as a Triton kernel",
         "rotaries",
-        kernels=True,
+        ahead="templates/kernels/rotary/ahead_rotary.jinja",
     ),
 )
 

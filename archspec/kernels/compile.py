@@ -23,7 +23,7 @@ from typing import Any
 from archspec.errors import ArchspecError
 from archspec.kernels import cubin
 from archspec.kernels.tensor_work import tensor_work
-from archspec.output.place import naming
+from archspec.output.place import put_files
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,9 @@ TARGETS = {
     "sm_120": Target("cuda", 120, 32, 101_376, MMA, like="sm_89"),
     "gfx942": Target("hip", "gfx942", 64, 65_536, r"\bv_s?mfmac?_"),
 }
+AHEAD = "kernels/ahead.py"
+"""The file of a package that lists its binaries."""
+
 PRODUCT = r"\btt\.dot\b.* : tensor<(\d+)x(\d+)x.* \* tensor<\d+x(\d+)x"
 """In Triton's own text, a product that one warp computes by itself: its rows, depth and columns."""
 
@@ -115,9 +118,10 @@ def compile_kernels(
     _require()
     with (
         tempfile.TemporaryDirectory() as folder,
-        _imported(files, package, folder, target) as modules,
+        _imported(files, package, folder) as ahead,
     ):
-        listed: list[Any] = [variant for module in modules for variant in module.variants()]
+        tiles = TARGETS[target].like or target
+        listed: list[Any] = ahead.variants(tiles) if ahead else []
         meant = [variant for variant in listed if variant.target in (None, target)]
         variants = [variant for variant in meant if wanted is None or wanted(variant)]
         triton: Any = import_module("triton")
@@ -141,24 +145,15 @@ def _require() -> None:
 
 
 @contextmanager
-def _imported(
-    files: dict[str, str], package: str, folder: str, target: str
-) -> Generator[list[Any]]:
-    """The modules of a package that hold kernels, with the tiles of `target`, for a while."""
+def _imported(files: dict[str, str], package: str, folder: str) -> Generator[Any]:
+    """The module of a package that lists its binaries, for a while; None where it has none."""
     # A name that no other module has, however often a package is compiled in one process.
     name = f"{package}_{Path(folder).name}"
-    (Path(folder) / name).mkdir()
-    for path, text in files.items():
-        with naming(Path(folder) / name / path):
-            (Path(folder) / name / path).write_text(text, encoding="utf-8")
+    put_files(files, Path(folder) / name)
     sys.path.insert(0, folder)
     try:
         invalidate_caches()
-        found = [path.removesuffix(".py") for path in files if path.endswith("_kernels.py")]
-        if found:
-            launch: Any = import_module(f"{name}.launch")
-            launch.TARGET = TARGETS[target].like or target
-        yield [import_module(f"{name}.{module}") for module in found]
+        yield import_module(f"{name}.kernels.ahead") if AHEAD in files else None
     finally:
         sys.path.remove(folder)
         for module in [m for m in sys.modules if m.partition(".")[0] == name]:

@@ -11,24 +11,24 @@ from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 _HERE = "templates/kernels/experts/"
 
 EXPERT_KERNELS = SharedFile(
-    "expert_kernels.py",
-    f"{_HERE}expert_kernels.py.jinja",
+    "kernels/experts.py",
+    f"{_HERE}experts.py.jinja",
     "the experts' linear maps as Triton kernels",
-    kernels=True,
+    ahead=f"{_HERE}ahead_experts.jinja",
 )
 COMBINE_KERNELS = SharedFile(
-    "combine_kernels.py",
-    f"{_HERE}combine_kernels.py.jinja",
+    "kernels/combine.py",
+    f"{_HERE}combine.py.jinja",
     "a token's sum over its experts as Triton kernels",
     needed="weighs_output",
-    kernels=True,
+    ahead=f"{_HERE}ahead_combine.jinja",
 )
 ROUTER_KERNELS = SharedFile(
-    "router_kernels.py",
-    f"{_HERE}router_kernels.py.jinja",
+    "kernels/router.py",
+    f"{_HERE}router.py.jinja",
     "the router's choice as Triton kernels",
     needed="routing",
-    kernels=True,
+    ahead=f"{_HERE}ahead_router.jinja",
 )
 
 

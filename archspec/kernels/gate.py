@@ -120,11 +120,11 @@ def shared(views: list[Any]) -> dict[str, Any]:
 
 
 GATE_KERNELS = SharedFile(
-    "gate_kernels.py",
-    "templates/kernels/gate/kernels.py.jinja",
+    "kernels/gate.py",
+    "templates/kernels/gate/gate.py.jinja",
     "gated activations as Triton kernels",
     needed="gates",
-    kernels=True,
+    ahead="templates/kernels/gate/ahead.jinja",
     context=shared,
 )
 

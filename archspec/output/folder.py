@@ -12,7 +12,7 @@ from typing import Any, cast
 from archspec.errors import ArchspecError
 from archspec.output import journal
 from archspec.output.journal import JOURNAL, Journal, Known
-from archspec.output.lock import LOCK, Content, digest
+from archspec.output.lock import LOCK, WITH, Content, digest
 from archspec.output.place import content_of, is_safe, obstacle, shown
 
 
@@ -82,6 +82,15 @@ class View:
             for path in self.outdated()
             if path != LOCK and not self.ours(self.blocked.get(path, path))
         ]
+
+
+def asked(directory: Path) -> list[str]:
+    """What the package in `directory` was asked to have; nothing where no such list is there."""
+    try:
+        data: Any = json.loads((directory / LOCK).read_bytes())
+        return [str(name) for name in cast("list[Any]", data.get(WITH, []))]
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return []
 
 
 def look(directory: Path, wanted: Mapping[str, Content], state: State) -> View:

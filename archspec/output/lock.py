@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 LOCK = "archspec.lock"
+WITH = "with"
+"""The fact in it that says what a package was asked to have beside what all have: a list."""
 
 Content = str | bytes
 
 
-def manifest(files: Mapping[str, Content], **facts: str) -> str:
+def manifest(files: Mapping[str, Content], **facts: str | list[str]) -> str:
     """The text of `archspec.lock` for `files`, with `facts` such as the version before them."""
     hashes = {path: digest(files[path]) for path in sorted(files) if path != LOCK}
     return json.dumps({**facts, "files": hashes}, indent=2) + "\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -33,6 +33,15 @@ def naming(path: Path | str) -> Generator[None]:
         yield
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+
+
+def put_files(files: Mapping[str, str], folder: Path) -> None:
+    """Write files into a folder that no other process writes to, with the folders in it."""
+    for path, text in files.items():
+        place = folder / path
+        with naming(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
 
 
 def need_parent(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from conftest import ROOT
 
 import archspec
 from archspec.codegen import build
+from archspec.output.place import put_files
 
 GOLDEN = ROOT / "tests/golden"
 NAMES = (
@@ -35,7 +37,11 @@ def folder(name: str) -> Path:
 @pytest.mark.parametrize("name", NAMES)
 def test_package_is_the_reviewed_one(name: str) -> None:
     files = rendered(name)
-    kept = {p.name: p.read_text(encoding="utf-8") for p in folder(name).iterdir() if p.is_file()}
+    kept = {
+        p.relative_to(folder(name)).as_posix(): p.read_text(encoding="utf-8")
+        for p in folder(name).rglob("*")
+        if p.is_file() and "__pycache__" not in p.parts
+    }
     assert sorted(files) == sorted(kept)
     for path in files:
         assert files[path] == kept[path], f"{path} differs; if it should, run `make regen`"
@@ -44,12 +50,8 @@ def test_package_is_the_reviewed_one(name: str) -> None:
 def regenerate() -> None:
     """Write the packages anew."""
     for name in NAMES:
-        folder(name).mkdir(parents=True, exist_ok=True)
-        for old in folder(name).glob("*"):
-            if old.is_file():
-                old.unlink()
-        for path, text in rendered(name).items():
-            (folder(name) / path).write_text(text, encoding="utf-8")
+        shutil.rmtree(folder(name), ignore_errors=True)
+        put_files(rendered(name), folder(name))
 
 
 if __name__ == "__main__":

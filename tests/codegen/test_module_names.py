@@ -70,11 +70,12 @@ def test_a_package_says_what_its_folder_is_called(here: Path) -> None:
     assert "from other import Model" in readme
     assert "`python -m other.selftest`" in readme
     assert "`python -m other.generate --help`" in readme
-    for path in sorted((here / "other").iterdir()):
+    for path in sorted((here / "other").rglob("*.*")):
         if path.name != "archspec.lock":
             text = path.read_text().replace("from other import", "from tiny import")
             text = text.replace("python -m other.", "python -m tiny.")
-            assert text == (here / "tiny" / path.name).read_text(), path.name
+            place = path.relative_to(here / "other")
+            assert text == (here / "tiny" / place).read_text(), place
 
 
 def test_help_names_the_package_wherever_it_was_put(here: Path) -> None:

@@ -52,4 +52,4 @@ def test_heads_wider_than_any_tile_have_no_kernels() -> None:
     ):
         text = f"{HEAD}blocks: {{a: {{mixer: {mixer}}}}}\nlayers: a\n"
         files = codegen.build(archspec.loads(text), text, "s.yaml")
-        assert not [path for path in files if path.startswith("attention") and "kernel" in path]
+        assert not [path for path in files if path.startswith("kernels/attention")]

@@ -29,11 +29,16 @@ from archspec.codegen.format import format_python
 from archspec.kernels.attention.files import KERNEL_FILES, kernel_context
 from archspec.kernels.attention.gating import Gating
 from archspec.kernels.attention.view import KernelView
+from archspec.output.place import put_files
 
-FILES = ("launch.py", "attention_kernels.py", "attention_operators.py")
+FILES = ("kernels/attention.py", "kernels/attention_operators.py")
 TEMPLATES = {file.path: file.template for file in KERNEL_FILES}
-TEMPLATES["launch.py"] = "templates/kernels/launch.py.jinja"
-DECODING = ("decode_kernels.py", "paged.py", "paged_kernels.py")
+AROUND = {
+    "kernels/__init__.py": "templates/kernels/init.py.jinja",
+    "kernels/launch.py": "templates/kernels/launch.py.jinja",
+    "operators.py": "templates/package/operators.py.jinja",
+}
+DECODING = ("kernels/decode.py", "paged.py", "kernels/paged.py")
 
 
 def main() -> None:
@@ -49,32 +54,32 @@ def module(folder: Path, view: KernelView) -> Any:
     """The kernels of one shape, as a package of their own."""
     name = "kernels_" + hashlib.sha256(repr(view).encode()).hexdigest()[:12]
     if not (folder / name).exists():
-        (folder / name).mkdir()
 
         class Module:
             kernel = view
 
         context = {"header": "", "model": "a test"} | kernel_context([Module()])
-        context["hoppers"] = []  # which have tests of their own
+        context["has_gluon"] = False  # its kernels have tests of their own
         wanted = [*FILES, *(DECODING if view.paged else DECODING[: view.decodes])]
-        places = {file: TEMPLATES[file] for file in wanted}
-        places["operators.py"] = "templates/package/operators.py.jinja"
+        places = {file: TEMPLATES[file] for file in wanted} | AROUND
         rendered = {
             file: environment().get_template(place).render(context)
             for file, place in places.items()
         }
-        for file, text in format_python(rendered).items():  # which drops what is not used
-            (folder / name / file).write_text(text, encoding="utf-8")
+        put_files(format_python(rendered), folder / name)  # which drops what is not used
         (folder / name / "__init__.py").touch()
         importlib.invalidate_caches()
-    return importlib.import_module(f"{name}.attention_operators")
+    return importlib.import_module(f"{name}.kernels.attention_operators")
+
+
+def folder_of(kernels: Any) -> str:
+    """The package around the folder of kernels."""
+    return kernels.__package__.rpartition(".")[0]
 
 
 def with_tiles(view: KernelView) -> list[str]:
     """The files that cut work."""
-    return (
-        ["attention_kernels"] + ["decode_kernels"] * view.decodes + ["paged_kernels"] * view.paged
-    )
+    return ["attention"] + ["decode"] * view.decodes + ["paged"] * view.paged
 
 
 def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
@@ -114,7 +119,7 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     if view.slopes:
         inputs.insert(3, 2.0 ** -torch.arange(1.0, view.heads + 1))
     if "page" in case:
-        paged = importlib.import_module(f"{kernels.__package__}.paged")
+        paged = importlib.import_module(f"{folder_of(kernels)}.paged")
         taken = inputs[:-1] if view.gate else inputs  # pages know no gate
         return check_paged(paged, view, case, [x.detach() for x in taken])
     dout = drawn(view.heads, tokens, view.value_dim)
@@ -194,7 +199,7 @@ def check_paged(
             found[name] = max(found[name], error)
             found["out_size"] = max(found["out_size"], want.abs().max().item())
     if case.get("opcheck"):
-        kernels = importlib.import_module(f"{paged.__package__}.paged_kernels")
+        kernels = importlib.import_module(f"{paged.__package__}.kernels.paged")
         last = (cache.k, cache.v, *beside, cache.table, cache.lengths)
         torch.library.opcheck(kernels.attend, ("attended", q, *last))
     return found

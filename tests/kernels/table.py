@@ -19,7 +19,7 @@ from typing import Any
 import triton
 
 import archspec
-from archspec.codegen import build, package_name
+from archspec.codegen import ALL, build, package_name
 from archspec.kernels.compile import compile_kernels
 
 ROOT = Path(__file__).parents[2]
@@ -102,7 +102,7 @@ def kernels_of(
     """The key of the row of each kernel of a spec, by name; what is not kept is compiled."""
     text = path.read_text(encoding="utf-8")
     architecture = archspec.loads(text, path.name)
-    files = build(architecture, text, path.name)
+    files = build(architecture, text, path.name, extras=ALL)
     keys: dict[str, str] = {}
     new: dict[str, str] = {}
 

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -106,11 +107,19 @@ def test_bars() -> None:
 def test_kernels_for_hopper_compete(
     capability: tuple[int, int], there: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    operators = SimpleNamespace(GLUON=("causal",), WANTED="")
     asked: list[str] = []
+    running = ["auto"]
+
+    @contextmanager
+    def mode(name: str) -> Iterator[None]:
+        running.append(name)
+        yield
+        running.pop()
+
+    operators = SimpleNamespace(GLUON=("causal",), mode=mode)
 
     def own(q: Tensor, *_: Tensor) -> Tensor:
-        asked.append(operators.WANTED)
+        asked.append(running[-1])
         return q
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -121,7 +130,7 @@ def test_kernels_for_hopper_compete(
     assert set(calls) | set(skipped) == {"ours gluon"} and bool(calls) == there
     for call in (*calls.values(), own):
         call(torch.zeros(1), torch.zeros(1), torch.zeros(1))
-    assert asked == ["gluon", ""][1 - there :]
+    assert asked == ["gluon", "auto"][1 - there :]
     assert attention.gluon(package, {"entry": "windowed"}, own, {}) == {}
 
 

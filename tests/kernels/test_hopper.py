@@ -26,7 +26,9 @@ from archspec.kernels.attention.files import kernel_context
 from archspec.kernels.attention.hopper import HopperView, hopper_view
 from archspec.kernels.attention.view import KernelView
 from archspec.kernels.compile import compile_kernels
+from archspec.output.place import put_files
 
+HOPPER = "kernels/attention_hopper.py"
 PLAIN = {
     "kind": "attention",
     "causal": True,
@@ -52,17 +54,21 @@ def files(view: KernelView) -> dict[str, str]:
     class Module:
         kernel = view
 
-    context = {"header": "", "model": "a test"}
-    context |= kernel_context([Module()])
-    made = {"__init__.py": ""}
-    places = {
-        "launch.py": "templates/kernels/launch.py.jinja",
-        "operators.py": "templates/package/operators.py.jinja",
-        "attention_hopper_kernels.py": "templates/kernels/attention/hopper_kernels.py.jinja",
+    def rendered(template: str, **more: Any) -> str:
+        context = {"header": "", "model": "a test", "has_gluon": True} | more
+        context |= kernel_context([Module()])
+        return environment().get_template(template).render(context)
+
+    listed = rendered("templates/kernels/attention/ahead_hopper.jinja")
+    ahead = [{"module": "attention_hopper", "text": listed, "by_target": False}]
+    return {
+        "__init__.py": "",
+        "operators.py": rendered("templates/package/operators.py.jinja"),
+        "kernels/__init__.py": rendered("templates/kernels/init.py.jinja"),
+        "kernels/launch.py": rendered("templates/kernels/launch.py.jinja"),
+        "kernels/ahead.py": rendered("templates/kernels/ahead.py.jinja", ahead=ahead),
+        HOPPER: rendered("templates/kernels/attention/hopper_kernels.py.jinja"),
     }
-    for name, template in places.items():
-        made[name] = environment().get_template(template).render(context)
-    return made
 
 
 @pytest.fixture
@@ -71,19 +77,18 @@ def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def load(view: KernelView, change: tuple[str, str] | None = None) -> ModuleType:
         package = tmp_path / f"{tmp_path.name}_{len(list(tmp_path.iterdir()))}"
-        package.mkdir()
-        for name, text in files(view).items():
-            if change and name == "attention_hopper_kernels.py":
-                assert change[0] in text
-                text = text.replace(*change)
-            (package / name).write_text(text, encoding="utf-8")
+        written = files(view)
+        if change:
+            assert change[0] in written[HOPPER]
+            written[HOPPER] = written[HOPPER].replace(*change)
+        put_files(written, package)
         monkeypatch.syspath_prepend(tmp_path)
         importlib.invalidate_caches()
-        importlib.import_module(f"{package.name}.launch")  # which looks for the real Triton
+        importlib.import_module(f"{package.name}.kernels")  # which looks for the real Triton
         with monkeypatch.context() as patched:
             for name, module in language.modules().items():
                 patched.setitem(sys.modules, name, module)
-            return importlib.import_module(f"{package.name}.attention_hopper_kernels")
+            return importlib.import_module(f"{package.name}.kernels.attention_hopper")
 
     return load
 
@@ -266,9 +271,7 @@ def test_other_targets_have_none() -> None:
 def test_the_compiler_keeps_what_the_machine_takes_for_granted(tmp_path: Path) -> None:
     assembly = tmp_path / "assembly.py"
     assembly.write_text(ASSEMBLY, encoding="utf-8")
-    for name, text in files(shape(8, 2, 128)).items():
-        (tmp_path / "package").mkdir(exist_ok=True)
-        (tmp_path / "package" / name).write_text(text, encoding="utf-8")
+    put_files(files(shape(8, 2, 128)), tmp_path / "package")
     done = subprocess.run(
         [sys.executable, str(assembly)], capture_output=True, text=True, check=True
     )
@@ -296,8 +299,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.experimental.gluon._runtime import GluonASTSource
-from package.attention_hopper_kernels import variants
-[variant] = variants()
+from package.kernels.ahead import variants
+[variant] = variants("sm_90")
 source = GluonASTSource(variant.kernel, variant.signature, variant.constants)
 made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": 4})
 cubin = Path(__file__).with_suffix(".cubin")

@@ -44,8 +44,9 @@ PLACES = {name: torch.device("cuda", number) for number, name in enumerate(GPUS)
 
 @pytest.fixture
 def launch(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A package's launch.py on a machine with one of each of these GPUs."""
-    module: Any = importlib.import_module(f"{builder.load(SPARSE).__name__}.launch")
+    """A package's kernels/launch.py on a machine with one of each of these GPUs."""
+    kernels: Any = importlib.import_module(f"{builder.load(SPARSE).__name__}.kernels")
+    module: Any = importlib.import_module(f"{kernels.__name__}.launch")
     capabilities = {place: GPUS[name][0] for name, place in PLACES.items()}
     memory = {place: GPUS[name][1] for name, place in PLACES.items()}
 
@@ -55,12 +56,18 @@ def launch(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(torch.cuda, "get_device_capability", capabilities.__getitem__)
     monkeypatch.setattr(torch.cuda, "get_device_properties", properties)
-    monkeypatch.setattr(module, "USED", True)
-    for known in (module.capability, module.kind):
+    monkeypatch.setattr(kernels, "READY", True)
+    for known in (kernels.capability, module.kind):
         known.cache_clear()
     yield module
-    for known in (module.capability, module.kind):
+    for known in (kernels.capability, module.kind):
         known.cache_clear()
+
+
+@pytest.fixture
+def kernels(launch: Any) -> Any:
+    """The decision which kernels run there."""
+    return importlib.import_module(launch.__package__)
 
 
 def on(name: str, dtype: torch.dtype = torch.bfloat16) -> Any:
@@ -72,8 +79,8 @@ def on(name: str, dtype: torch.dtype = torch.bfloat16) -> Any:
 
 
 @pytest.mark.parametrize("name", GPUS)
-def test_gpus_without_the_products_of_kernels_keep_to_pytorch(name: str, launch: Any) -> None:
-    assert launch.use_kernels(on(name)) == (GPUS[name][2] is not None)
+def test_gpus_without_the_products_of_kernels_keep_to_pytorch(name: str, kernels: Any) -> None:
+    assert kernels.use_kernels(on(name)) == (GPUS[name][2] is not None)
 
 
 def test_each_gpu_of_a_machine_has_tiles_of_its_own(launch: Any) -> None:
@@ -88,15 +95,17 @@ def test_each_gpu_of_a_machine_has_tiles_of_its_own(launch: Any) -> None:
             assert operators.cut(kernel, on(name, torch.float32)) is operators.kernels.SMALL
 
 
-def test_gpus_of_amd_are_told_apart(launch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_of_amd_are_told_apart(
+    kernels: Any, launch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.version, "hip", "7.0")
-    assert launch.use_kernels(on("RTX 2080"))
+    assert kernels.use_kernels(on("RTX 2080"))
     assert launch.target(PLACES["RTX 2080"]) == "gfx942"
 
 
-def test_the_graph_asks_no_gpu_anew(launch: Any) -> None:
+def test_the_graph_asks_no_gpu_anew(kernels: Any) -> None:
     def double(x: Tensor) -> Tensor:
-        return 2 * x if launch.is_able(PLACES["H200"]) else x
+        return 2 * x if kernels.is_able(PLACES["H200"]) else x
 
     compiled: Any = torch.compile(double, fullgraph=True, backend="eager")
     assert torch.equal(compiled(torch.ones(3)), torch.full((3,), 2.0))
@@ -132,7 +141,7 @@ def drawn(heads: int, tokens: int, width: int) -> Tensor:
 
 def programs(grids: Grids, heads: int, kv_heads: int, width: int, beside: list[Tensor]) -> None:
     """Ask for two new tokens and for their gradients."""
-    operators, kind = grids.of("attention_operators"), "causal"
+    operators, kind = grids.of("kernels.attention_operators"), "causal"
     kind = next(name for name in operators.KERNELS if name.startswith(kind))
     q, k, v = drawn(heads, 2, width), drawn(kv_heads, 2, width), drawn(kv_heads, 2, width)
     out, lse = operators.attention._init_fn(kind, q, k, v, *beside, None, [])
@@ -142,9 +151,9 @@ def programs(grids: Grids, heads: int, kv_heads: int, width: int, beside: list[T
 def test_more_sequences_than_a_grid_is_high(
     builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grids = Grids(builder.load(WIDE), monkeypatch)
+    grids = Grids(builder.load(WIDE, ("paged",)), monkeypatch)
     programs(grids, 8, 4, 512, [])
-    decode, paged = grids.of("decode_kernels"), grids.of("paged_kernels")
+    decode, paged = grids.of("kernels.decode"), grids.of("kernels.paged")
     (shape,), (kind,) = decode.SHAPES, paged.KINDS
     one, keys = drawn(8, 1, 512), drawn(4, 40, 512)
     decode.decode._init_fn(shape, one, keys, keys, None, None)
@@ -177,8 +186,8 @@ def test_more_sequences_with_learned_biases(
 
 
 def test_more_sequences_on_hopper(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
-    grids = Grids(builder.load(WIDE.replace("512}", "128}")), monkeypatch)
-    hopper = grids.of("attention_hopper_kernels")
+    grids = Grids(builder.load(WIDE.replace("512}", "128}"), ("gluon",)), monkeypatch)
+    hopper = grids.of("kernels.attention_hopper")
     monkeypatch.setattr(hopper, "_maps", lambda *_: [])
     (kind,) = hopper.KINDS
     hopper.attention(kind, drawn(8, 2, 128), drawn(4, 2, 128), drawn(4, 2, 128), [], [])

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT
 
 import archspec
-from archspec import codegen, kernels
-from archspec.kernels.compile import TARGETS, Compiled
+from archspec import codegen
+from archspec.kernels.compile import AHEAD, TARGETS, Compiled, compile_kernels
 
-FILES = ("attention_kernels.py", "decode_kernels.py", "paged_kernels.py")
+MODULES = ("attention", "decode", "paged")
 SPEC = """
 archspec: 1
 name: heads
@@ -46,25 +47,23 @@ WHOLE = "tiled(kernel, tiles, bounds_ptr=None)"
 PACKED = {WHOLE: "tiled(kernel, tiles)"}
 """How the list of kernels changes into those that are told of texts in a row."""
 
-WIDE = {WHOLE: "tiled(kernel, SMALL, bounds_ptr=None)", '"bf16"': '"fp32"'}
+WIDE = {WHOLE: "tiled(kernel, attention.SMALL, bounds_ptr=None)", '"bf16"': '"fp32"'}
 """How it changes into those for float32."""
 
 
 def attention(text: str, target: str, changes: Mapping[str, str] | None = None) -> list[Compiled]:
-    """The kernels of attention of a spec, after `changes` to what lists those of whole texts."""
-    files = codegen.build(archspec.loads(text), text, "spec.yaml")
-    if changes:
-        path = "attention_kernels.py"
-        files = {k: v for k, v in files.items() if k == path or not k.endswith("_kernels.py")}
-        for listed, wanted in changes.items():
-            assert listed in files[path]
-            files[path] = files[path].replace(listed, wanted)
-    kept = {
-        path: file
-        for path, file in files.items()
-        if path.endswith(".py") and (path in FILES or not path.endswith("_kernels.py"))
-    }
-    return kernels.compile_kernels(kept, "built", target)
+    """The kernels of attention of a spec; of whole texts alone, after `changes` to their list."""
+    files = codegen.build(archspec.loads(text), text, "spec.yaml", extras=("paged",))
+    for listed, wanted in (changes or {}).items():
+        assert listed in files[AHEAD]
+        files[AHEAD] = files[AHEAD].replace(listed, wanted)
+    modules = MODULES[:1] if changes else MODULES
+    return compile_kernels(files, "built", target, lambda one: module(one) in modules)
+
+
+def module(variant: Any) -> str:
+    """The file of a kernel."""
+    return variant.kernel.fn.__module__.rpartition(".")[2]
 
 
 WIDEST = 512

@@ -25,6 +25,7 @@ import archspec.draw
 from archspec.architecture.model import Architecture
 from archspec.codegen import build
 from archspec.numbers.analysis import analyse
+from archspec.output.place import put_files
 
 PARTS, EACH = 6, 50
 SWEEP = 200
@@ -83,13 +84,11 @@ def check(text: str, folder: Path) -> None:
 
 def write(architecture: Architecture, text: str, folder: Path, figure: bool) -> None:
     """The package in `folder`, with or without the figure."""
-    folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         if not figure:
             patch.setattr(archspec.draw, "render", lambda *_: b"<svg/>")
         files = build(architecture, text, "spec.yaml")
-    for path, content in files.items():
-        (folder / path).write_text(content, encoding="utf-8")
+    put_files(files, folder)
 
 
 def load(name: str) -> ModuleType:

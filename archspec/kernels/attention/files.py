@@ -55,7 +55,7 @@ def kernel_context(views: Sequence[Computing]) -> dict[str, Any]:
 
 
 OPERATORS = SharedFile(
-    "attention_operators.py",
+    "kernels/attention_operators.py",
     "templates/kernels/attention/operators.py.jinja",
     "softmax attention in kernels, as operators with gradients",
     needed="kernel",
@@ -65,19 +65,19 @@ OPERATORS = SharedFile(
 KERNEL_FILES = (
     OPERATORS,
     SharedFile(
-        "attention_kernels.py",
+        "kernels/attention.py",
         "templates/kernels/attention/kernels.py.jinja",
         "softmax attention as Triton kernels",
         needed="kernel",
-        kernels=True,
+        ahead="templates/kernels/attention/ahead.jinja",
         context=kernel_context,
     ),
     SharedFile(
-        "decode_kernels.py",
+        "kernels/decode.py",
         "templates/kernels/attention/decode_kernels.py.jinja",
         "the same for one new token",
         needed="decode_kernel",
-        kernels=True,
+        ahead="templates/kernels/attention/ahead_decode.jinja",
         context=kernel_context,
     ),
     SharedFile(
@@ -85,22 +85,25 @@ KERNEL_FILES = (
         "templates/kernels/attention/paged.py.jinja",
         "attention to keys in pages, for servers",
         needed="paged_kernel",
+        extra="paged",
         context=kernel_context,
     ),
     SharedFile(
-        "paged_kernels.py",
+        "kernels/paged.py",
         "templates/kernels/attention/paged_kernels.py.jinja",
         "the same as Triton kernels",
         needed="paged_kernel",
-        kernels=True,
+        ahead="templates/kernels/attention/ahead_paged.jinja",
+        extra="paged",
         context=kernel_context,
     ),
     SharedFile(
-        "attention_hopper_kernels.py",
+        "kernels/attention_hopper.py",
         "templates/kernels/attention/hopper_kernels.py.jinja",
         "softmax attention as Gluon kernels, for sm_90 alone",
         needed="hopper",
-        kernels=True,
+        ahead="templates/kernels/attention/ahead_hopper.jinja",
+        extra="gluon",
         context=kernel_context,
     ),
 )

@@ -211,7 +211,7 @@ def test_a_kernel_that_reads_padding_is_found(
 ) -> None:
     monkeypatch.setattr(checks, "FEW", 12)
     built = put(tmp_path, WAYS)
-    operators = built.module("attention_operators")
+    operators = built.module("kernels.attention_operators")
     (name,) = operators.KERNELS
     right = getattr(operators, name)
     monkeypatch.setattr(operators, name, lambda q, k, v, sinks, *_: right(q, k, v, sinks, None))

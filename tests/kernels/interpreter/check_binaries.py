@@ -14,7 +14,7 @@ from kernels.latent import ALONE
 from torch import Tensor
 
 PAIRS = [(batch, tokens) for batch in (1, 2, 3, 7) for tokens in (2, 5, 16, 33, 250)]
-FILES = ("attention_operators", "decode_kernels", "paged_kernels")
+FILES = ("kernels.attention_operators", "kernels.decode", "kernels.paged")
 SCORES = """
 archspec: 1
 name: scores
@@ -55,12 +55,12 @@ def noted(package: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[str, set
         seen.setdefault(kernel.__name__, set()).add((keys, *sorted(options.items())))
 
     folder = Path(package.__path__[0])
-    for path in folder.glob("*_kernels.py"):  # nothing is computed
-        module = importlib.import_module(f"{package.__name__}.{path.stem}")
+    for path in folder.glob("kernels/[a-z]*.py"):  # nothing is computed
+        module = importlib.import_module(f"{package.__name__}.kernels.{path.stem}")
         if hasattr(module, "launch"):
             monkeypatch.setattr(module, "launch", lambda *_, **__: None)
     for file in FILES:
-        if (folder / f"{file}.py").exists():
+        if (folder / f"{file.replace('.', '/')}.py").exists():
             module = importlib.import_module(f"{package.__name__}.{file}")
             monkeypatch.setattr(module, "launch", note)
     return seen
@@ -70,7 +70,7 @@ def noted(package: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[str, set
 def test_lengths_reach_no_binary(
     text: str, builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = builder.load(text)
+    package = builder.load(text, ("paged",))
     seen = noted(package, monkeypatch)
     model = package.Model()
     for batch, tokens in PAIRS:

@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 import torch
 from conftest import Builder
-from measure import Function, agrees, distance, drawn, launches
+from measure import Function, agrees, binaries, distance, drawn, launches
 from torch import Tensor
 
 SPEC = """
@@ -72,12 +72,12 @@ def module(builder: Builder, spec: str, name: str) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def even(builder: Builder) -> ModuleType:
-    return module(builder, EVEN, "expert_kernels")
+    return module(builder, EVEN, "kernels.experts")
 
 
 @pytest.fixture(scope="module")
 def ragged(builder: Builder) -> ModuleType:
-    return module(builder, RAGGED, "expert_kernels")
+    return module(builder, RAGGED, "kernels.experts")
 
 
 @pytest.mark.parametrize("each", [1, 3])
@@ -147,7 +147,7 @@ def test_tiles_grow_with_the_rows_of_an_expert(even: ModuleType) -> None:
 @pytest.mark.parametrize("each", [1, 2, 3, 10])
 @pytest.mark.parametrize("width", [40, 1030])
 def test_a_token_is_the_sum_of_its_experts(builder: Builder, each: int, width: int) -> None:
-    kernels = module(builder, RAGGED, "combine_kernels")
+    kernels = module(builder, RAGGED, "kernels.combine")
 
     def formula(y: Tensor, weights: Tensor) -> Tensor:
         return (y.view(-1, each, width) * weights[..., None]).sum(dim=1)
@@ -165,7 +165,7 @@ def test_operators_are_registered_as_torch_wants_them(builder: Builder, ragged: 
     torch.library.opcheck(ragged._expert_linear_back, (grad, weight.detach(), order, ends, 2))
     torch.library.opcheck(ragged._expert_outer, (grad, x.detach(), order, ends, 2))
     torch.library.opcheck(ragged._expert_sums, (grad, order, ends, 2))
-    combining = module(builder, RAGGED, "combine_kernels")
+    combining = module(builder, RAGGED, "kernels.combine")
     y, weights = drawn(6, 40).float().requires_grad_(), drawn(3, 2).float().requires_grad_()
     torch.library.opcheck(combining._combine, (y, weights))
     grads = (torch.ones(3, 40), y.detach(), weights.detach())
@@ -188,7 +188,7 @@ def test_twenty_shapes_share_their_binaries(
     even: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(even, "launch", lambda *_, **__: None)
-    seen, known = launches(even, monkeypatch), {v.name for v in even.variants()}
+    seen, known = launches(even, monkeypatch), {v.name for v in binaries(even)}
     weight = torch.ones(5, 128, 128, dtype=torch.float16, requires_grad=True)
     for tokens in (1, 2, 5, 7, 8, 16, 20, 23, 25, 26, 27, 31, 32, 33, 40, 45, 50, 64, 100, 150):
         order, ends = sorting([tokens, 0, tokens, 0, tokens])
@@ -203,13 +203,13 @@ def test_the_model_calls_them_and_agrees(
     builder: Builder, ragged: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package, seen = builder.load(RAGGED), launches(ragged, monkeypatch)
-    summed = launches(module(builder, RAGGED, "combine_kernels"), monkeypatch)
+    summed = launches(module(builder, RAGGED, "kernels.combine"), monkeypatch)
     torch.manual_seed(0)
     model, tokens = package.Model(), torch.arange(10).view(2, 5)
     found = gradients(model, tokens)
     assert len(seen) == 20
     assert len(summed) == 4
-    monkeypatch.setattr(module(builder, RAGGED, "launch"), "USED", False)
+    monkeypatch.setattr(module(builder, RAGGED, "kernels"), "running", "reference")
     for kernel, own in zip(found, gradients(model, tokens), strict=True):
         assert distance(kernel, own) < 1e-5
 

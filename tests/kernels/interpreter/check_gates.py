@@ -68,7 +68,7 @@ def package(builder: Builder) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def kernels(package: ModuleType) -> ModuleType:
-    return importlib.import_module(f"{package.__name__}.gate_kernels")
+    return importlib.import_module(f"{package.__name__}.kernels.gate")
 
 
 def both(width: int, scale: float = 1.0) -> tuple[Tensor, Tensor]:
@@ -134,7 +134,7 @@ def test_twenty_shapes_share_their_binaries(
 
 
 def test_the_model_calls_them(package: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    kernels = importlib.import_module(f"{package.__name__}.gate_kernels")
+    kernels = importlib.import_module(f"{package.__name__}.kernels.gate")
     seen = launches(kernels, monkeypatch)
     package.Model()(torch.zeros(1, 3, dtype=torch.long))
     assert len(seen) == len(CURVES) + 3

@@ -30,7 +30,7 @@ PLAIN, BENT = "{tied: true}", "{tied: false, bias: true, scale: 0.25, softcap: 2
 
 def loaded(builder: Builder, vocab: int, head: str) -> tuple[ModuleType, ModuleType]:
     name = builder.load(SPEC.format(vocab=vocab, head=head)).__name__
-    return importlib.import_module(f"{name}.loss"), importlib.import_module(f"{name}.loss_kernels")
+    return importlib.import_module(f"{name}.loss"), importlib.import_module(f"{name}.kernels.loss")
 
 
 def labels(rows: int, vocab: int) -> Tensor:

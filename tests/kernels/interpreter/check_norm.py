@@ -34,7 +34,7 @@ WIDTHS = (1, 7, 36, 128, 1000, 2049)
 @pytest.fixture(scope="module")
 def kernels(builder: Builder) -> ModuleType:
     package = builder.load(SPEC)
-    module = importlib.import_module(f"{package.__name__}.norm_kernels")
+    module = importlib.import_module(f"{package.__name__}.kernels.norm")
     for width in WIDTHS:
         tiles = row_tiles(width)
         module.TILES[width] = (tiles.rows, tiles.columns, tiles.warps)
@@ -99,7 +99,7 @@ def test_twenty_shapes_share_their_binaries(
 
 def test_the_model_calls_them(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
     package = builder.load(SPEC)
-    seen = launches(importlib.import_module(f"{package.__name__}.norm_kernels"), monkeypatch)
+    seen = launches(importlib.import_module(f"{package.__name__}.kernels.norm"), monkeypatch)
     model = package.Model()
     model(torch.zeros(1, 3, dtype=torch.long))
     assert len(seen) == 3

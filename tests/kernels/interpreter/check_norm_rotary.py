@@ -9,7 +9,7 @@ import pytest
 import torch
 from check_rotary import table
 from conftest import Builder
-from measure import agrees, drawn, launches
+from measure import agrees, binaries, drawn, launches
 from torch import Tensor
 
 SPEC = """
@@ -49,7 +49,7 @@ def package(builder: Builder) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def kernels(package: ModuleType) -> ModuleType:
-    return importlib.import_module(f"{package.__name__}.norm_rotary_kernels")
+    return importlib.import_module(f"{package.__name__}.kernels.norm_rotary")
 
 
 @pytest.mark.parametrize("halves", [True, False], ids=["halves", "pairs"])
@@ -96,18 +96,18 @@ def test_twenty_shapes_share_their_binaries(
 
 
 def test_the_model_calls_them(package: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    kernels = importlib.import_module(f"{package.__name__}.norm_rotary_kernels")
+    kernels = importlib.import_module(f"{package.__name__}.kernels.norm_rotary")
     seen = launches(kernels, monkeypatch)
     package.Model()(torch.zeros(2, 3, dtype=torch.long))
     assert len(seen) == 4
-    known = [variant.constants for variant in kernels.variants()]
+    known = [variant.constants for variant in binaries(kernels)]
     assert all({k: v for k, v in call[-9:] if k != "num_warps"} in known for call in seen)
 
 
 def test_norms_that_hooks_watch_are_called(
     package: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kernels = importlib.import_module(f"{package.__name__}.norm_rotary_kernels")
+    kernels = importlib.import_module(f"{package.__name__}.kernels.norm_rotary")
     model, tokens, called = package.Model(), torch.zeros(2, 3, dtype=torch.long), list[str]()
     want, seen = model(tokens), launches(kernels, monkeypatch)
     norms = [n for n, _ in model.named_modules() if n.endswith(("q_norm", "k_norm"))]

@@ -20,7 +20,7 @@ PARALLEL = SPEC.replace("blocks:", "defaults: {parallel: true}\nblocks:")
 
 @pytest.fixture(scope="module")
 def kernels(builder: Builder) -> ModuleType:
-    module = importlib.import_module(f"{builder.load(SPEC).__name__}.norm_kernels")
+    module = importlib.import_module(f"{builder.load(SPEC).__name__}.kernels.norm")
     for tiles in map(row_tiles, (7, 1000)):
         module.TILES[tiles.width] = (tiles.rows, tiles.columns, tiles.warps)
     return module
@@ -81,12 +81,14 @@ def test_twenty_shapes_share_their_binaries(
 @pytest.mark.parametrize("spec", [SPEC, SANDWICH], ids=["pre", "sandwich"])
 def test_a_layer_calls_them(builder: Builder, spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     package = builder.load(spec)
-    seen = launches(importlib.import_module(f"{package.__name__}.norm_kernels"), monkeypatch)
+    seen = launches(importlib.import_module(f"{package.__name__}.kernels.norm"), monkeypatch)
     torch.manual_seed(0)
     model, tokens = package.Model(), torch.arange(6).view(2, 3)
     found = model(tokens)
     assert [name for name, *_ in seen].count("_add_norm_forward") == 1
-    monkeypatch.setattr(importlib.import_module(f"{package.__name__}.launch"), "USED", False)
+    monkeypatch.setattr(
+        importlib.import_module(f"{package.__name__}.kernels"), "running", "reference"
+    )
     torch.testing.assert_close(found, model(tokens))
 
 
@@ -94,7 +96,7 @@ def test_a_norm_that_a_hook_watches_is_called(
     builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package, called = builder.load(SPEC), list[tuple[int, ...]]()
-    seen = launches(importlib.import_module(f"{package.__name__}.norm_kernels"), monkeypatch)
+    seen = launches(importlib.import_module(f"{package.__name__}.kernels.norm"), monkeypatch)
     model, tokens = package.Model(), torch.arange(6).view(2, 3)
     want = model(tokens)
     norm = model.layers[0].post_attention_layernorm
@@ -107,6 +109,6 @@ def test_a_norm_that_a_hook_watches_is_called(
 
 def test_branches_beside_each_other_have_no_norm_between_them(builder: Builder) -> None:
     package = builder.load(PARALLEL)
-    kernels = importlib.import_module(f"{package.__name__}.norm_kernels")
+    kernels = importlib.import_module(f"{package.__name__}.kernels.norm")
     assert not hasattr(kernels, "add_norm")
     assert not hasattr(importlib.import_module(f"{package.__name__}.norm"), "add_norm")

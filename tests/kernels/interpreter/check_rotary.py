@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 import torch
 from conftest import Builder
-from measure import agrees, drawn, launches
+from measure import agrees, binaries, drawn, launches
 from torch import Tensor
 
 SPEC = """
@@ -40,7 +40,7 @@ def package(builder: Builder) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def kernels(package: ModuleType) -> ModuleType:
-    return importlib.import_module(f"{package.__name__}.rotary_kernels")
+    return importlib.import_module(f"{package.__name__}.kernels.rotary")
 
 
 def table(batch: int, tokens: int, width: int, halves: bool) -> tuple[Tensor, Tensor]:
@@ -110,9 +110,9 @@ def test_twenty_shapes_share_their_binaries(
 
 
 def test_the_model_calls_them(package: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    kernels = importlib.import_module(f"{package.__name__}.rotary_kernels")
+    kernels = importlib.import_module(f"{package.__name__}.kernels.rotary")
     seen = launches(kernels, monkeypatch)
     package.Model()(torch.zeros(2, 3, dtype=torch.long))
     assert len(seen) == 4
-    known = [variant.constants for variant in kernels.variants()]
+    known = [variant.constants for variant in binaries(kernels)]
     assert all({k: v for k, v in call[-10:] if k != "num_warps"} in known for call in seen)

@@ -135,7 +135,7 @@ def package(builder: Builder) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def kernels(package: ModuleType) -> ModuleType:
-    return importlib.import_module(f"{package.__name__}.router_kernels")
+    return importlib.import_module(f"{package.__name__}.kernels.router")
 
 
 @pytest.mark.parametrize("rows", [1, 37])
@@ -213,7 +213,7 @@ def test_twenty_shapes_share_their_binaries(
 
 
 def test_the_model_calls_them(package: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    kernels = importlib.import_module(f"{package.__name__}.router_kernels")
+    kernels = importlib.import_module(f"{package.__name__}.kernels.router")
     seen = launches(kernels, monkeypatch)
     package.Model()(torch.zeros(1, 3, dtype=torch.long))
     assert len(seen) == len(ROUTERS)

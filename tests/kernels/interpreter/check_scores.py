@@ -46,7 +46,7 @@ def test_token_by_token_is_the_text_at_once(made: Twice) -> None:
 
 @pytest.mark.parametrize("made", ["hybrid"], indirect=True)
 def test_what_was_gated_is_kept_for_gradients_alone(made: Twice) -> None:
-    operators = made.module("attention_operators")
+    operators = made.module("kernels.attention_operators")
     q, k, v = (torch.randn(1, heads, 5, 32) for heads in (4, 1, 1))
     gate = torch.randn(1, 5, 4)
     for keep in (True, False):
@@ -75,8 +75,8 @@ head: {tied: true}
 def test_a_gate_comes_after_a_kernel_in_gluon(
     per: str, builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = builder.load(WIDE.replace("PER", per))
-    operators = importlib.import_module(f"{package.__name__}.attention_operators")
+    package = builder.load(WIDE.replace("PER", per), ("gluon",))
+    operators = importlib.import_module(f"{package.__name__}.kernels.attention_operators")
     q, k, v = (torch.randn(2, heads, 7, 64) for heads in (3, 1, 1))
     gate = torch.randn(2, 7, 3 * (64 if per == "element" else 1))
     given = ("causal", q, k, v, gate, None, [])
@@ -90,7 +90,8 @@ def test_a_gate_comes_after_a_kernel_in_gluon(
             return wanted[True][2], wanted[True][1]
 
     monkeypatch.setattr(operators, "use_gluon", lambda *_: True)
-    monkeypatch.setattr(package, "attention_hopper_kernels", Hopper, raising=False)
+    kernels = importlib.import_module(f"{package.__name__}.kernels")
+    monkeypatch.setattr(kernels, "attention_hopper", Hopper, raising=False)
     for keep, results in wanted.items():
         for found, own in zip(operators.attention(*given, keep), results, strict=True):
             torch.testing.assert_close(found, own)

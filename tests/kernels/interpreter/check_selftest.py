@@ -17,7 +17,7 @@ def test_a_wrong_kernel_is_found(
 ) -> None:
     package = builder.load(TINY).__name__
     selftest: Any = importlib.import_module(f"{package}.selftest")
-    operators: Any = importlib.import_module(f"{package}.attention_operators")
+    operators: Any = importlib.import_module(f"{package}.kernels.attention_operators")
     assert selftest.main("cpu") == 0
     *_, compared, said = capsys.readouterr().out.splitlines()
     assert compared.startswith("ok    Layer, kernels against PyTorch: ")

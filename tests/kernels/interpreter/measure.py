@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -45,6 +46,12 @@ def agrees(kernel: Function, reference: Function, *inputs: Tensor) -> None:
     torchs = results(reference, list(inputs), torch.float16)
     for found, own, true in zip(half, torchs, truth, strict=True):
         assert distance(found, true) <= 2 * max(distance(own, true), 2.0**-11)
+
+
+def binaries(module: ModuleType) -> list[Any]:
+    """What a package lists of a file of kernels, to compile ahead of time."""
+    ahead = importlib.import_module(f"{module.__package__}.ahead")
+    return getattr(ahead, f"{module.__name__.rpartition('.')[2]}_variants")()
 
 
 def launches(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:

@@ -35,7 +35,7 @@ CHECK = Check(
     "attention",
     "check_attention",
     "Attention is compared with its definition in float64.",
-    "from . import attend\nfrom .launch import use_kernels",
+    "from . import attend\nfrom .kernels import use_kernels",
     context=check_context,
 )
 
