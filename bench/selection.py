@@ -31,14 +31,17 @@ name: selecting
 vocab_size: 16
 hidden_size: 512
 context_length: 65536
-blocks: {{only: {{mixer: {{{mixer}, select: {{type: tokens, heads: 1, head_dim: 8, top_k: 8}}}}}}}}
+blocks:
+  only:
+    mixer:
+      {{{mixer}, select: {{type: lightning_indexer, heads: 1, head_dim: 8, top_k: 8}}}}
 layers: only
 head: {{tied: true}}
 """
 MIXERS = {
-    "latents": "type: mla, heads: 8, kv_rank: 128, nope_dim: 64, rope_dim: 32, value_dim: 64",
+    "latents": "type: mla, heads: 8, kv_rank: 128, nope_dim: 64, rope_dim: 32, value_head_dim: 64",
     "latents-wide": "type: mla, heads: 16, kv_rank: 512, nope_dim: 128, rope_dim: 64, "
-    "value_dim: 128",
+    "value_head_dim: 128",
     "heads": "type: attention, heads: 8, kv_heads: 2, head_dim: 64",
     "heads-wide": "type: attention, heads: 32, kv_heads: 8, head_dim: 128",
 }

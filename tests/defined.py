@@ -83,11 +83,11 @@ class Defined:
         seen = self.given.__setitem__
         return definition.logits(self.architecture, self.weights, ids, source, prefix, seen)
 
-    def further(self, ids: Tensor) -> list[Tensor]:
+    def mtp(self, ids: Tensor) -> list[Tensor]:
         """The same of tokens further on, where the model predicts any."""
-        if self.architecture.further is None:
+        if self.architecture.mtp is None:
             return []
-        return definition.further_logits(self.architecture, self.weights, ids)
+        return definition.mtp_logits(self.architecture, self.weights, ids)
 
     def gradients(self, of: Tensor) -> dict[str, Tensor]:
         """Of `of`, for every trained tensor that it depends on."""

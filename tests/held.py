@@ -21,7 +21,7 @@ class Said:
     prefix: int
     given: dict[str, Tensor]
     logits: Tensor
-    further: list[Tensor]
+    mtp: list[Tensor]
     cotangent: Tensor
     gradients: dict[str, Tensor]
 
@@ -30,11 +30,11 @@ def say(by: Defined, prefix: int = 0) -> Said:
     """Values, and gradients of a random sum of them."""
     ids = by.ids(3)
     logits = by.logits(ids, prefix)
-    given, further = by.given, by.further(ids)
+    given, mtp = by.given, by.mtp(ids)
     generator = torch.Generator().manual_seed(2)
     cotangent = torch.randn(logits.shape, generator=generator, dtype=logits.dtype)
-    total = (logits * cotangent).sum() + sum(x.square().sum() for x in further)
-    return Said(by, ids, prefix, given, logits.detach(), further, cotangent, by.gradients(total))
+    total = (logits * cotangent).sum() + sum(x.square().sum() for x in mtp)
+    return Said(by, ids, prefix, given, logits.detach(), mtp, cotangent, by.gradients(total))
 
 
 def same_gradients(said: Said, total: Tensor) -> None:
@@ -61,10 +61,10 @@ def whole(said: Said) -> None:
     with torch.no_grad():  # norms have a form of their own in it
         given = by.short(by.inputs(said.ids, prefix=said.prefix))
         by.close(copy.deepcopy(by.model).float()(**given), said.logits, "float32", share=4e-4)
-    further = by.model.further_logits(said.ids) if said.further else []  # type: ignore[operator]
-    for ahead, (ours, theirs) in enumerate(zip(further, said.further, strict=True), start=2):
+    mtp = by.model.mtp_logits(said.ids) if said.mtp else []  # type: ignore[operator]
+    for ahead, (ours, theirs) in enumerate(zip(mtp, said.mtp, strict=True), start=2):
         by.close(ours, theirs, f"logits {ahead} tokens on")
-    same_gradients(said, (found * said.cotangent).sum() + sum(x.square().sum() for x in further))
+    same_gradients(said, (found * said.cotangent).sum() + sum(x.square().sum() for x in mtp))
 
 
 def padded_whole(said: Said) -> None:
@@ -73,7 +73,7 @@ def padded_whole(said: Said) -> None:
     out = by.model(**by.inputs(ids, mask))
     found = out[mask.bool()].view_as(said.logits)
     by.close(found, said.logits, "logits")
-    if not said.further:
+    if not said.mtp:
         same_gradients(said, (found * said.cotangent).sum())
 
 

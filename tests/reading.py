@@ -75,18 +75,18 @@ class Reading:
 
     def loss(self, model: nn.Module, tokens: Tensor, labels: Tensor) -> Tensor:
         """The loss as its definition says, from the logits."""
-        further = self.architecture.further
+        mtp = self.architecture.mtp
         if self.architecture.encoder:
             logits = model(**self.inputs(tokens))
             return nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
         loss = next_token_loss(model(**self.inputs(tokens)), labels)
-        if further:
-            ahead: list[Tensor] = model.further_logits(tokens)  # type: ignore[operator]
+        if mtp:
+            ahead: list[Tensor] = model.mtp_logits(tokens)  # type: ignore[operator]
             losses = [
                 next_token_loss(logits, labels[:, number:])
                 for number, logits in enumerate(ahead, start=1)
             ]
-            loss = loss + further.loss_weight * torch.stack(losses).mean()
+            loss = loss + mtp.loss_weight * torch.stack(losses).mean()
         return loss
 
 

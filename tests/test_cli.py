@@ -365,7 +365,7 @@ def test_a_block_that_no_layer_has_is_named(
 ) -> None:
     """A warning and no error: what only others extend is in use, and so is a further token's."""
     path = tmp_path / "s.yaml"
-    inner = "{feedforward: {type: dense, hidden_size: 8, activation: silu, gated: true}}"
+    inner = "{feedforward: {type: dense, intermediate_size: 8, activation: silu, gated: true}}"
     path.write_text(
         "archspec: 1\nname: m\nvocab_size: 8\nhidden_size: 8\ncontext_length: 8\n"
         f"blocks:\n  base: {inner}\n  used: {{extends: base}}\n  spare: {inner}\n"

@@ -25,7 +25,7 @@ blocks:
     residual_scale: RESIDUAL
     stream_scale: STREAM
     mixer: {type: attention, heads: 2, head_dim: 8, rope: {theta: 100}}
-    feedforward: {type: dense, hidden_size: 24, activation: silu, gated: true}
+    feedforward: {type: dense, intermediate_size: 24, activation: silu, gated: true}
 layers: 2 x block
 head: {tied: true}
 """
@@ -129,7 +129,8 @@ def test_a_mechanisms_own_factors_stand_beside_a_learned_one(norms: str, builder
     )
     made = made.replace(
         "layers:",
-        "    per_layer: {width: 4, activation: silu, output_scale: 5, input_scale: 0.25}\nlayers:",
+        "    per_layer_input: {width: 4, activation: silu, output_scale: 5, input_scale: 0.25}\n"
+        "layers:",
     )
     made += "embedding: {per_layer: {width: 4}}\n"
     package = builder.load(made)

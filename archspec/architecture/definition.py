@@ -165,22 +165,22 @@ def headed(architecture: Any, weights: Weights, x: Tensor) -> Tensor:
     return y if head.softcap is None else head.softcap * torch.tanh(y / head.softcap)
 
 
-def further_logits(architecture: Any, weights: Weights, ids: Tensor) -> list[Tensor]:
+def mtp_logits(architecture: Any, weights: Weights, ids: Tensor) -> list[Tensor]:
     """Logits of the tokens 2, 3 … places on (arXiv 2412.19437, section 2.2): (B, T − 1, V) …
 
     Module k reads W [N(h); N(e)] of what the one before gave and the vector of token k places on.
     """
     x, found = states(architecture, weights, ids), list[Tensor]()
-    further, embedding = architecture.further, architecture.embedding
-    for index in range(further.tokens):
-        own = part(weights, f"further.{index}.")
+    mtp, embedding = architecture.mtp, architecture.embedding
+    for index in range(mtp.depth):
+        own = part(weights, f"mtp.{index}.")
         token = weights["embed_tokens.weight"][ids[:, index + 1 :]]
         token = token if embedding.scale is None else embedding.scale * token
-        hidden = norm(further.norm, own, "hidden_norm", x[:, :-1])
-        token = norm(further.norm, own, "token_norm", token)
+        hidden = norm(mtp.norm, own, "hidden_norm", x[:, :-1])
+        token = norm(mtp.norm, own, "token_norm", token)
         x = linear(own, "proj", torch.cat((hidden, token), dim=-1))
         beside = Beside(layer=len(architecture.layers) + index, tables=weights)
-        x = through(further.block, part(own, "layer."), x, beside, None, "")
-        x = norm(further.norm, own, "norm", x)
+        x = through(mtp.block, part(own, "layer."), x, beside, None, "")
+        x = norm(mtp.norm, own, "norm", x)
         found.append(headed(architecture, weights, x))
     return found

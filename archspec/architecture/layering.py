@@ -45,8 +45,8 @@ def lay(name: str, block: written.Block, default: Norm, width: int) -> Block:
     if block.parallel:
         shared = NamedNorm(_MIXER["before"], norm) if block.shared_norm else None
         updates = [Update(tuple(b for update in updates for b in update.branches), shared)]
-    if block.per_layer:
-        body = complete_norms(block.per_layer, default)
+    if block.per_layer_input:
+        body = complete_norms(block.per_layer_input, default)
         updates.append(Update((Branch(body.attribute, body),)))
     return Block(name, tuple(updates), _scale(block.stream_scale, "layer_scale", width))
 
@@ -76,7 +76,7 @@ def _update(
     taken: Counter[str],
 ) -> Update:
     places, several = _PLACES[block.norm_position], len(slot.bodies) > 1
-    each = not several or block.beside == "each"
+    each = not several or block.list_norms == "each"
 
     def named(place: str, wanted: bool, suffix: str = "") -> NamedNorm | None:
         name = slot.names["inside" if place == "after" else place]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from archspec.architecture.block import Block
-from archspec.architecture.further import Further
 from archspec.architecture.graph import (
     INPUT,
     GraphBuilder,
@@ -16,6 +15,7 @@ from archspec.architecture.graph import (
     Parameter,
     linear,
 )
+from archspec.architecture.mtp import MtpModules
 from archspec.architecture.operators import norm_operator
 from archspec.architecture.stack import Embedding, Layer, Stack
 from archspec.errors import ArchspecError
@@ -56,7 +56,7 @@ class Architecture:
     checkpoint: Checkpoint
     init_std: float
     encoder: Stack | None = None
-    further: Further | None = None
+    mtp: MtpModules | None = None
 
     @cached_property
     def all_layers(self) -> tuple[Layer, ...]:
@@ -66,7 +66,7 @@ class Architecture:
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """The distinct kinds of layer, in order of first appearance."""
-        ends = (self.further.block,) if self.further else ()
+        ends = (self.mtp.block,) if self.mtp else ()
         return tuple(dict.fromkeys((*(layer.block for layer in self.all_layers), *ends)))
 
     @cached_property
@@ -168,10 +168,10 @@ class Architecture:
                 yield replace(parameter, name=f"encoder.{parameter.name}")
         yield from self.stack.layer_parameters(self.hidden_size)
         yield from self.head_graph.parameters()
-        if self.further:
-            graph = self.further.graph(self.hidden_size)
-            for index in range(self.further.tokens):
-                yield from graph.parameters(f"further.{index}.")
+        if self.mtp:
+            graph = self.mtp.graph(self.hidden_size)
+            for index in range(self.mtp.depth):
+                yield from graph.parameters(f"mtp.{index}.")
 
     def verify(self) -> None:
         """Assert what every stage relies on; raises `ArchspecError` for a size beyond reason."""

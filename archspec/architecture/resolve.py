@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 from archspec.architecture.block import Block
-from archspec.architecture.further import Further
 from archspec.architecture.layering import lay
 from archspec.architecture.model import Architecture, Head
+from archspec.architecture.mtp import MtpModules
 from archspec.architecture.stack import Embedding, Layer, LayerVectors, Stack
 from archspec.errors import ArchspecError, Diagnostic
 from archspec.language.across import across, references
@@ -61,7 +61,7 @@ def _architecture(spec: ModelSpec, expanded: Expanded) -> Architecture:
         checkpoint=spec.checkpoint,
         init_std=spec.init_std,
         encoder=_encoder(spec, expanded, blocks),
-        further=_further(spec, blocks),
+        mtp=_mtp(spec, blocks),
     )
 
 
@@ -82,12 +82,12 @@ def _encoder(spec: ModelSpec, expanded: Expanded, blocks: Mapping[str, Block]) -
     )
 
 
-def _further(spec: ModelSpec, blocks: Mapping[str, Block]) -> Further | None:
-    own = spec.further
+def _mtp(spec: ModelSpec, blocks: Mapping[str, Block]) -> MtpModules | None:
+    own = spec.mtp
     if own is None:
         return None
     norm = (spec.final_norm or Norm()).over(spec.norm)
-    return Further(own.tokens, blocks[own.block], own.loss_weight, norm)
+    return MtpModules(own.depth, blocks[own.block], own.loss_weight, norm)
 
 
 def _embedding(own: written.Embedding, spec: ModelSpec) -> Embedding:

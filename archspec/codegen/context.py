@@ -46,7 +46,7 @@ def context(view: PackageView, package: str) -> dict[str, Any]:
         "positions": embedding.length,
         "sinusoids": sorted(sinusoids, key=lambda s: s.name),
         "encoder": encoder,
-        "further": view.further,
+        "mtp": view.mtp,
         "head": head_view(a.head, a.vocab_size) if a.head else None,
         "generate": view.generate,
         "layer_classes": view.layers,
@@ -142,13 +142,13 @@ def _forward(view: PackageView) -> dict[str, Any]:
         arguments = forward.pair_arguments(view.reads, a.hidden_size, head)
     elif a.is_causal:
         kind = "decoder"
-        arguments = forward.decoder_arguments(types, head, a.further, prefixes, a.packs)
+        arguments = forward.decoder_arguments(types, head, a.mtp, prefixes, a.packs)
         more += ", texts=text_ids" if a.packs else ""
     else:
         kind, start = "encoder", "0"
         arguments = forward.encoder_arguments(types)
     if head:
-        result = "result_losses" if a.further else "result_loss" if a.is_causal else "result_logits"
+        result = "result_losses" if a.mtp else "result_loss" if a.is_causal else "result_logits"
     cached, grows = a.is_causal and bool(view.caches), view.growth is not None
     way = forward.way(view.embedding, ids, a.final_norm is not None, head, cached, grows)
     starts = "cache.lengths if cache is not None else None"
@@ -171,7 +171,7 @@ def _forward(view: PackageView) -> dict[str, Any]:
             "lines": way,
             "reread": forward.reread(ids, bool(types), prefixes) if grows else [],
         },
-        "measures": not a.further or bool(view.embedding.length) or prefixes,
+        "measures": not a.mtp or bool(view.embedding.length) or prefixes,
         "fronting": forward.fronting(ids, mask, bool(types), a.packs, trains),
         "back": "\n".join(forward.BACK),
         "counted": "\n".join(forward.counted(view.encoder is not None) if a.is_causal else []),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from archspec.architecture.further import Further
+from archspec.architecture.mtp import MtpModules
 from archspec.codegen.stacks import EmbeddingView
 
 KEPT = "cache.layers[index] if cache is not None else None"
@@ -21,7 +21,7 @@ class Argument:
     type: str
     doc: str
     more: tuple[str, ...] = ()
-    """Further lines of that."""
+    """MtpModules lines of that."""
 
 
 PACKED = Argument(
@@ -44,11 +44,11 @@ LAST = Argument(
 
 
 def decoder_arguments(
-    types: int | None, head: bool, further: Further | None, prefixes: bool, packs: bool
+    types: int | None, head: bool, mtp: MtpModules | None, prefixes: bool, packs: bool
 ) -> list[Argument]:
     """Those of a decoder, without a head or with one, with prefixes or packed texts."""
     found = encoder_arguments(types)
-    found += [_labels(further)] if head else []
+    found += [_labels(mtp)] if head else []
     found.append(Argument("cache", "Cache | None = None", CACHE))
     if prefixes:
         doc = "How many tokens at the start of each text see each other both ways;"
@@ -103,8 +103,8 @@ _AFTER = Argument(
 )
 
 
-def _labels(further: Further | None) -> Argument:
-    more = f", and {further.loss_weight} times that of further tokens" if further else ""
+def _labels(mtp: MtpModules | None) -> Argument:
+    more = f", and {mtp.loss_weight} times that of multi-token prediction" if mtp else ""
     return Argument(
         "labels",
         "Tensor | None = None",

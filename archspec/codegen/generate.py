@@ -35,7 +35,7 @@ class GenerateView:
     """What the model is called with at first."""
 
     next: str
-    """What it is called with for each further token."""
+    """What it is called with for each token after the first."""
 
     passed: tuple[str, ...]
     """What the shell command makes and passes on."""

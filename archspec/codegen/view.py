@@ -11,11 +11,11 @@ from archspec.architecture.model import Architecture
 from archspec.architecture.stack import Stack
 from archspec.codegen import norms
 from archspec.codegen.encoder import EncoderView
-from archspec.codegen.further import FurtherView, further_view
 from archspec.codegen.generate import GenerateView, about_a_source, on_from_a_text
 from archspec.codegen.layers import Layers, LayerView
 from archspec.codegen.members import Member
 from archspec.codegen.model import head_members, stack_members, vectors_members
+from archspec.codegen.mtp import MtpView, mtp_view
 from archspec.codegen.names import layer_names, mechanism_names
 from archspec.codegen.norm_rotary import Turned
 from archspec.codegen.rotary import Growth, RotaryView, growth, rotary_views
@@ -74,8 +74,8 @@ class PackageView:
         a, names = self.architecture, layer_names(self.architecture)
         make = Layers(self.modules, lambda norm: self._norm(norm) or "", self.own_norms.adds)
         counts = Counter(layer.block for layer in a.all_layers)
-        if a.further:
-            counts[a.further.block] += a.further.tokens
+        if a.mtp:
+            counts[a.mtp.block] += a.mtp.depth
         total = counts.total()
         return tuple(make.view(block, names[block], counts[block], total) for block in a.blocks)
 
@@ -99,14 +99,14 @@ class PackageView:
         )
 
     @cached_property
-    def further(self) -> FurtherView | None:
-        """The modules that predict further tokens."""
-        own, count = self.architecture.further, len(self.architecture.layers)
+    def mtp(self) -> MtpView | None:
+        """The modules of multi-token prediction."""
+        own, count = self.architecture.mtp, len(self.architecture.layers)
         if own is None:
             return None
         layer, norm = self.classes[own.block.name], self._norm(own.norm) or ""
         deep = layer in self.deep
-        return further_view(own.loss_weight, norm, layer, deep, count, own.tokens)
+        return mtp_view(own.loss_weight, norm, layer, deep, count, own.depth)
 
     @property
     def caches(self) -> list[str]:
@@ -142,8 +142,8 @@ class PackageView:
         made = self._made("LAYERS", a.stack)
         found = [Member("embed_tokens", f"nn.Embedding({a.vocab_size}, {e.width})")]
         found += stack_members(e, a.stack.common, before, made, self._norm(a.final_norm))
-        if self.further:
-            found.append(Member("further", f"nn.ModuleList({self.further.made})"))
+        if self.mtp:
+            found.append(Member("mtp", f"nn.ModuleList({self.mtp.made})"))
         return found + head_members(a, e.width)
 
     @property

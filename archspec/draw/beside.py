@@ -1,16 +1,16 @@
-"""What stands beside a tower's ends: vectors for each layer, modules for further tokens."""
+"""What stands beside a tower's ends: vectors for each layer, MTP modules."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from archspec.architecture.further import Further
+from archspec.architecture.mtp import MtpModules
 from archspec.draw import metrics, shapes
 from archspec.draw.curves import polyline
 from archspec.draw.feeds import lead
 from archspec.draw.flow import Spot
 from archspec.draw.scene import Box, Curve, Point, Scene, Text
-from archspec.draw.subjects import VECTORS, further_title
+from archspec.draw.subjects import VECTORS, mtp_title
 
 TALL = 30.0
 """How much longer a trunk is beside the vectors for each layer."""
@@ -33,22 +33,20 @@ def vectors(scene: Scene, shape: tuple[int, int], edge: float, y: float, tokens:
     return x, middle + _HEIGHT / 2
 
 
-def further(
-    scene: Scene, own: Further, lm_head: Spot, gutter: float, tokens: Point | None
-) -> float:
+def mtp(scene: Scene, own: MtpModules, lm_head: Spot, gutter: float, tokens: Point | None) -> float:
     """Paint their box beside the output layer, fed by the last state and the token vectors.
 
     `tokens` is where those leave the trunk, None in another tower. Gives back the left end.
     """
-    title = further_title(own.tokens)
-    small = f"{'each ' * (own.tokens > 1)}a {own.block.name} layer"
+    title = mtp_title(own.depth)
+    small = f"{'each ' * (own.depth > 1)}a {own.block.name} layer"
     small = metrics.clip(small, 150, shapes.DETAIL)
     wide, y = _width(title, small), lm_head.y
     into = lm_head.x - lm_head.w / 2
     x = into - 30 - wide / 2
     below = y - lm_head.h / 2 - 11
     scene.add(Curve(polyline([(0, below), (x, below), (x, y - _HEIGHT / 2)]), arrow=True))
-    cards = _CARD * 2 if own.tokens > 1 else 0.0
+    cards = _CARD * 2 if own.depth > 1 else 0.0
     for step in (cards, cards / 2) if cards else ():
         card = Box(x + step, y + step, wide, _HEIGHT, "round", "box", "accent", 0.9, above=True)
         scene.add(card)

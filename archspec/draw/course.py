@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.architecture.further import Further
 from archspec.architecture.graph import OperatorGraph
 from archspec.architecture.model import Architecture
+from archspec.architecture.mtp import MtpModules
 from archspec.architecture.stack import Stack
 from archspec.draw import block as blocks
 from archspec.draw import facts
@@ -29,7 +29,7 @@ class Course:
     title: str = ""
     encodes: bool = False
     vectors: tuple[int, int] | None = None
-    further: Further | None = None
+    mtp: MtpModules | None = None
 
 
 class Ledger:
@@ -84,7 +84,7 @@ def courses(architecture: Architecture) -> list[Course]:
             architecture.head_graph,
             "Decoder" if out else "",
             vectors=(len(architecture.layers), vectors.width) if vectors else None,
-            further=architecture.further,
+            mtp=architecture.mtp,
         ),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from archspec.architecture.model import Architecture
 from archspec.draw.facts import facts, keeps, rotates
 from archspec.draw.feeds import FEEDS, STATES, VECTOR, feeds
-from archspec.draw.subjects import further_token, layer_vectors
+from archspec.draw.subjects import layer_vectors, mtp_module
 from archspec.mechanisms.base import Mechanism
 
 
@@ -32,8 +32,8 @@ def describe(architecture: Architecture) -> str:
             parts += [sentence for sentence in sentences if sentence]
     output = _chain(architecture.head_graph.operators)
     parts.append(f"Output: {output or 'the last hidden states'}.")
-    if architecture.further and (own := further_token(architecture)):
-        graph = architecture.further.graph(architecture.hidden_size)
+    if architecture.mtp and (own := mtp_module(architecture)):
+        graph = architecture.mtp.graph(architecture.hidden_size)
         said = _chain(graph.operators)
         parts += [f"{own.title}, from the last hidden state: {said}, then the output layer."]
         parts += own.sentences

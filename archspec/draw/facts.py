@@ -119,9 +119,9 @@ def count(architecture: Architecture, block: Block) -> int:
 
 
 def uses(architecture: Architecture, block: Block) -> int:
-    """How often `block` is used: in layers, or else in the modules for further tokens."""
-    further = architecture.further
-    return count(architecture, block) or (further.tokens if further else 0)
+    """How often `block` is used: in layers, or else in the MTP modules."""
+    mtp = architecture.mtp
+    return count(architecture, block) or (mtp.depth if mtp else 0)
 
 
 def compact(number: int) -> str:

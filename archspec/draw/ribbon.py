@@ -25,7 +25,7 @@ class _Cell:
     kind: int
     number: str
     tip: str
-    further: bool = False
+    mtp: bool = False
 
 
 def paint(scene: Scene, architecture: Architecture, width: float, top: float) -> float:
@@ -34,7 +34,7 @@ def paint(scene: Scene, architecture: Architecture, width: float, top: float) ->
     stacks = _stacks(architecture)
     titled = len(stacks) > 1
     label = _LABELS if titled else 0.0
-    apart = _APART if architecture.further else 0.0
+    apart = _APART if architecture.mtp else 0.0
     room, most = width - label - apart, max(len(cells) for _, cells in stacks)
     # Very deep models get cells too thin for a letter, and fewer numbers below.
     least = _LEAST if most <= _FEW else _THIN
@@ -65,12 +65,12 @@ def _stacks(architecture: Architecture) -> list[tuple[str, list[_Cell]]]:
             for layer in layers
         ]
 
-    own, further = cells(architecture.layers, ""), architecture.further
-    if further:
-        name = further.block.name
+    own, mtp = cells(architecture.layers, ""), architecture.mtp
+    if mtp:
+        name = mtp.block.name
         own += [
-            _Cell(names[name], f"+{ahead}", f"further token {ahead}: {name}", True)
-            for ahead in range(1, further.tokens + 1)
+            _Cell(names[name], f"+{ahead}", f"MTP module {ahead}: {name}", True)
+            for ahead in range(1, mtp.depth + 1)
         ]
     encoder = architecture.encoder
     if not encoder or not encoder.layers:
@@ -81,13 +81,13 @@ def _stacks(architecture: Architecture) -> list[tuple[str, list[_Cell]]]:
 def _row(
     scene: Scene, cells: Sequence[_Cell], left: float, middle: float, cell: float, last: bool
 ) -> None:
-    """Cells side by side; the modules for further tokens stand apart from the layers."""
+    """Cells side by side; the MTP modules stand apart from the layers."""
     step = 5 * ceil(26 / (5 * cell))
-    end = sum(not one.further for one in cells) - 1
+    end = sum(not one.mtp for one in cells) - 1
     for at, one in enumerate(cells):
-        x = left + (at + 0.5) * cell + (_APART if one.further else 0.0)
+        x = left + (at + 0.5) * cell + (_APART if one.mtp else 0.0)
         wide = cell - min(1.6, cell / 4)
-        if one.further:
+        if one.mtp:
             own = chips.colour(one.kind)
             box = Box(x, middle, wide, _TALL, "box", f"{own}.pale", own, 1.0, "dashed", one.tip)
             scene.add(box)
@@ -98,7 +98,7 @@ def _row(
             size = min(9.0, 9.0 * (cell - 3) / metrics.width(letter, 9.0, True))
             scene.add(Text(x, middle, letter, size, True, "on.kind", "center", one.tip))
         final = last and at == end and at % step * cell > 20
-        if at % step == 0 or final or (one.further and cell > 16):
+        if at % step == 0 or final or (one.mtp and cell > 16):
             below = middle - _TALL / 2 - 7
             scene.add(Text(x, below, one.number, 7.5, ink="muted", align="center"))
 

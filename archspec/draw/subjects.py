@@ -11,14 +11,14 @@ from archspec.draw.feeds import VECTOR, feeds
 from archspec.draw.inset import Subject
 
 VECTORS = "Vectors for each layer"
-FURTHER = "Further tokens"
+MTP = "MTP modules"
 
 
 def subjects(architecture: Architecture) -> list[Subject]:
     """Mixers, other mechanisms, then what stands beside the layers."""
     found = _mechanisms(architecture)
-    vectors, further = layer_vectors(architecture), further_token(architecture)
-    return found + [subject for subject in (vectors, further) if subject]
+    vectors, mtp = layer_vectors(architecture), mtp_module(architecture)
+    return found + [subject for subject in (vectors, mtp) if subject]
 
 
 def _mechanisms(architecture: Architecture) -> list[Subject]:
@@ -50,26 +50,26 @@ def layer_vectors(architecture: Architecture) -> Subject | None:
     return Subject(VECTORS, _by_token(graph), (said, facts.weighs(graph, "in all")), kinds)
 
 
-def further_token(architecture: Architecture) -> Subject | None:
+def mtp_module(architecture: Architecture) -> Subject | None:
     """One module that predicts a token beyond the next, where there are any."""
-    further = architecture.further
-    if further is None:
+    mtp = architecture.mtp
+    if mtp is None:
         return None
-    graph, kind = further.graph(architecture.hidden_size), architecture.blocks.index(further.block)
-    drawn = facts.count(architecture, further.block) > 0
-    count = f"in each of {further.tokens:,} modules" if further.tokens > 1 else "in the module"
-    chain = " Each reads what the one before gives." if further.tokens > 1 else ""
+    graph, kind = mtp.graph(architecture.hidden_size), architecture.blocks.index(mtp.block)
+    drawn = facts.count(architecture, mtp.block) > 0
+    count = f"in each of {mtp.depth:,} modules" if mtp.depth > 1 else "in the module"
+    chain = " Each reads what the one before gives." if mtp.depth > 1 else ""
     said = (
-        f"Their tokens weigh {further.loss_weight:g} in the loss.{chain}",
+        f"Their tokens weigh {mtp.loss_weight:g} in the loss.{chain}",
         facts.weighs(graph, count),
     )
     shown = replace(graph, operators=tuple(_closed(o, drawn) for o in graph.operators))
-    return Subject(further_title(further.tokens), shown, said, (kind,))
+    return Subject(mtp_title(mtp.depth), shown, said, (kind,))
 
 
-def further_title(tokens: int) -> str:
-    """`Further tokens 1 … 2`, or the one."""
-    return f"{FURTHER} 1 … {tokens:,}" if tokens > 1 else "Further token"
+def mtp_title(tokens: int) -> str:
+    """`MTP modules 1 … 2`, or the one."""
+    return f"{MTP} 1 … {tokens:,}" if tokens > 1 else "MTP module"
 
 
 def _closed(operator: Operator, whole: bool) -> Operator:

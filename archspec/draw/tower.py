@@ -104,12 +104,12 @@ class Tower:
         if graph:
             laid = blocks.flow(graph)
             blocks.paint(self.scene, graph, laid, -laid.entry, y)
-            if self.course.further:
+            if self.course.mtp:
                 start = self._tokens if not self.number else None
                 lm_head = replace(laid["lm_head"], x=laid["lm_head"].x - laid.entry)
                 lm_head = replace(lm_head, y=lm_head.y + y)
                 edge = min(self.left, self._gutter)
-                left = beside.further(self.scene, self.course.further, lm_head, edge, start)
+                left = beside.mtp(self.scene, self.course.mtp, lm_head, edge, start)
                 self.left = min(self.left, left)
             y += laid.height
         if self.course.encodes:

@@ -35,7 +35,7 @@ def experts(
         "type": "moe",
         "experts": config.size(count),
         "top_k": config.size(top_k),
-        "hidden_size": config.size(width),
+        "intermediate_size": config.size(width),
         "activation": fixed or activation(config, act),
     }
     if not gated:
@@ -80,7 +80,7 @@ def corrected_experts(config: Config, count: str = "n_routed_experts") -> Fields
     These families make the router's product in float32.
     """
     groups, keep = config.size("n_group"), config.size("topk_group")
-    router: Fields = {"score": "sigmoid", "correction": True, "float32": True}
+    router: Fields = {"score": "sigmoid", "correction_bias": True, "float32": True}
     if groups > 1:
         router["groups"] = {"count": groups, "keep": keep, "by": "top2"}
     renormalize = config.flag("norm_topk_prob")
@@ -98,7 +98,7 @@ def corrected_experts(config: Config, count: str = "n_routed_experts") -> Fields
 def shared_experts(config: Config) -> Fields:
     """The experts that every token uses, as the one feed-forward that they are together."""
     width, several = config.size("moe_intermediate_size"), config.size("n_shared_experts")
-    return {"hidden_size": width * several}
+    return {"intermediate_size": width * several}
 
 
 def gated_block() -> dict[str, str | list[str] | Fields]:
@@ -117,10 +117,10 @@ def dense_first(config: Config) -> list[str]:
     return ["dense" if index < first else "sparse" for index in range(count)]
 
 
-def without_further(config: Config, draft: Draft) -> Draft:
-    """`draft` without the layers that predict further tokens, which files hold after the others."""
-    count, further = layers.count(config), layers.further(config, "num_mtp_layers")
-    if further:
-        draft.checkpoint["ignore"] = [f"layers.{count + index}" for index in range(further)]
-        draft.notes.append("Its layers that predict further tokens are left out.")
+def without_mtp(config: Config, draft: Draft) -> Draft:
+    """`draft` without the layers for multi-token prediction, which files hold after the others."""
+    count, mtp = layers.count(config), layers.mtp(config, "num_mtp_layers")
+    if mtp:
+        draft.checkpoint["ignore"] = [f"layers.{count + index}" for index in range(mtp)]
+        draft.notes.append("Its layers for multi-token prediction are left out.")
     return draft

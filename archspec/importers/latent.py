@@ -32,7 +32,7 @@ def latent_attention(config: Config, rope: Fields | None, **more: Any) -> Fields
         "kv_rank": config.size("kv_lora_rank"),
         "nope_dim": nope,
         "rope_dim": turned,
-        "value_dim": config.size("v_head_dim"),
+        "value_head_dim": config.size("v_head_dim"),
         "latent_bias": bias or None,
         "output_bias": bias or None,
         "latent_norm": {"eps": EPS},
@@ -68,7 +68,7 @@ def token_selection(config: Config, rope: Fields, pairing: str) -> Fields:
     rotation |= {"fraction": turned / width} if turned < width else {}
     rotation |= {"pairing": pairing} if pairing != "half" else {}
     return {
-        "type": "tokens",
+        "type": "lightning_indexer",
         "heads": config.size("index_n_heads"),
         "head_dim": width,
         "top_k": config.size("index_topk"),

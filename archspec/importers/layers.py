@@ -12,7 +12,7 @@ from archspec.language.schedule import MAX_LAYERS
 SLIDING = "sliding_attention"
 FULL = "full_attention"
 
-MAX_FURTHER = 64
+MAX_MTP = 64
 
 NAMES = {SLIDING: "sliding", FULL: "full"}
 LOCAL_GLOBAL = {SLIDING: "local", FULL: "global"}
@@ -28,11 +28,11 @@ def count(config: Config, key: str = "num_hidden_layers") -> int:
     return layers
 
 
-def further(config: Config, key: str) -> int:
-    """How many modules there are for further tokens; raises `ConfigError` beyond reason."""
+def mtp(config: Config, key: str) -> int:
+    """How many modules for multi-token prediction there are; raises `ConfigError` beyond reason."""
     modules = config.number(key, 0)
-    if modules != int(modules) or not 0 <= modules <= MAX_FURTHER:
-        config.refuse(key, f"expected a count of modules, at most {MAX_FURTHER}")
+    if modules != int(modules) or not 0 <= modules <= MAX_MTP:
+        config.refuse(key, f"expected a count of modules, at most {MAX_MTP}")
     return int(modules)
 
 

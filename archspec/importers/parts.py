@@ -66,7 +66,7 @@ def attention(
         ("chunk", more.pop("chunk", None), None),
         ("qkv_bias", qkv_bias, False),
         ("output_bias", output_bias, False),
-        ("clip", more.pop("clip", None), None),
+        ("clip_qkv", more.pop("clip_qkv", None), None),
         ("qk_norm", qk_norm, False),
         ("rope", rope, None),
         ("scale", scale, head_dim**-0.5),
@@ -89,10 +89,10 @@ def head_width(config: Config) -> int:
 
 
 def feedforward(
-    *, hidden_size: int, activation: str, gated: bool = True, bias: bool = False
+    *, intermediate_size: int, activation: str, gated: bool = True, bias: bool = False
 ) -> Fields:
     """A dense feed-forward."""
-    out: Fields = {"type": "dense", "hidden_size": hidden_size}
+    out: Fields = {"type": "dense", "intermediate_size": intermediate_size}
     out |= {"activation": activation, "gated": gated}
     return out | ({"bias": True} if bias else {})
 
@@ -100,14 +100,14 @@ def feedforward(
 def gated_feedforward(config: Config, *, bias: bool = False) -> Fields:
     """The gated feed-forward of `intermediate_size` and `hidden_act`."""
     width = config.size("intermediate_size")
-    return feedforward(hidden_size=width, activation=activation(config), bias=bias)
+    return feedforward(intermediate_size=width, activation=activation(config), bias=bias)
 
 
 def plain_feedforward(config: Config, act: str = "hidden_act", *, bias: bool) -> Fields:
     """Two layers of `intermediate_size` with the activation under `act` between them."""
     width = config.size("intermediate_size")
     return feedforward(
-        hidden_size=width, activation=activation(config, act), gated=False, bias=bias
+        intermediate_size=width, activation=activation(config, act), gated=False, bias=bias
     )
 
 

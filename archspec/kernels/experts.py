@@ -80,7 +80,7 @@ def is_ragged(*widths: int) -> bool:
 def in_kernels(mechanism: MixtureOfExperts) -> dict[str, Any]:
     """How kernels read tokens and give them back; weights multiply one or the other."""
     top_k = mechanism.top_k
-    if mechanism.weigh == "output":
+    if mechanism.router_weight_on == "output":
         return {"each": top_k, "read": "x", "summed": "combine_kernels.combine(out, weights)"}
     if top_k == 1:
         return {"each": 1, "read": "x * weights", "summed": None}

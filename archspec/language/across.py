@@ -21,7 +21,7 @@ def across(spec: ModelSpec, expanded: Expanded, document: Document) -> list[Diag
         *_embedding(spec, spec.embedding, spec.context_length, "", document.data),
         *_encoder(spec, expanded, document.data),
         *_per_layer(spec, expanded, document.data),
-        *_further(spec, document.data),
+        *_mtp(spec, document.data),
         *_depths(spec, expanded),
     ]
 
@@ -88,7 +88,7 @@ def _encoder(spec: ModelSpec, expanded: Expanded, data: Map) -> Iterator[Diagnos
                 message = (
                     "a model with an encoder reads no prefix: what is seen both ways is the source"
                 )
-                path = f"{path}.prefix"
+                path = f"{path}.prefix_lm"
                 yield Diagnostic(message, path, _at(data, path), "leave it out")
 
 
@@ -99,7 +99,7 @@ _DECODERS_OWN = {
 }
 _NOT_IN_ENCODERS = {
     "cross_attention": "a layer of the encoder has no other encoder to attend to",
-    "per_layer": "vectors for each layer are for the layers that write, not for the encoder's",
+    "per_layer_input": "a layer of the encoder reads no vectors for each layer",
 }
 
 
@@ -111,57 +111,57 @@ def _per_layer(spec: ModelSpec, expanded: Expanded, data: Map) -> Iterator[Diagn
         message = f"{rows:,} rows cannot serve a vocabulary of {spec.vocab_size:,} tokens"
         yield Diagnostic(message, path, _at(data, path))
     for name in dict.fromkeys(expanded.layers):
-        reads, path = spec.blocks[name].per_layer, f"blocks.{name}"
+        reads, path = spec.blocks[name].per_layer_input, f"blocks.{name}"
         if reads and not vectors:
-            path += ".per_layer"
+            path += ".per_layer_input"
             message = "there are no vectors for each layer"
             hint = "`embedding: {per_layer: {width: 256}}` makes them"
             yield Diagnostic(message, path, _at(data, path), hint)
         elif vectors and not reads:
             message = "the token has a vector for each layer, and this layer does not read its own"
-            hint = f"`per_layer: {{width: {vectors.width}, activation: gelu}}` does"
+            hint = f"`per_layer_input: {{width: {vectors.width}, activation: gelu}}` does"
             yield Diagnostic(message, path, _at(data, path), hint)
         elif vectors and reads and reads.width != vectors.width:
             message = f"the token's vector for a layer has width {vectors.width}, not {reads.width}"
-            path += ".per_layer.width"
+            path += ".per_layer_input.width"
             yield Diagnostic(message, path, _at(data, path), f"`width: {vectors.width}`")
 
 
-def _further(spec: ModelSpec, data: Map) -> Iterator[Diagnostic]:
-    own = spec.further
+def _mtp(spec: ModelSpec, data: Map) -> Iterator[Diagnostic]:
+    own = spec.mtp
     if own is None:
         return
     block = spec.blocks.get(own.block)
-    path = "further.block"
+    path = "mtp.block"
     if block is None:
         hint = meant(own.block, spec.blocks) or f"the blocks are {', '.join(sorted(spec.blocks))}"
         yield Diagnostic(f"no block is called {own.block!r}", path, _at(data, path), hint)
         return
-    where = _at(data, "further")
+    where = _at(data, "mtp")
     if spec.head is None:
-        yield Diagnostic("further tokens need a `head`", "further", where)
+        yield Diagnostic("`mtp` needs a `head`", "mtp", where)
     if spec.embedding.width:
-        message = "further tokens need token vectors of `hidden_size`"
-        yield Diagnostic(message, "further", where, "leave out `embedding.width`")
+        message = "`mtp` needs token vectors of `hidden_size`"
+        yield Diagnostic(message, "mtp", where, "leave out `embedding.width`")
     if spec.embedding.token_types:
-        message = "further tokens are for a model without segments"
-        yield Diagnostic(message, "further", where, "leave out `embedding.token_types`")
+        message = "`mtp` is for a model without segments"
+        yield Diagnostic(message, "mtp", where, "leave out `embedding.token_types`")
     if spec.encoder:
-        message = "further tokens are for a model without an encoder"
-        yield Diagnostic(message, "further", where)
+        message = "`mtp` is for a model without an encoder"
+        yield Diagnostic(message, "mtp", where)
         return
     bodies = (*block.mixer, *block.feedforward)
-    alone = not block.cross_attention and not block.per_layer
+    alone = not block.cross_attention and not block.per_layer_input
     if not alone or any(body.takes() or not body.is_causal() for body in bodies):
-        message = "the layer that predicts further tokens looks back and takes nothing from others"
+        message = "a layer of `mtp` looks back and takes nothing from others"
         yield Diagnostic(message, path, _at(data, path))
 
 
 def _depths(spec: ModelSpec, expanded: Expanded) -> Iterator[Diagnostic]:
     """What a mechanism says of the deepest layer that it stands in."""
-    further = [spec.further.block] * spec.further.tokens if spec.further else []
+    mtp = [spec.mtp.block] * spec.mtp.depth if spec.mtp else []
     deepest: dict[str, int] = {}
-    for names in (expanded.encoder_layers, (*expanded.layers, *further)):
+    for names in (expanded.encoder_layers, (*expanded.layers, *mtp)):
         for index, name in enumerate(names):
             deepest[name] = max(index, deepest.get(name, 0))
     for name in deepest.keys() & spec.blocks.keys():

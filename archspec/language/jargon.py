@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from archspec.language.synonyms import SYNONYMS
+
 _GROUPED = "type: attention, with fewer `kv_heads` than `heads`"
 _LOCAL = "type: attention, with a `window`"
 
@@ -37,6 +39,11 @@ _TRAINING = {
     *("learning_rate", "lr", "max_steps", "optimizer", "seed", "warmup", "weight_decay"),
 }
 _RUNNING = {"dtype", "precision", "torch_dtype", "use_cache", "attn_implementation", "device"}
+
+
+def here(word: str, known: Collection[str]) -> str:
+    """The one of `known` that `word` is called here, or nothing."""
+    return next((called for called in SYNONYMS.get(word, ()) if called in known), "")
 
 
 def field_hint(word: str, known: Collection[str]) -> str:

@@ -37,7 +37,7 @@ blocks:
       head_dim: 64
       window: 256
       rope: {theta: 10_000}
-    feedforward: {type: dense, hidden_size: 1536, activation: silu, gated: true}
+    feedforward: {type: dense, intermediate_size: 1536, activation: silu, gated: true}
   global:
     extends: local
     mixer: {window: null, rope: {theta: 1_000_000}}

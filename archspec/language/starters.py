@@ -40,7 +40,7 @@ blocks:
       window: 64        # sees the last 64 tokens
       qk_norm: true
       rope: {theta: 10_000}
-    feedforward: {type: dense, hidden_size: 384, activation: silu, gated: true}
+    feedforward: {type: dense, intermediate_size: 384, activation: silu, gated: true}
   global:
     extends: local
     mixer: {window: null, rope: {theta: 1_000_000}}
@@ -67,7 +67,7 @@ blocks:
       causal: false         # a token sees the whole text
       qkv_bias: true
       output_bias: true
-    feedforward: {type: dense, hidden_size: 512, activation: gelu, gated: false, bias: true}
+    feedforward: {type: dense, intermediate_size: 512, activation: gelu, gated: false, bias: true}
 
 layers: 6 x layer
 final_norm: false
@@ -86,13 +86,13 @@ defaults:
 
 blocks:
   dense:
-    feedforward: {type: dense, hidden_size: 512, activation: silu, gated: true}
+    feedforward: {type: dense, intermediate_size: 512, activation: silu, gated: true}
   sparse:
     feedforward:
       type: moe
       experts: 8
       top_k: 2              # experts that work on one token
-      hidden_size: 128      # width inside one expert
+      intermediate_size: 128  # width inside one expert
       activation: silu
       renormalize: true     # the weights of the chosen experts add up to one
 

@@ -10,9 +10,9 @@ from archspec.language.source import Document, Map
 def unused(document: Document) -> list[Diagnostic]:
     """A warning for each block of a valid spec that neither a layer nor a used block needs."""
     expanded = expand(document)
-    further, blocks = document.data.get("further"), document.data["blocks"]
+    mtp, blocks = document.data.get("mtp"), document.data["blocks"]
     waiting = [*expanded.layers, *expanded.encoder_layers]
-    waiting += [further["block"]] if isinstance(further, Map) else []
+    waiting += [mtp["block"]] if isinstance(mtp, Map) else []
     used: set[str] = set()
     while waiting:
         name = waiting.pop()

@@ -11,10 +11,9 @@ from archspec.errors import Diagnostic, Mark
 from archspec.language import schedule
 from archspec.language.blame import Location, Places
 from archspec.language.expand import Expanded
-from archspec.language.jargon import field_hint, key_hint, type_hint
+from archspec.language.jargon import field_hint, here, key_hint, type_hint
 from archspec.language.source import Items, Map, describe
 from archspec.language.wording import (
-    SYNONYMS,
     Guesses,
     choices,
     meant,
@@ -133,7 +132,7 @@ def _find(detail: dict[str, Any], expanded: Expanded, places: Places, guesses: G
         known = list(model.model_fields) if model else []
         known += _WRITTEN_ONLY if len(path) == 1 else []
         hint = field_hint(last, known)
-        if model is Block and SYNONYMS.get(last) not in known:
+        if model is Block and not here(last, known):
             hint = hint or key_hint(last, _tags_of(Mixer), _tags_of(FeedForward))
         suggested = "" if hint else guesses.near(last, known)
         hint = hint or (f"did you mean {suggested}?" if suggested else "")

@@ -7,54 +7,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from archspec.language.jargon import activation_hint
+from archspec.language.jargon import activation_hint, here
 from archspec.language.source import describe
-
-# Names that other configurations use → the name here.
-SYNONYMS = {
-    "context": "context_length",
-    "d_ff": "hidden_size",
-    "d_head": "head_dim",
-    "d_model": "hidden_size",
-    "dim": "hidden_size",
-    "dim_head": "head_dim",
-    "epsilon": "eps",
-    "ffn": "feedforward",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "head_size": "head_dim",
-    "intermediate_size": "hidden_size",
-    "layer_norm_eps": "eps",
-    "layer_types": "layers",
-    "max_position_embeddings": "context_length",
-    "mlp": "feedforward",
-    "model_type": "name",
-    "moe_intermediate_size": "hidden_size",
-    "n_embd": "hidden_size",
-    "n_head": "heads",
-    "n_heads": "heads",
-    "n_kv_heads": "kv_heads",
-    "n_layer": "layers",
-    "n_layers": "layers",
-    "num_attention_heads": "heads",
-    "num_experts": "experts",
-    "num_experts_per_tok": "top_k",
-    "num_heads": "heads",
-    "num_hidden_layers": "layers",
-    "num_key_value_heads": "kv_heads",
-    "num_kv_heads": "kv_heads",
-    "num_layers": "layers",
-    "num_local_experts": "experts",
-    "relu_squared": "relu2",
-    "rms_norm": "rmsnorm",
-    "rms_norm_eps": "eps",
-    "rope_scaling": "scaling",
-    "rope_theta": "rope",
-    "self_attn": "mixer",
-    "sliding_window": "window",
-    "swish": "silu",
-    "tie_word_embeddings": "tied",
-}
+from archspec.language.synonyms import SYNONYMS
 
 LONGEST_NAME = 80
 """A word that is longer was not meant to be a name."""
@@ -88,10 +43,14 @@ def near(word: str, known: Iterable[str]) -> str:
     names = tuple(known)
     if len(word) > LONGEST_NAME:
         return ""
-    if SYNONYMS.get(word) in names:
-        return SYNONYMS[word]
-    found = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    return found[0] if found else ""
+    if called := here(word, names):
+        return called
+    if found := difflib.get_close_matches(word, names, n=1, cutoff=0.6):
+        return found[0]
+    # A slip in a word that is another's: `hiden_size` where `intermediate_size` stands.
+    foreign = [said for said in SYNONYMS if here(said, names)]
+    found = difflib.get_close_matches(word, foreign, n=1, cutoff=0.85)
+    return here(found[0], names) if found else ""
 
 
 class Guesses:

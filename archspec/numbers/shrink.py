@@ -38,7 +38,7 @@ LADDERS: dict[str, tuple[int, ...]] = {
     "local": (2, 1),
     "stride": (3, 2),
     "first": (1,),
-    "hidden_size": (96, 64, 48, 32),
+    "intermediate_size": (96, 64, 48, 32),
     "experts": (8, 6, 4),
     "top_k": (2,),
     "count": (2,),
@@ -73,7 +73,7 @@ def shrink(document: Document) -> str:
     data["hidden_size"] = min(spec.hidden_size, HIDDEN_SIZE)
     data["context_length"] = context = min(spec.context_length, CONTEXT)
     _embedding(data.get("embedding") or {}, spec.embedding, context)
-    ends = [spec.further.block] if spec.further else []
+    ends = [spec.mtp.block] if spec.mtp else []
     used = dict.fromkeys((*expanded.encoder_layers, *expanded.layers, *ends))
     data["blocks"] = {name: _block(data["blocks"][name], spec.blocks[name], ranks) for name in used}
     data["layers"] = str(_fewer(compress(expanded.layers)))

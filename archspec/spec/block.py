@@ -40,13 +40,13 @@ class Block(Strict):
         max_length=MAX_BESIDE,
         description="What works on each token by itself; a list stands side by side.",
     )
-    per_layer: TokenVectors | None = Field(
+    per_layer_input: TokenVectors | None = Field(
         default=None, description="Last, the token's own vector for this layer."
     )
     norm_position: NormPosition = Field(
         default="pre", description="Where the norms stand around each branch."
     )
-    beside: Literal["shared", "each"] = Field(
+    list_norms: Literal["shared", "each"] = Field(
         default="shared",
         description="Norms of several mixers or feed-forwards in a list: one for all, or one for "
         "each. With `each` a `sandwich` has another one around their sum.",

@@ -84,5 +84,5 @@ class Embedding(Strict):
     )
     norm: OptionalNorm = Field(default=None, description="A norm after the sum.")
     per_layer: LayerVectors | None = Field(
-        default=None, description="Vectors of the token for every layer, read by `per_layer`."
+        default=None, description="Vectors of the token for every layer, read by `per_layer_input`."
     )

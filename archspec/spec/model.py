@@ -22,8 +22,8 @@ from archspec.spec.block import Block
 from archspec.spec.checkpoint import Checkpoint
 from archspec.spec.embedding import Embedding
 from archspec.spec.encoder import Encoder
-from archspec.spec.further import FurtherTokens
 from archspec.spec.head import Head
+from archspec.spec.mtp import MultiTokenPrediction
 from archspec.spec.norm import Norm, OptionalNorm
 
 
@@ -49,7 +49,7 @@ class ModelSpec(Strict):
     )
     final_norm: OptionalNorm = Field(default=Norm(), description="A norm after the last layer.")
     head: Head | None = Field(description="What gives logits; `null` for a model without one.")
-    further: FurtherTokens | None = Field(
+    mtp: MultiTokenPrediction | None = Field(
         default=None, description="Modules that predict tokens beyond the next one."
     )
     checkpoint: Checkpoint = Field(

@@ -20,7 +20,7 @@ context_length: 64
 head: {tied: true}
 """
 ATTENTION = "{type: attention, heads: 4, kv_heads: 2, head_dim: 8, rope: {theta: 10_000}}"
-DENSE = "{type: dense, hidden_size: 48, activation: silu, gated: true}"
+DENSE = "{type: dense, intermediate_size: 48, activation: silu, gated: true}"
 BLOCK = f"""blocks:
   a:
     mixer: {ATTENTION}
@@ -140,7 +140,7 @@ def test_parameter_names_are_unique() -> None:
 
 def test_a_spec_that_is_too_large_is_refused() -> None:
     text = (HEAD + BLOCK).replace("hidden_size: 32", "hidden_size: 1_000_000")
-    text = text.replace("hidden_size: 48", "hidden_size: 1_000_000")
+    text = text.replace("intermediate_size: 48", "intermediate_size: 1_000_000")
     with pytest.raises(SpecError, match="mistyped"):
         archspec.loads(text + "layers: 4096 x a\n")
 
@@ -158,15 +158,20 @@ vocab_size: 8
 hidden_size: 8
 context_length: 8
 head: {{tied: true}}
-blocks: {{{name}: {{feedforward: {{type: dense, hidden_size: 8, activation: silu, gated: true}}}}}}
+blocks:
+  {name}: {{feedforward: {{type: dense, intermediate_size: 8, activation: silu, gated: true}}}}
 layers: 200 x {name}
 overrides:
 """
-    text += "".join(f"  {i}-199: {{feedforward: {{hidden_size: {i + 9}}}}}\n" for i in range(30))
+    text += "".join(
+        f"  {i}-199: {{feedforward: {{intermediate_size: {i + 9}}}}}\n" for i in range(30)
+    )
     model = archspec.loads(text)
     names = [block.name for block in model.blocks]
     assert len(set(names)) == 30 and max(map(len, names)) <= 40
-    widths = [layer.block.branches[0].body.model_dump()["hidden_size"] for layer in model.layers]
+    widths = [
+        layer.block.branches[0].body.model_dump()["intermediate_size"] for layer in model.layers
+    ]
     assert widths == [*range(9, 38), *[38] * 171]
 
 
@@ -177,14 +182,14 @@ vocab_size: 8
 hidden_size: 8
 context_length: 8
 head: {tied: true}
-blocks: {a: {feedforward: {type: dense, hidden_size: 8, activation: silu, gated: true}}}
+blocks: {a: {feedforward: {type: dense, intermediate_size: 8, activation: silu, gated: true}}}
 layers: a
-further: {tokens: 64, block: a}
+mtp: {depth: 64, block: a}
 """
-    assert archspec.loads(text).further
+    assert archspec.loads(text).mtp
     with pytest.raises(archspec.SpecError, match="at most 64"):
         archspec.loads(text.replace("64", "65"))
     side = text.replace("{feedforward: {", "{feedforward: [{").replace("true}}}", "true}]}}")
-    one = "{type: dense, hidden_size: 8, activation: silu, gated: true}"
+    one = "{type: dense, intermediate_size: 8, activation: silu, gated: true}"
     with pytest.raises(archspec.SpecError, match="at most 8, got 9"):
         archspec.loads(side.replace(one, ", ".join([one] * 9)))

@@ -23,10 +23,11 @@ hidden_size: 24
 context_length: 64
 """
 MLA = (
-    "type: mla, heads: 2, kv_rank: 8, nope_dim: 8, rope_dim: 4, value_dim: 6, rope: {theta: 10_000}"
+    "type: mla, heads: 2, kv_rank: 8, nope_dim: 8, rope_dim: 4, value_head_dim: 6, "
+    "rope: {theta: 10_000}"
 )
-SPARSE = "select: {type: tokens, top_k: 5, heads: 2, head_dim: 8, rope: {theta: 10_000}}"
-DENSE = "feedforward: {type: dense, hidden_size: 32, activation: silu, gated: true}"
+SPARSE = "select: {type: lightning_indexer, top_k: 5, heads: 2, head_dim: 8, rope: {theta: 10_000}}"
+DENSE = "feedforward: {type: dense, intermediate_size: 32, activation: silu, gated: true}"
 SPECS = {
     "latent": f"""{START}
 blocks:
@@ -34,7 +35,7 @@ blocks:
   sparse: {{mixer: {{{MLA}, query_rank: 16, {SPARSE}}}, {DENSE}}}
 layers: whole, sparse
 head: {{tied: false, bias: true, scale: 0.5, softcap: 3.0}}
-further: {{tokens: 1, block: whole, loss_weight: 0.3}}
+mtp: {{depth: 1, block: whole, loss_weight: 0.3}}
 """,
     "tied": f"""{START}
 blocks:
@@ -168,9 +169,9 @@ def model(package: ModuleType) -> nn.Module:
 def definition(model: nn.Module, ids: Tensor) -> Tensor:
     """The mean cross-entropy of the logits that the same model gives, further tokens included."""
     loss = F.cross_entropy(model(ids)[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
-    if not hasattr(model, "further_logits"):
+    if not hasattr(model, "mtp_logits"):
         return loss
-    (ahead,) = model.further_logits(ids)
+    (ahead,) = model.mtp_logits(ids)
     return loss + 0.3 * F.cross_entropy(ahead[:, :-1].flatten(0, 1), ids[:, 2:].flatten())
 
 

@@ -24,7 +24,7 @@ blocks:
   block:
     mixer: {type: attention, heads: 2, kv_heads: 2, head_dim: 4, rope: {theta: 10_000}}
     feedforward:
-      {type: moe, experts: 3, top_k: 1, hidden_size: 8, activation: silu, renormalize: true}
+      {type: moe, experts: 3, top_k: 1, intermediate_size: 8, activation: silu, renormalize: true}
 layers: 1 x block
 head: {tied: true}
 checkpoint:
@@ -383,7 +383,7 @@ blocks:
     mixer:
       type: linear_attention
       heads: 2
-      key_dim: 4
+      key_head_dim: 4
       decay: {type: slopes, factor: 1.5, fall: 0.5}
 layers: 2 x block
 head: {tied: true}

@@ -20,7 +20,7 @@ blocks:
   block:
     mixer: {type: attention, heads: 4, kv_heads: 2, head_dim: 2, qkv_bias: true}
     feedforward:
-      {type: moe, experts: 3, top_k: 1, hidden_size: 5, activation: silu, renormalize: true}
+      {type: moe, experts: 3, top_k: 1, intermediate_size: 5, activation: silu, renormalize: true}
 layers: 2 x block
 head: {tied: true}
 """

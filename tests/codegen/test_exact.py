@@ -20,14 +20,14 @@ vocab_size: 64
 hidden_size: 32
 context_length: 64
 defaults:
-  mixer: {type: kimi_delta, heads: 2, key_dim: 8, value_dim: 8, conv: 3, float32: true}
+  mixer: {type: kimi_delta, heads: 2, key_head_dim: 8, value_head_dim: 8, conv: 3, float32: true}
   feedforward: &moe
-    {type: moe, experts: 64, top_k: 4, hidden_size: 8, activation: silu, renormalize: true,
-     router: {score: sigmoid, correction: true, groups: {count: 8, keep: 4, by: top2}}}
+    {type: moe, experts: 64, top_k: 4, intermediate_size: 8, activation: silu, renormalize: true,
+     router: {score: sigmoid, correction_bias: true, groups: {count: 8, keep: 4, by: top2}}}
 blocks:
   corrected: {}
   kept: {feedforward: {router: {float32: true, float32_weights: true}}}
-  plain: {feedforward: {router: {correction: false}}}
+  plain: {feedforward: {router: {correction_bias: false}}}
 layers: corrected, kept, plain
 head: {tied: false}
 """

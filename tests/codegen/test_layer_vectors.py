@@ -16,10 +16,10 @@ blocks:
     mixer:
       - {type: mamba, inner_dim: 8, state_dim: 4, dt_rank: 2, conv: 3}
       - {type: attention, heads: 2, head_dim: 8, causal: false}
-    per_layer: {width: 6, activation: silu}
+    per_layer_input: {width: 6, activation: silu}
   plain:
     mixer: {type: attention, heads: 2, head_dim: 8, causal: false}
-    per_layer: {width: 6, activation: silu}
+    per_layer_input: {width: 6, activation: silu}
 layers: both_ways, plain
 head: {tied: true}
 """

@@ -21,7 +21,7 @@ context_length: 64
 blocks:
   first:
     mixer: {{type: attention, heads: 4, kv_heads: 2, head_dim: 4{mixer}}}
-    feedforward: {{type: dense, hidden_size: 24, activation: silu, gated: true}}
+    feedforward: {{type: dense, intermediate_size: 24, activation: silu, gated: true}}
   second:
     extends: first
     mixer: {{{second}}}
@@ -52,7 +52,7 @@ MIXERS = {
     "learned": "",
     "sinusoidal": "",
 }
-SECOND = {"shared-keys": "shared_keys: true", "window": "window: null", "chunk": "chunk: null"}
+SECOND = {"shared-keys": "shared_kv: true", "window": "window: null", "chunk": "chunk: null"}
 EMBEDDINGS = {
     "learned": "embedding: {positions: {type: learned, length: 64}}",
     "sinusoidal": "embedding: {positions: {type: sinusoidal}}",
@@ -173,7 +173,7 @@ def test_others_do_not_offer_it(name: str, builder: Builder) -> None:
     assert "text_ids" not in inspect.signature(package.Model.forward).parameters
 
 
-PREFIX = SPEC.format(embedding="", mixer=", prefix: true", second="")
+PREFIX = SPEC.format(embedding="", mixer=", prefix_lm: true", second="")
 
 
 def test_a_prefix_is_for_whole_rows(builder: Builder) -> None:
@@ -181,15 +181,15 @@ def test_a_prefix_is_for_whole_rows(builder: Builder) -> None:
 
 
 def test_further_tokens_are_asked_of_their_text_alone(builder: Builder) -> None:
-    further = "further: {tokens: 2, block: second, loss_weight: 0.3}"
-    packed = Packed("window", builder, further)
+    mtp = "mtp: {depth: 2, block: second, loss_weight: 0.3}"
+    packed = Packed("window", builder, mtp)
     loss = packed.model(packed.ids, labels=packed.ids, text_ids=packed.text_ids)
     found = packed.gradients(loss)
     wanted: list[list[Tensor]] = [[], [], []]
     for text in packed.texts:
         ahead = [packed.model(text)]
         if text.shape[1] > 3:
-            ahead += packed.model.further_logits(text)
+            ahead += packed.model.mtp_logits(text)
         for number, logits in enumerate(ahead):
             losses = F.cross_entropy(logits[0, :-1], text[0, number + 1 :], reduction="none")
             wanted[number].append(losses)

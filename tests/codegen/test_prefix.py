@@ -17,10 +17,10 @@ hidden_size: 16
 context_length: 64
 blocks:
   writer:
-    mixer: {{type: attention, heads: 4, kv_heads: 2, head_dim: 4, prefix: true{more}}}
+    mixer: {{type: attention, heads: 4, kv_heads: 2, head_dim: 4, prefix_lm: true{more}}}
   reader:
     extends: writer
-    mixer: {{shared_keys: true}}
+    mixer: {{shared_kv: true}}
 layers: writer, reader, writer
 head: null
 """

@@ -16,7 +16,7 @@ name: plain
 vocab_size: 64
 hidden_size: 32
 context_length: 64
-blocks: {a: {feedforward: {type: dense, hidden_size: 64, activation: silu, gated: true}}}
+blocks: {a: {feedforward: {type: dense, intermediate_size: 64, activation: silu, gated: true}}}
 head: {tied: true}
 layers: a
 """

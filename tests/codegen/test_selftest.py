@@ -23,7 +23,7 @@ blocks:
       type: moe
       experts: 2048
       top_k: 2
-      hidden_size: 128
+      intermediate_size: 128
       activation: silu
       gated: true
       renormalize: true

@@ -34,7 +34,9 @@ def test_a_window_of_a_billion_is_not_filled() -> None:
 
 def test_the_type_of_many_kinds_is_no_union_of_them() -> None:
     """Python's own parser nests a union as deep as it is long."""
-    blocks = "".join(f"  k{i}: {{feedforward: {{hidden_size: {i + 1}}}}}\n" for i in range(40))
+    blocks = "".join(
+        f"  k{i}: {{feedforward: {{intermediate_size: {i + 1}}}}}\n" for i in range(40)
+    )
     text = (
         f"{HEAD}defaults: {{feedforward: {{type: dense, activation: silu, gated: true}}}}\n"
         f"blocks:\n{blocks}layers: [{', '.join(f'k{i}' for i in range(40))}]\n"
@@ -48,7 +50,7 @@ def test_the_type_of_many_kinds_is_no_union_of_them() -> None:
 def test_heads_wider_than_any_tile_have_no_kernels() -> None:
     for mixer in (
         "{type: attention, heads: 2, head_dim: 32768}",
-        "{type: mla, heads: 2, kv_rank: 16, nope_dim: 32768, rope_dim: 0, value_dim: 16}",
+        "{type: mla, heads: 2, kv_rank: 16, nope_dim: 32768, rope_dim: 0, value_head_dim: 16}",
     ):
         text = f"{HEAD}blocks: {{a: {{mixer: {mixer}}}}}\nlayers: a\n"
         files = codegen.build(archspec.loads(text), text, "s.yaml")

@@ -47,7 +47,7 @@ context_length: 64
 blocks:
   {block}:
     mixer: {{type: attention, heads: 2, head_dim: 8, rope: {{theta: 10_000}}}}
-    feedforward: {{type: dense, hidden_size: 32, activation: silu, gated: true}}
+    feedforward: {{type: dense, intermediate_size: 32, activation: silu, gated: true}}
 layers: 2 x {block}
 head: {{tied: false}}
 """

@@ -76,7 +76,7 @@ def test_the_words_say_what_the_figure_shows() -> None:
     given = describe(archspec.load(ROOT / "examples/given-states.yaml"))
     assert "states are given to the model, at most 48" in given
     ahead = describe(archspec.load(ROOT / "examples/looking-ahead.yaml"))
-    assert "Further tokens 1 … 2, from the last hidden state: RMSNorm, Vector of the next" in ahead
+    assert "MTP modules 1 … 2, from the last hidden state: RMSNorm, Vector of the next" in ahead
     own = describe(archspec.load(ROOT / "archspec/mechanisms/embeddings/per_layer/example.yaml"))
     assert "Vectors for each layer, beside the stream: Token ids, Vectors of the token" in own
     assert "It reads the token's vector for its layer." in own

@@ -93,7 +93,7 @@ def test_every_distinct_mechanism_has_its_inset(drawn: Drawn) -> None:
 def test_what_stands_beside_the_layers_has_its_inset(drawn: Drawn) -> None:
     architecture, _ = drawn
     beside = [p.subject.title for p in pages.insets(architecture) if not p.subject.mechanism]
-    graphs = (architecture.layer_vectors_graph, architecture.further)
+    graphs = (architecture.layer_vectors_graph, architecture.mtp)
     assert len(beside) == sum(graph is not None for graph in graphs)
 
 
@@ -108,17 +108,15 @@ def test_an_inset_names_every_operator(drawn: Drawn) -> None:
 def test_the_ribbon_has_a_cell_for_each_layer(drawn: Drawn) -> None:
     architecture, page = drawn
     tips = [box.tip for box in page.scene.boxes() if " " in box.tip and ": " in box.tip]
-    encoder, further = architecture.encoder, architecture.further
+    encoder, mtp = architecture.encoder, architecture.mtp
     read = encoder.layers if encoder else ()
     expected = [f"encoder layer {layer.index}: {layer.block.name}" for layer in read]
     expected += [f"layer {layer.index}: {layer.block.name}" for layer in architecture.layers]
-    if further:
-        ahead = range(1, further.tokens + 1)
-        expected += [f"further token {n}: {further.block.name}" for n in ahead]
+    if mtp:
+        ahead = range(1, mtp.depth + 1)
+        expected += [f"MTP module {n}: {mtp.block.name}" for n in ahead]
     # A cell whose colour repeats has bands, with the same words.
-    found = [
-        tip for tip in dict.fromkeys(tips) if tip.split()[0] in ("encoder", "layer", "further")
-    ]
+    found = [tip for tip in dict.fromkeys(tips) if tip.split()[0] in ("encoder", "layer", "MTP")]
     assert found == expected
 
 

@@ -7,7 +7,7 @@ vocab_size: 64
 hidden_size: 32
 context_length: 64
 defaults:
-  feedforward: {type: dense, hidden_size: 32, activation: silu, gated: false}
+  feedforward: {type: dense, intermediate_size: 32, activation: silu, gated: false}
 blocks:
   heads:
     mixer: {type: attention, heads: 4, kv_heads: 2, head_dim: 16, rope: {theta: 100}}
@@ -19,10 +19,10 @@ blocks:
       kv_rank: 16
       nope_dim: 32
       rope_dim: 16
-      value_dim: 16
+      value_head_dim: 16
       rope: {theta: 100}
   still:
-    mixer: {type: mla, heads: 2, kv_rank: 8, nope_dim: 16, rope_dim: 0, value_dim: 16}
+    mixer: {type: mla, heads: 2, kv_rank: 8, nope_dim: 16, rope_dim: 0, value_head_dim: 16}
   alike:
     mixer: {type: attention, heads: 2, head_dim: 16}
 layers: heads, latent, still, alike

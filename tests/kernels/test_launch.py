@@ -24,7 +24,7 @@ context_length: 512
 blocks:
   only:
     mixer: {type: attention, heads: 8, kv_heads: 4, head_dim: 512}
-    feedforward: {type: dense, hidden_size: 32, activation: silu, gated: true}
+    feedforward: {type: dense, intermediate_size: 32, activation: silu, gated: true}
 layers: only
 head: {tied: true}
 """

@@ -24,12 +24,12 @@ context_length: 8192
 blocks:
   only:
     mixer: {{type: attention, heads: {heads}, kv_heads: 2, head_dim: {head_dim}, {more}}}
-    feedforward: {{type: dense, hidden_size: 64, activation: silu, gated: true}}
+    feedforward: {{type: dense, intermediate_size: 64, activation: silu, gated: true}}
 layers: only
 head: {{tied: true}}
 """
 GALLERY = sorted((ROOT / "gallery").glob("*.yaml"))
-WIDTHS = ("64", "80", "96", "128", "192, value_dim: 128", "256")
+WIDTHS = ("64", "80", "96", "128", "192, value_head_dim: 128", "256")
 BLOCKS = "block_sparse: {size: 64, local: 16, stride: 8, first: 1, shifted: true}"
 MORE = (
     *("", "window: 1024", "window: 64, sinks: true", "chunk: 1024", "softcap: 30", "alibi: true"),

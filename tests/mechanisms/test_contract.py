@@ -82,8 +82,8 @@ def test_operator_graphs_are_sound(case: Case) -> None:
         verify(graph)
     if case.architecture.layer_vectors_graph:
         verify(case.architecture.layer_vectors_graph)
-    if case.architecture.further:
-        verify(case.architecture.further.graph(case.architecture.hidden_size))
+    if case.architecture.mtp:
+        verify(case.architecture.mtp.graph(case.architecture.hidden_size))
     for block in case.architecture.blocks:
         verify(block.graph(case.architecture.hidden_size))
 
@@ -165,8 +165,8 @@ def test_loss_is_the_mean_cross_entropy_with_its_gradients(case: Case, model: nn
 
 def test_gradients_are_finite(case: Case, model: nn.Module) -> None:
     out = model(**case.inputs(ids(case))).square().mean()
-    if case.architecture.further:
-        out = out + sum(x.square().mean() for x in model.further_logits(ids(case)))
+    if case.architecture.mtp:
+        out = out + sum(x.square().mean() for x in model.mtp_logits(ids(case)))
     out.backward()
     choosing = {p.name for p in case.architecture.parameters() if p.chooses}
     for name, parameter in model.named_parameters():
@@ -253,7 +253,7 @@ def test_every_module_is_called(case: Case, model: nn.Module) -> None:
     for name, module in model.named_modules():
         module.register_forward_hook(lambda *_, name=name: called.add(name))
     every = {n for n, m in model.named_modules() if not isinstance(m, nn.ModuleList)}
-    unread = {name for name in every if name.startswith("further.")}
+    unread = {name for name in every if name.startswith("mtp.")}
     with torch.no_grad():
         found = model(**case.inputs(tokens))
     assert called == every - unread

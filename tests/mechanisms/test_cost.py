@@ -36,7 +36,7 @@ def recurrent_layers(path: Path) -> str:
     text = path.read_text(encoding="utf-8")
     architecture = archspec.loads(text)
     names = [block.name for block in architecture.blocks if recurs(block)]
-    if not names or architecture.encoder or architecture.further:
+    if not names or architecture.encoder or architecture.mtp:
         return ""
     data = {**parse(text).data, "context_length": 2 * LENGTH}  # type: ignore[dict-item]
     return to_yaml({**data, "layers": ", ".join(names)})

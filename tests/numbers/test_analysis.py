@@ -22,7 +22,7 @@ blocks:
   a:
     mixer: {type: attention, heads: 2, kv_heads: 1, head_dim: 4, window: 4}
     feedforward:
-      {type: moe, experts: 4, top_k: 1, hidden_size: 6, activation: silu, renormalize: true}
+      {type: moe, experts: 4, top_k: 1, intermediate_size: 6, activation: silu, renormalize: true}
 layers: 2 x a
 head: {tied: false}
 """

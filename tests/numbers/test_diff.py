@@ -15,14 +15,16 @@ context_length: 64
 blocks:
   local:
     mixer: {type: attention, heads: 4, kv_heads: 2, head_dim: 8, window: 16, rope: {theta: 10_000}}
-    feedforward: {type: dense, hidden_size: 48, activation: silu, gated: true}
+    feedforward: {type: dense, intermediate_size: 48, activation: silu, gated: true}
   global:
     extends: local
     mixer: {window: null}
 layers: 2 x (2 x local, global)
 head: {tied: true}
 """
-MOE = "{type: moe, experts: 4, top_k: 1, hidden_size: 48, activation: silu, renormalize: true}"
+MOE = (
+    "{type: moe, experts: 4, top_k: 1, intermediate_size: 48, activation: silu, renormalize: true}"
+)
 
 
 def compare(*changes: tuple[str, str]) -> Difference:
@@ -86,7 +88,7 @@ def test_a_norm_position() -> None:
 
 
 def test_another_mechanism() -> None:
-    dense = "{type: dense, hidden_size: 48, activation: silu, gated: true}"
+    dense = "{type: dense, intermediate_size: 48, activation: silu, gated: true}"
     found = compare((dense, MOE))
     local = [c for c in found.changes if c.path.startswith("blocks.local.feedforward")]
     assert local[0] == Change("changed", "blocks.local.feedforward.type", "dense", "moe")

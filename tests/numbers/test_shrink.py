@@ -30,13 +30,18 @@ defaults:
     kv_heads: 8
     head_dim: 128
     rope: {theta: 500_000, scaling: SCALING}
-  feedforward: {type: dense, hidden_size: 14_336, activation: silu, gated: true}
+  feedforward: {type: dense, intermediate_size: 14_336, activation: silu, gated: true}
 blocks:
   near: {mixer: {window: 4096}}
   far: {mixer: {window: 8192, head_dim: 256}}
   sparse:
     feedforward: &moe
-      {type: moe, experts: 128, top_k: 8, hidden_size: 768, activation: silu, renormalize: true}
+      type: moe
+      experts: 128
+      top_k: 8
+      intermediate_size: 768
+      activation: silu
+      renormalize: true
 layers: 2 x near, 20 x (5 x near, far), 3 x sparse
 overrides:
   -1: {mixer: {kv_heads: 1}}
@@ -121,7 +126,7 @@ def test_experts(tiny: Architecture) -> None:
     sparse = next(b for b in tiny.blocks if b.name == "sparse")
     moe = feedforwards(sparse)[0].model_dump()
     assert (moe["experts"], moe["top_k"]) == (8, 2)
-    assert moe["hidden_size"] <= 96
+    assert moe["intermediate_size"] <= 96
 
 
 def test_name_title_and_checkpoint(tiny: Architecture) -> None:

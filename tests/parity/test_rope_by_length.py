@@ -189,15 +189,21 @@ vocab_size: 64
 hidden_size: 32
 context_length: 64
 defaults:
-  feedforward: {{type: dense, hidden_size: 32, activation: silu, gated: true}}
+  feedforward: {{type: dense, intermediate_size: 32, activation: silu, gated: true}}
 blocks:
   attention:
     mixer: {{type: attention, heads: 4, kv_heads: 2, head_dim: 8, rope: {rope}}}
   again:
     extends: attention
-    mixer: {{shared_keys: true}}
+    mixer: {{shared_kv: true}}
   delta:
-    mixer: {{type: gated_deltanet, key_heads: 2, value_heads: 2, key_dim: 8, value_dim: 8, conv: 4}}
+    mixer:
+      type: gated_deltanet
+      key_heads: 2
+      value_heads: 2
+      key_head_dim: 8
+      value_head_dim: 8
+      conv: 4
   state:
     mixer: {{type: mamba2, heads: 4, head_dim: 8, groups: 1, state_dim: 8, conv: 4}}
 layers: delta, attention, again, state, attention
@@ -228,7 +234,7 @@ hidden_size: 32
 context_length: 64
 embedding: {{{types}}}
 defaults:
-  feedforward: {{type: dense, hidden_size: 32, activation: silu, gated: true}}
+  feedforward: {{type: dense, intermediate_size: 32, activation: silu, gated: true}}
 blocks:
   block:
     mixer: {{type: attention, heads: 4, kv_heads: 2, head_dim: 8{prefix}, rope: {rope}}}
@@ -240,8 +246,8 @@ layers: 3 x block
 head: {{tied: false}}
 """
 OTHER_PARTS: dict[str, dict[str, str]] = {
-    "prefix": {"prefix": ", prefix: true"},
-    "further": {"more": "further: {tokens: 1, block: block, loss_weight: 0.3}"},
+    "prefix": {"prefix": ", prefix_lm: true"},
+    "mtp": {"more": "mtp: {depth: 1, block: block, loss_weight: 0.3}"},
     "types": {"types": "token_types: 2"},
     "pair": {
         "more": "encoder: {layers: 2 x reader}",

@@ -36,8 +36,8 @@ WITHIN_ONE_TEXT = {
         "window",
         "chunk",
         "block_sparse",
-        "prefix",
-        "shared_keys",
+        "prefix_lm",
+        "shared_kv",
         "keys_as_values",
         "rope",
         "alibi",
@@ -51,18 +51,19 @@ BY_NAME: dict[str, tuple[Any, ...]] = {
     "context_length": (CONTEXT,),
     "length": (CONTEXT, CONTEXT + 3),
     "hidden_size": (8, 16, 24),
+    "intermediate_size": (8, 16, 24),
     "heads": (1, 2, 4, 6),
     "kv_heads": (1, 2),
     "head_dim": (4, 8, 12, 16),
-    "key_dim": (4, 6, 8, 12),
+    "key_head_dim": (4, 6, 8, 12),
     "groups": (1, 2, 3),
     "rank": (1, 2, 5),
-    "value_dim": (4, 6, 8, 12),
+    "value_head_dim": (4, 6, 8, 12),
     "input_scale": (0.5, 1.0, 2.0),
     "output_scale": (0.5, 1.0, 2.0),
     "buckets": (4, 8, 16),
     "max_distance": (12, 16),
-    "tokens": (1, 2),
+    "depth": (1, 2),
     "width": (6, 12),
     "key_heads": (1, 2),
     "value_heads": (2, 4),
@@ -92,10 +93,10 @@ COUNT = st.sampled_from((1, 1, 1, 2, 3))
 """How many things stand in a list: most often one."""
 
 SHARED_SHAPE = (
-    *("heads", "kv_heads", "head_dim", "value_dim"),
+    *("heads", "kv_heads", "head_dim", "value_head_dim"),
     *("window", "chunk", "block_sparse", "causal"),
 )
-"""What a mixer with `shared_keys` has in common with the one whose keys it takes."""
+"""What a mixer with `shared_kv` has in common with the one whose keys it takes."""
 
 
 @st.composite
@@ -208,7 +209,7 @@ def _inside(number: float, bounds: list[Any]) -> bool:
 def fit(data: Data, names: list[str]) -> None:
     """Mend what holds between values that do not see each other; `names` make the text."""
     fit_vectors(data, names)
-    fit_further(data, names)
+    fit_mtp(data, names)
     for name, block in data["blocks"].items():
         if name not in names or "encoder" not in data:
             block.pop("cross_attention", None)
@@ -239,29 +240,29 @@ def fit_vectors(data: Data, names: list[str]) -> None:
         vectors.pop("vocab_size", None)
     for name, block in data["blocks"].items():
         if not vectors or name not in names:
-            block.pop("per_layer", None)
+            block.pop("per_layer_input", None)
         else:
-            own = block.get("per_layer") or {"type": "per_layer", "activation": "silu"}
+            own = block.get("per_layer_input") or {"type": "per_layer_input", "activation": "silu"}
             # One learns; with the other, numbers grow from layer to layer where no norm stands.
             wild = own["activation"] in ("xielu", "relu2")
             activation = "silu" if wild else own["activation"]
-            block["per_layer"] = {**own, "activation": activation, "width": vectors["width"]}
+            block["per_layer_input"] = {**own, "activation": activation, "width": vectors["width"]}
 
 
-def fit_further(data: Data, names: list[str]) -> None:
-    """Further tokens are for a plain decoder with a head."""
-    own = data.get("further")
+def fit_mtp(data: Data, names: list[str]) -> None:
+    """Multi-token prediction is for a plain decoder with a head."""
+    own = data.get("mtp")
     embedding = data.get("embedding") or {}
     plain = not any(embedding.get(name) for name in ("width", "per_layer", "token_types"))
     causal = all(m.get("causal", True) for b in data["blocks"].values() for m in _mixers(b))
     if own and data.get("head") and plain and causal and "encoder" not in data:
-        data["further"] = {**own, "block": names[-1]}
+        data["mtp"] = {**own, "block": names[-1]}
         for mixer in _mixers(data["blocks"][names[-1]]):
-            mixer.pop("shared_keys", None)
+            mixer.pop("shared_kv", None)
             if (mixer.get("select") or {}).get("type") == "shared":
                 del mixer["select"]
     else:
-        data.pop("further", None)
+        data.pop("mtp", None)
 
 
 def _mixers(block: Data) -> list[Data]:
@@ -275,18 +276,18 @@ def fit_mixer(mixer: Data, owner: Data | None) -> Data | None:
         del mixer["l2_norm"]
     if mixer.get("source") == "encoder":
         mixer["source"] = "self"
-    if mixer.get("shared_keys"):
+    if mixer.get("shared_kv"):
         if owner is None:
-            del mixer["shared_keys"]
+            del mixer["shared_kv"]
         else:
             for name in SHARED_SHAPE:
                 mixer.pop(name, None)
                 if name in owner:
                     mixer[name] = owner[name]
-    fit_rope(mixer, mixer.get("head_dim", mixer.get("key_dim", mixer.get("rope_dim", 0))))
+    fit_rope(mixer, mixer.get("head_dim", mixer.get("key_head_dim", mixer.get("rope_dim", 0))))
     if select := mixer.get("select"):
         fit_rope(select, select.get("head_dim", 0))
-    own = mixer["type"] == "attention" and not mixer.get("shared_keys")
+    own = mixer["type"] == "attention" and not mixer.get("shared_kv")
     return mixer if own else owner
 
 

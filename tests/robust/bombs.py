@@ -12,7 +12,7 @@ context_length: 64
 head: {tied: true}
 """
 ATTENTION = "{type: attention, heads: 2, head_dim: 16}"
-DENSE = "{type: dense, hidden_size: 8, activation: silu, gated: true}"
+DENSE = "{type: dense, intermediate_size: 8, activation: silu, gated: true}"
 BLOCK = f"{{mixer: {ATTENTION}, feedforward: {DENSE}}}"
 ONE = f"{HEAD}blocks: {{a: {BLOCK}}}\nlayers: a\n"
 
@@ -77,7 +77,7 @@ REFUSED: dict[str, str] = {
     "commas and blanks": _layers("'" + "a," * 250_000 + " " * 500_000 + "'"),
     "much of much": _layers(f"[{_joined('4096 x a', 4000)}]"),
     # Counts.
-    "a million modules": f"{ONE}further: {{tokens: 1_048_576, block: a}}\n",
+    "a million modules": f"{ONE}mtp: {{depth: 1_048_576, block: a}}\n",
     "mixers side by side": f"{HEAD}blocks: {{a: {{mixer: [{', '.join([ATTENTION] * 1500)}]}}}}\n"
     "layers: a\n",
     "factors": ONE.replace(
@@ -125,7 +125,7 @@ REFUSED: dict[str, str] = {
 TAKEN: dict[str, str] = {
     "256 kinds": _kinds(256),
     "a chain of 250": _blocks("{{extends: b{before}}}", 250, "b249"),
-    "64 modules": f"{ONE}further: {{tokens: 64, block: a}}\n",
+    "64 modules": f"{ONE}mtp: {{depth: 64, block: a}}\n",
     "blanks": ONE.removesuffix("\n") + " " * 1_000_000 + "\n",
     "empty lines": ONE + "\n" * 300_000,
     "tabs and blanks": ONE + " \t\n" * 100_000,

@@ -52,11 +52,11 @@ def _experts(config: Config) -> Fields:
     several, width = config.size("num_shared_experts"), config.size("moe_intermediate_size")
     return experts(
         config,
-        router={"score": "sigmoid", "correction": True, "float32": False},
+        router={"score": "sigmoid", "correction_bias": True, "float32": False},
         renormalize=True,
         renormalize_epsilon=1e-20,
         scale=config.number("route_scale"),
-        shared={"hidden_size": several * width},
+        shared={"intermediate_size": several * width},
     )
 
 

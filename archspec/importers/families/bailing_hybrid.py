@@ -5,7 +5,7 @@ from __future__ import annotations
 from archspec.importers import layers
 from archspec.importers.checkpoint import layered
 from archspec.importers.config import Config
-from archspec.importers.experts import TRAINING, corrected_experts, gated_block, without_further
+from archspec.importers.experts import TRAINING, corrected_experts, gated_block, without_mtp
 from archspec.importers.families.kimi_linear import ALIASES, LINEAR, MEMORY, NAMES, inner
 from archspec.importers.family import Draft, Family, Fields
 from archspec.importers.latent import DERIVED, latent_attention
@@ -25,8 +25,8 @@ def _describe(config: Config) -> Draft:
     delta: Fields = {
         "type": "kimi_delta",
         "heads": config.size("num_attention_heads"),
-        "key_dim": config.size(key),
-        "value_dim": config.size(key),
+        "key_head_dim": config.size(key),
+        "value_head_dim": config.size(key),
         "conv": config.size("short_conv_kernel_size"),
         "float32": True,
         "gate": {"activation": "sigmoid"},
@@ -56,7 +56,7 @@ def _describe(config: Config) -> Draft:
     order, blocks = layers.combined(list(zip(kinds, inner(config), strict=True)), block, NAMES)
     checkpoint: Fields = {"prefix": "model.", "tensors": _rules(kinds)}
     draft = decoder(config, order, blocks, norm=rmsnorm(config), checkpoint=checkpoint)
-    return without_further(config, draft)
+    return without_mtp(config, draft)
 
 
 def _rules(kinds: list[str]) -> Fields:

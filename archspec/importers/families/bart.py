@@ -50,7 +50,7 @@ def _block(config: Config, stack: str, options: Fields) -> Fields:
         config.fail(f"`d_model` {hidden} is not a multiple of {heads} {stack} heads")
     mixer: Fields = {"type": "attention", "heads": heads, "head_dim": hidden // heads}
     inner = feedforward(
-        hidden_size=config.size(f"{stack}_ffn_dim"),
+        intermediate_size=config.size(f"{stack}_ffn_dim"),
         activation=activation(config, "activation_function"),
         gated=False,
         bias=True,

@@ -11,7 +11,7 @@ from archspec.importers.parts import activation, attention, feedforward, publish
 def _describe(config: Config) -> Draft:
     positions = config.size("max_position_embeddings")
     inner = feedforward(
-        hidden_size=config.size("intermediate_size"),
+        intermediate_size=config.size("intermediate_size"),
         activation=activation(config),
         gated=False,
         bias=True,

@@ -13,7 +13,7 @@ _CONTEXT = 2048
 
 def _describe(config: Config) -> Draft:
     inner = feedforward(
-        hidden_size=4 * config.size("hidden_size"),
+        intermediate_size=4 * config.size("hidden_size"),
         activation="gelu_tanh",
         gated=False,
         bias=True,

@@ -20,7 +20,7 @@ def _describe(config: Config) -> Draft:
     mixer = attention(
         config,
         kv_heads=kv_heads,
-        clip=clip,
+        clip_qkv=clip,
         rope=rope(config, inner.number("rope_theta", 10_000.0)),
     )
     close_part(inner, "attn_pdrop")

@@ -12,7 +12,7 @@ from archspec.importers.experts import (
     corrected_experts,
     dense_first,
     gated_block,
-    without_further,
+    without_mtp,
 )
 from archspec.importers.family import Draft, Family, Fields
 from archspec.importers.latent import DERIVED, latent_attention
@@ -33,7 +33,7 @@ def _describe(config: Config) -> Draft:
     order, blocks = layers.combined([(inner,) for inner in dense_first(config)], block)
     checkpoint: Fields = {"prefix": "model.", "tensors": layered(gated_block())}
     draft = decoder(config, order, blocks, norm=rmsnorm(config), checkpoint=checkpoint)
-    return without_further(config, draft)
+    return without_mtp(config, draft)
 
 
 DEEPSEEK_V3 = Family(

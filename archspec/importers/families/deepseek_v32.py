@@ -15,7 +15,7 @@ from archspec.importers.experts import (
     corrected_experts,
     dense_first,
     gated_block,
-    without_further,
+    without_mtp,
 )
 from archspec.importers.family import Draft, Family, Fields
 from archspec.importers.latent import DERIVED, latent_attention, token_selection
@@ -48,7 +48,7 @@ def _sparse(config: Config, pairing: str, sharing: Sequence[str]) -> Draft:
     order, blocks = layers.combined(list(zip(_inner(config), sharing, strict=True)), block)
     checkpoint: Fields = {"prefix": "model.", "tensors": layered(gated_block())}
     draft = decoder(config, order, blocks, norm=rmsnorm(config), checkpoint=checkpoint)
-    return without_further(config, draft)
+    return without_mtp(config, draft)
 
 
 def _inner(config: Config) -> list[str]:

@@ -54,11 +54,11 @@ def _inner(config: Config) -> list[str]:
 def _experts(config: Config, bias: bool) -> Fields:
     shared: Fields | None = None
     if several := config.number("moe_num_shared_experts", 0):
-        shared = {"hidden_size": int(several) * config.size("moe_intermediate_size")}
+        shared = {"intermediate_size": int(several) * config.size("moe_intermediate_size")}
         shared |= {"bias": True} if bias else {}
     return experts(
         config,
-        router={"correction": True, "float32": True, "float32_weights": True},
+        router={"correction_bias": True, "float32": True, "float32_weights": True},
         renormalize=True,
         renormalize_floor=config.number("moe_norm_min"),
         shared=shared,

@@ -18,7 +18,7 @@ def _describe(config: Config) -> Draft:
         config, kv_heads=_kv_heads(config), qkv_bias=bias, output_bias=bias, **positions
     )
     inner = feedforward(
-        hidden_size=config.size_or("ffn_hidden_size", 4 * hidden),
+        intermediate_size=config.size_or("ffn_hidden_size", 4 * hidden),
         activation=activation(config, "activation"),
         gated=False,
         bias=bias,

@@ -15,7 +15,7 @@ def _describe(config: Config) -> Draft:
     block = {
         "mixer": attention(config, qkv_bias=bias, output_bias=bias, rope=rope(config)),
         "feedforward": feedforward(
-            hidden_size=config.size("intermediate_size"),
+            intermediate_size=config.size("intermediate_size"),
             activation="gelu_tanh" if first else activation(config),
         ),
     }

@@ -34,7 +34,7 @@ def _describe(config: Config) -> Draft:
             scale=scale,
         )
         inner = feedforward(
-            hidden_size=config.size("intermediate_size"),
+            intermediate_size=config.size("intermediate_size"),
             activation=activation(config, "hidden_activation"),
         )
         return {"norm_position": "sandwich", "mixer": mixer, "feedforward": inner}

@@ -42,11 +42,11 @@ def _describe(config: Config) -> Draft:
         head_dim, kv_heads = map(int, shape.split("x"))
         out: Fields = {"norm_position": "sandwich"}
         if config.flag("enable_moe_block"):
-            out["beside"] = "each"
+            out["list_norms"] = "each"
         out["mixer"] = _mixer(config, kind, reads, (head_dim, kv_heads), rotations[kind])
         out["feedforward"] = _feedforward(config, wide if reads else 1)
         if config.number("hidden_size_per_layer_input"):
-            out["per_layer"] = _own_vector(config)
+            out["per_layer_input"] = _own_vector(config)
         return {**out, "stream_scale": {"per": "layer", "trained": False}}
 
     kinds = [
@@ -110,14 +110,14 @@ def _mixer(config: Config, kind: str, reads: bool, shape: Shape, rope: Fields) -
         rope=rope,
         scale=1.0,
         keys_as_values=one and kind == layers.FULL and not reads,
-        shared_keys=reads,
+        shared_kv=reads,
     )
     return {**mixer, "head_dim": head_dim}
 
 
 def _feedforward(config: Config, times: int) -> Fields | list[Fields]:
     act = activation(config, "hidden_activation")
-    dense = feedforward(hidden_size=times * config.size("intermediate_size"), activation=act)
+    dense = feedforward(intermediate_size=times * config.size("intermediate_size"), activation=act)
     sizes = ("num_experts", "top_k_experts", "moe_intermediate_size")
     if not config.flag("enable_moe_block"):
         # Written also where there are no experts.
@@ -138,7 +138,7 @@ def _feedforward(config: Config, times: int) -> Fields | list[Fields]:
 
 def _own_vector(config: Config) -> Fields:
     width, act = config.size("hidden_size_per_layer_input"), activation(config, "hidden_activation")
-    return {"type": "per_layer", "width": width, "activation": act, "norm": True}
+    return {"type": "per_layer_input", "width": width, "activation": act, "norm": True}
 
 
 def _embedding(config: Config) -> Fields:

@@ -11,7 +11,7 @@ from archspec.importers.parts import activation, attention, decoder, feedforward
 def _describe(config: Config) -> Draft:
     hidden, positions = config.size("hidden_size"), config.size("max_position_embeddings")
     inner = feedforward(
-        hidden_size=config.size_or("n_inner", 4 * hidden),
+        intermediate_size=config.size_or("n_inner", 4 * hidden),
         activation=activation(config, "activation_function"),
         gated=False,
         bias=True,

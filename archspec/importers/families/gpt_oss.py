@@ -45,7 +45,7 @@ def _experts(config: Config) -> Fields:
         "type": "moe",
         "experts": config.size("num_local_experts"),
         "top_k": top_k,
-        "hidden_size": config.size("intermediate_size"),
+        "intermediate_size": config.size("intermediate_size"),
         # x · σ(1.702 x), whatever `hidden_act` says: the family's code does not read it.
         "activation": "quick_gelu",
         "bias": True,

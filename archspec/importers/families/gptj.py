@@ -22,7 +22,7 @@ def _describe(config: Config) -> Draft:
         rotation["fraction"] = width / head_width(config)
     rotation["pairing"] = "interleaved"
     inner = feedforward(
-        hidden_size=config.size_or("n_inner", 4 * config.size("hidden_size")),
+        intermediate_size=config.size_or("n_inner", 4 * config.size("hidden_size")),
         activation=activation(config, "activation_function"),
         gated=False,
         bias=True,

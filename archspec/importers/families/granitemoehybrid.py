@@ -49,10 +49,10 @@ def _kinds(config: Config) -> list[str]:
 def _inner(config: Config, sparse: bool) -> Fields:
     width = config.size("shared_intermediate_size")
     if sparse:
-        return granite.mixture(config, shared={"hidden_size": width})
+        return granite.mixture(config, shared={"intermediate_size": width})
     # The experts' own sizes, of which there are none.
     config.seen |= {"intermediate_size", "num_experts_per_tok"}
-    return feedforward(hidden_size=width, activation=activation(config))
+    return feedforward(intermediate_size=width, activation=activation(config))
 
 
 GRANITEMOEHYBRID = Family(

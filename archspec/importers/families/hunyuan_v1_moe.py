@@ -33,7 +33,7 @@ def _describe(config: Config) -> Draft:
         width="intermediate_size",
         router={"float32": True, "float32_weights": True},
         renormalize=True,
-        shared={"hidden_size": gated_feedforward(config)["hidden_size"]},
+        shared={"intermediate_size": gated_feedforward(config)["intermediate_size"]},
     )
     names = {
         **one_by_one(),

@@ -10,7 +10,7 @@ from archspec.importers.experts import (
     corrected_experts,
     gated_block,
     sparse_block,
-    without_further,
+    without_mtp,
 )
 from archspec.importers.family import Draft, Family, Fields
 from archspec.importers.latent import DERIVED, latent_attention
@@ -76,8 +76,8 @@ def _describe(config: Config) -> Draft:
     delta: Fields = {
         "type": "kimi_delta",
         "heads": given.size_or("num_heads", config.size("linear_num_heads")),
-        "key_dim": width,
-        "value_dim": width,
+        "key_head_dim": width,
+        "value_head_dim": width,
         "conv": given.size_or("short_conv_kernel_size", config.size("linear_conv_kernel_dim")),
         "decay_rank": width,
         "gate": {"activation": "sigmoid", "rank": width},
@@ -106,7 +106,7 @@ def _describe(config: Config) -> Draft:
     names["block_sparse_moe"] = "mlp"
     checkpoint: Fields = {"prefix": "model.", "tensors": layered(names)}
     draft = decoder(config, order, blocks, norm=rmsnorm(config), checkpoint=checkpoint)
-    return without_further(config, draft)
+    return without_mtp(config, draft)
 
 
 KIMI_LINEAR = Family(

@@ -50,7 +50,7 @@ def _describe(config: Config) -> Draft:
 
 
 def _experts(config: Config) -> Fields:
-    router: Fields = {"score": "sigmoid", "correction": True, "float32": False}
+    router: Fields = {"score": "sigmoid", "correction_bias": True, "float32": False}
     if (cap := config.number("moe_router_logit_softcapping")) > 0:
         router["softcap"] = cap
     return experts(
@@ -58,7 +58,7 @@ def _experts(config: Config) -> Fields:
         router=router,
         renormalize=True,
         scale=config.number("moe_routed_scaling_factor"),
-        shared={"hidden_size": config.size("shared_expert_intermediate_size")},
+        shared={"intermediate_size": config.size("shared_expert_intermediate_size")},
     )
 
 

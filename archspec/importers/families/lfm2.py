@@ -16,7 +16,7 @@ _NAMES = {layers.FULL: "attention", _CONV: "conv"}
 
 def _dense(config: Config) -> Draft:
     def block(kind: str) -> Fields:
-        inner = feedforward(hidden_size=_width(config), activation="silu")
+        inner = feedforward(intermediate_size=_width(config), activation="silu")
         return {"mixer": _mixer(config, kind), "feedforward": inner}
 
     order, blocks = layers.blocks(_kinds(config), block, _NAMES)
@@ -28,13 +28,13 @@ def _sparse(config: Config) -> Draft:
     corrected, renormalize = config.flag("use_expert_bias"), config.flag("norm_topk_prob")
 
     def block(kind: str, inner: str) -> Fields:
-        dense = feedforward(hidden_size=config.size("intermediate_size"), activation="silu")
+        dense = feedforward(intermediate_size=config.size("intermediate_size"), activation="silu")
         mixture = experts(
             config,
             fixed="silu",
             router={
                 "score": "sigmoid",
-                **({"correction": True, "float32": False} if corrected else {}),
+                **({"correction_bias": True, "float32": False} if corrected else {}),
             },
             renormalize=renormalize,
             renormalize_epsilon=1e-6 if renormalize else None,

@@ -28,7 +28,7 @@ def _describe(config: Config) -> Draft:
 
     def block(kind: str, positions: str, inner: str) -> Fields:
         dense = feedforward(
-            hidden_size=config.size("intermediate_size_mlp"), activation=activation(config)
+            intermediate_size=config.size("intermediate_size_mlp"), activation=activation(config)
         )
         mixture = _experts(config)
         return {
@@ -76,8 +76,8 @@ def _experts(config: Config) -> Fields:
         count="num_local_experts",
         width="intermediate_size",
         router={"score": "sigmoid"},
-        weigh="input",
-        shared={"hidden_size": config.size("intermediate_size")},
+        router_weight_on="input",
+        shared={"intermediate_size": config.size("intermediate_size")},
     )
 
 

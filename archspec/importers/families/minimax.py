@@ -72,7 +72,7 @@ def _block(config: Config, kind: str, count: int) -> Fields:
     lightning: Fields = {
         "type": "linear_attention",
         "heads": config.size("num_attention_heads"),
-        "key_dim": head_width(config),
+        "key_head_dim": head_width(config),
         "activation": activation(config),
         "scale": 1,
         "decay": decay,

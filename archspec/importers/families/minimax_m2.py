@@ -21,7 +21,7 @@ def _describe(config: Config) -> Draft:
             config,
             count="num_local_experts",
             width="intermediate_size",
-            router={"score": "sigmoid", "correction": True, "float32": False},
+            router={"score": "sigmoid", "correction_bias": True, "float32": False},
             renormalize=True,
         ),
     }
@@ -55,7 +55,7 @@ MINIMAX_M2 = Family(
         "num_local_experts": 256,
     },
     aliases={"num_experts": "num_local_experts"},
-    # The layers that predict further tokens are in no published checkpoint.
+    # The layers for multi-token prediction are in no published checkpoint.
     ignored=TRAINING | {"mtp_transformer_layers", "num_mtp_modules", "use_mtp"},
     only={
         "qk_norm_type": "per_layer",

@@ -19,9 +19,9 @@ def _describe(config: Config) -> Draft:
     clip = inner.number("clip_qkv", 0) or None
     close_part(inner, "attn_impl", "attn_pdrop")
     block = {
-        "mixer": attention(config, clip=clip, scale=scale, alibi={}),
+        "mixer": attention(config, clip_qkv=clip, scale=scale, alibi={}),
         "feedforward": feedforward(
-            hidden_size=4 * config.size("hidden_size"), activation="gelu", gated=False
+            intermediate_size=4 * config.size("hidden_size"), activation="gelu", gated=False
         ),
     }
     norm = layernorm(config, "layer_norm_epsilon", bias=False)

@@ -40,16 +40,16 @@ def _describe(config: Config) -> Draft:
     kinds = _kinds(config)
     names = {**NAMES, "moe": "experts", "mlp": "feedforward"}
     order, blocks = layers.blocks(kinds, described.__getitem__, names)
-    further = layers.further(config, "num_nextn_predict_layers")
+    mtp = layers.mtp(config, "num_nextn_predict_layers")
     draft = decoder(
         config,
         order,
         blocks,
         norm=rmsnorm(config, "layer_norm_epsilon"),
-        checkpoint=_checkpoint(kinds, config.given("moe_latent_size"), further > 0),
+        checkpoint=_checkpoint(kinds, config.given("moe_latent_size"), mtp > 0),
     )
-    if further:
-        draft.notes.append("Its layers that predict further tokens are left out.")
+    if mtp:
+        draft.notes.append("Its layers for multi-token prediction are left out.")
     return draft
 
 
@@ -74,14 +74,14 @@ def _kinds(config: Config) -> list[str]:
 def _experts(config: Config) -> Fields:
     groups, keep = config.size("n_group"), config.size("topk_group")
     bias = config.flag("mlp_bias")
-    router: Fields = {"score": "sigmoid", "correction": True, "float32": True}
+    router: Fields = {"score": "sigmoid", "correction_bias": True, "float32": True}
     if groups > 1:
         router["groups"] = {"count": groups, "keep": keep, "by": "top2"}
     renormalize = config.flag("norm_topk_prob")
     latent: Fields | None = None
     if config.value("moe_latent_size") is not None:
         latent = {"width": config.size("moe_latent_size")} | ({"bias": True} if bias else {})
-    shared: Fields = {"hidden_size": config.size("moe_shared_expert_intermediate_size")}
+    shared: Fields = {"intermediate_size": config.size("moe_shared_expert_intermediate_size")}
     return experts(
         config,
         count="n_routed_experts",
@@ -96,7 +96,7 @@ def _experts(config: Config) -> Fields:
     )
 
 
-def _checkpoint(kinds: Collection[str], latent: bool, further: bool) -> Fields:
+def _checkpoint(kinds: Collection[str], latent: bool, mtp: bool) -> Fields:
     names: dict[str, str | list[str] | Fields] = {"norm": "input_layernorm"}
     for kind, ours in (("linear_attention", "mamba"), ("full_attention", "self_attn")):
         if kind in kinds:
@@ -109,7 +109,7 @@ def _checkpoint(kinds: Collection[str], latent: bool, further: bool) -> Fields:
     # Files say `backbone.`, a model of transformers in memory `model.`.
     inside = {f"model.{name}": ours for name, ours in ends.items()}
     tensors = {**layered(names), **ends, **layered(names, f"model.{OURS}"), **inside}
-    ignore: Fields = {"ignore": ["mtp"]} if further else {}
+    ignore: Fields = {"ignore": ["mtp"]} if mtp else {}
     return {"prefix": "backbone.", "tensors": tensors, **ignore}
 
 

@@ -16,7 +16,7 @@ _WIDTH: Fields = {"scope": "width"}
 def _first(config: Config) -> Draft:
     bias = config.flag("attention_bias")
     clip = None if config.value("clip_qkv") is None else config.number("clip_qkv")
-    mixer = attention(config, qkv_bias=bias, output_bias=bias, clip=clip, rope=rope(config))
+    mixer = attention(config, qkv_bias=bias, output_bias=bias, clip_qkv=clip, rope=rope(config))
     # LayerNorm without a weight or a bias, and an epsilon that no file states.
     norm = {"type": "layernorm", "eps": 1e-5, "weight": False}
     return uniform(config, {"mixer": mixer, "feedforward": gated_feedforward(config)}, norm=norm)

@@ -18,7 +18,7 @@ def _describe(config: Config) -> Draft:
     block: Fields = {
         "mixer": attention(config, qkv_bias=bias, output_bias=bias),
         "feedforward": feedforward(
-            hidden_size=config.size("ffn_dim"),
+            intermediate_size=config.size("ffn_dim"),
             activation=activation(config, "activation_function"),
             gated=False,
             bias=bias,

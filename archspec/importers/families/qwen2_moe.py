@@ -53,7 +53,7 @@ def _experts(config: Config) -> Fields:
     return experts(
         config,
         renormalize=config.flag("norm_topk_prob"),
-        shared={"hidden_size": config.size("shared_expert_intermediate_size"), "gate": True},
+        shared={"intermediate_size": config.size("shared_expert_intermediate_size"), "gate": True},
     )
 
 

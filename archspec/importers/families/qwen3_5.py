@@ -26,7 +26,7 @@ def _describe(config: Config, fine: bool) -> Draft:
     order, blocks = layers.blocks(qwen3_next.kinds(config), block, qwen3_next.NAMES)
     names = {**qwen3_next.query_and_gate(config), **_APART, **qwen3_next.ENDS}
     names |= qwen3_next.EXPERTS if fine else {}
-    ignore = [qwen3_next.FURTHER]
+    ignore = [qwen3_next.MTP]
     checkpoint = {"prefix": "model.", "tensors": layered(names), "ignore": ignore}
     norm = rmsnorm(config, zero_centered=True)
     return decoder(config, order, blocks, norm=norm, checkpoint=checkpoint)
@@ -40,7 +40,7 @@ def _sparse(config: Config) -> Draft:
     return _describe(config, fine=True)
 
 
-# The type of the state, here float32 always; and of the layers that predict further tokens.
+# The type of the state, here float32 always; and of the layers for multi-token prediction.
 _IGNORED = frozenset({"mamba_ssm_dtype", "mtp_num_hidden_layers", "mtp_use_dedicated_embeddings"})
 
 _ONLY: Fields = {"attn_output_gate": True, "output_gate_type": "swish"}
@@ -85,7 +85,7 @@ def _wrapper(model_type: str, text: Family) -> Wrapper:
         left_out={"vision_config": "the vision tower"},
         checkpoint={
             "prefix": "model.language_model.",
-            "ignore": ["model.visual", qwen3_next.FURTHER],
+            "ignore": ["model.visual", qwen3_next.MTP],
         },
         tied=False,
         ignored=frozenset(

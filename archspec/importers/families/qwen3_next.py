@@ -35,8 +35,8 @@ def mixer(config: Config, kind: str) -> Fields:
         "type": "gated_deltanet",
         "key_heads": config.size("linear_num_key_heads"),
         "value_heads": config.size("linear_num_value_heads"),
-        "key_dim": config.size("linear_key_head_dim"),
-        "value_dim": config.size("linear_value_head_dim"),
+        "key_head_dim": config.size("linear_key_head_dim"),
+        "value_head_dim": config.size("linear_value_head_dim"),
         "conv": config.size("linear_conv_kernel_dim"),
     }
     bias = config.flag("attention_bias")
@@ -55,7 +55,10 @@ def mixer(config: Config, kind: str) -> Fields:
 
 def mixture(config: Config, *, renormalize: bool) -> Fields:
     """The experts and the shared one."""
-    shared: Fields = {"hidden_size": config.size("shared_expert_intermediate_size"), "gate": True}
+    shared: Fields = {
+        "intermediate_size": config.size("shared_expert_intermediate_size"),
+        "gate": True,
+    }
     return experts(config, renormalize=renormalize, shared=shared)
 
 
@@ -77,8 +80,8 @@ EXPERTS: _Rules = {
     "mlp.shared_expert": "mlp.shared",
     "mlp.shared_expert_gate": "mlp.shared_gate",
 }
-FURTHER = "mtp"
-"""What the layers that predict further tokens are called in a file."""
+MTP = "mtp"
+"""What the layers for multi-token prediction are called in a file."""
 
 
 def _describe(config: Config) -> Draft:
@@ -103,7 +106,7 @@ def _describe(config: Config) -> Draft:
         **ENDS,
         **EXPERTS,
     }
-    checkpoint = {"prefix": "model.", "tensors": layered(names), "ignore": [FURTHER]}
+    checkpoint = {"prefix": "model.", "tensors": layered(names), "ignore": [MTP]}
     norm = rmsnorm(config, zero_centered=True)
     return decoder(config, order, blocks, norm=norm, checkpoint=checkpoint)
 

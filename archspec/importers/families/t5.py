@@ -75,7 +75,7 @@ def _feedforward(config: Config) -> Fields:
         config.refuse("feed_forward_proj", "archspec does not express that feed-forward")
     own = config.given("dense_act_fn")
     return feedforward(
-        hidden_size=config.size("d_ff"),
+        intermediate_size=config.size("d_ff"),
         activation=activation(config, "dense_act_fn") if own else ACTIVATIONS[name],
         gated=_flag(config, "is_gated_act", kind == "gated"),
     )

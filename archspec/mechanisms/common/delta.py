@@ -25,8 +25,8 @@ PLAIN_NORM = Norm(type="rmsnorm", weight=True, zero_centered=False)
 class DeltaMixer(Mechanism):
     """The fields of every mixer by the delta rule."""
 
-    key_dim: Size = Field(description="Width of one query or key head.")
-    value_dim: Size = Field(description="Width of one value head.")
+    key_head_dim: Size = Field(description="Width of one query or key head.")
+    value_head_dim: Size = Field(description="Width of one value head.")
     conv: int | None = Field(
         default=None,
         ge=2,
@@ -72,15 +72,15 @@ class DeltaMixer(Mechanism):
     @property
     def widths(self) -> dict[str, tuple[int, int]]:
         """Heads and their width of query, key and value."""
-        key = (self.query_heads, self.key_dim)
-        return {"q": key, "k": key, "v": (self.memories, self.value_dim)}
+        key = (self.query_heads, self.key_head_dim)
+        return {"q": key, "k": key, "v": (self.memories, self.value_head_dim)}
 
     def state(self) -> State:
         """A matrix for each value head, and the last tokens that the convolutions still need."""
         channels = sum(heads * width for heads, width in self.widths.values())
         return State(
             fixed=(self.conv - 1) * channels if self.conv else 0,
-            exact=self.memories * self.key_dim * self.value_dim,
+            exact=self.memories * self.key_head_dim * self.value_head_dim,
         )
 
     def graph(self, hidden_size: int) -> OperatorGraph:
@@ -92,30 +92,31 @@ class DeltaMixer(Mechanism):
         beta = build.add(linear("b_proj", "Linear β", hidden_size, heads), INPUT)
         detail = "doubled" if self.allow_neg_eigval else ""
         beta = build.add(Operator("beta", "activation", "σ", heads, detail=detail), beta)
-        shape = (self.memories, self.value_dim)
+        keys, values = self.key_head_dim, self.value_head_dim
+        shape = (self.memories, values)
         rule = Operator(
             "delta_rule",
             "recurrence",
             "Delta rule",
             shape,
             # Three products with the matrix: what it holds for k, the correction, what q reads.
-            per_token=6 * self.memories * self.key_dim * self.value_dim,
-            detail=f"{self.memories:,} × {self.key_dim:,} × {self.value_dim:,} kept in float32",
+            per_token=6 * self.memories * keys * values,
+            detail=f"{self.memories:,} × {keys:,} × {values:,} kept in float32",
         )
         last = build.add(rule, *sources, beta)
         if self.output_norm:
-            norm = norm_operator("o_norm", self.output_norm, self.value_dim, shape)
+            norm = norm_operator("o_norm", self.output_norm, self.value_head_dim, shape)
             last = build.add(norm, last)
         if self.output_gate:
             last = _gate(build, self.output_gate, hidden_size, shape, last)
-        width = self.memories * self.value_dim
+        width = self.memories * self.value_head_dim
         return build.done(build.add(linear("o_proj", "Linear o", width, (hidden_size,)), last))
 
     def sentence(self) -> str:
         """The caption without the decay: the matrices, who shares them, the convolutions."""
         key_heads, conv = self.query_heads, self.conv
         matrix = "a matrix" if self.memories == 1 else f"{self.memories:,} matrices"
-        text = f"{matrix} {self.key_dim:,} × {self.value_dim:,}"
+        text = f"{matrix} {self.key_head_dim:,} × {self.value_head_dim:,}"
         if key_heads < self.memories:
             text += f", {key_heads:,} key head" + ("" if key_heads == 1 else "s")
         return text + (f", conv over {conv} tokens" if conv else "")

@@ -52,8 +52,8 @@ class DeltaView:
     norm: bool
     gate: str | None
     heads: int
-    key_dim: int
-    value_dim: int
+    key_head_dim: int
+    value_head_dim: int
     conv: int | None
     exact: bool
     """What the decay and the convolutions have stays in float32."""
@@ -130,10 +130,10 @@ def delta_view(
     modules = _streams_modules(mixer, size)
     modules += [linear("b_proj", size, mixer.memories, 1), *decay_modules]
     if gate:
-        modules += projection("g", size, mixer.memories, mixer.value_dim, gate.rank, gate.bias)
+        modules += projection("g", size, mixer.memories, mixer.value_head_dim, gate.rank, gate.bias)
     if mixer.output_norm:
-        modules.append(Member("o_norm", site.norm(mixer.output_norm, mixer.value_dim)))
-    width = product(mixer.memories, mixer.value_dim)
+        modules.append(Member("o_norm", site.norm(mixer.output_norm, mixer.value_head_dim)))
+    width = product(mixer.memories, mixer.value_head_dim)
     modules.append(Member("o_proj", f"nn.Linear({width}, {size}, bias=False)"))
     return DeltaView(
         class_name=site.class_name,
@@ -141,7 +141,7 @@ def delta_view(
         rule=rule,
         modules=tuple(modules),
         streams=tuple(_stream(mixer, name, site.decodes) for name in mixer.widths),
-        scale=mixer.key_dim**-0.5,
+        scale=mixer.key_head_dim**-0.5,
         group=mixer.memories // mixer.query_heads,
         l2_norm=mixer.l2_norm,
         doubled=mixer.allow_neg_eigval,
@@ -149,8 +149,8 @@ def delta_view(
         norm=mixer.output_norm is not None,
         gate=_gate(mixer),
         heads=mixer.memories,
-        key_dim=mixer.key_dim,
-        value_dim=mixer.value_dim,
+        key_head_dim=mixer.key_head_dim,
+        value_head_dim=mixer.value_head_dim,
         conv=mixer.conv,
         exact=mixer.exact,
         cache=cache if site.decodes else None,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .launch import use_kernels
+from .kernels import use_kernels
 
 Rotary = tuple[Tensor, Tensor]  # cosine and signed sine, each (B or 1, 1, T, width)
 
@@ -24,7 +24,7 @@ def rotate(x: Tensor, rotary: Rotary) -> Tensor:
     """Turn dimension i of (B, H, T, width) with dimension i + width / 2."""
     cos, sin = rotary
     if use_kernels(x, cos):
-        from . import rotary_kernels
+        from .kernels import rotary as rotary_kernels
 
         return rotary_kernels.rotate(x, cos, sin, pairs=16)
     return torch.addcmul(x * cos, x.roll(16, -1), sin)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from .attend import attend_causal, attend_chunked
 from .cache import KeyValueCache, RollingCache
-from .launch import use_kernels
+from .kernels import use_kernels
 from .rotary import rotate_pairs
 from .step import Step
 
@@ -35,7 +35,7 @@ class ChunkedAttention(nn.Module):
         if cache is not None:
             k, v = cache.append(k, v, step)
         if step.starts is None and use_kernels(q, k, v):
-            from . import attention_operators as kernels
+            from .kernels import attention_operators as kernels
 
             out = kernels.chunked(q, k, v, step.start, step.spans)
         else:
@@ -70,7 +70,7 @@ class GlobalAttention(nn.Module):
         if cache is not None:
             k, v = cache.append(k, v, step)
         if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from . import attention_operators as kernels
+            from .kernels import attention_operators as kernels
 
             out = kernels.causal(q, k, v, step.spans, step.starts)
         else:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .launch import use_kernels
+from .kernels import use_kernels
 
 
 class FeedForward(nn.Module):
@@ -21,7 +21,7 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_proj(x), self.up_proj(x)  # (…, 512)
         if use_kernels(gate, up):
-            from . import gate_kernels
+            from .kernels import gate as gate_kernels
 
             return self.down_proj(gate_kernels.gated_silu(gate, up))
         return self.down_proj(F.silu(gate) * up)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .launch import use_kernels
+from .kernels import use_kernels
 
 Rotary = tuple[Tensor, Tensor]  # cosine and signed sine, each (B or 1, 1, T, width)
 
@@ -24,7 +24,7 @@ def rotate_pairs(x: Tensor, rotary: Rotary) -> Tensor:
     """Turn dimension 2i of (B, H, T, width) with dimension 2i + 1."""
     cos, sin = rotary
     if use_kernels(x, cos):
-        from . import rotary_kernels
+        from .kernels import rotary as rotary_kernels
 
         return rotary_kernels.rotate(x, cos, sin, pairs=1)
     swapped = x.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)

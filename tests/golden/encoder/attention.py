@@ -6,7 +6,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from .attend import attend_bidirectional
-from .launch import use_kernels
+from .kernels import use_kernels
 from .step import Step
 
 
@@ -26,7 +26,7 @@ class Attention(nn.Module):
         k = self.k_proj(x).view(batch, tokens, -1, 16).transpose(1, 2)  # (B, K, T, D)
         v = self.v_proj(x).view(batch, tokens, -1, 16).transpose(1, 2)  # (B, K, T, D)
         if use_kernels(q, k, v):
-            from . import attention_operators as kernels
+            from .kernels import attention_operators as kernels
 
             out = kernels.bidirectional(q, k, v, step.bounds)
         else:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .launch import use_kernels
+from .kernels import use_kernels
 
 
 class Step(NamedTuple):

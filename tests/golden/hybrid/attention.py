@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from .attend import attend_causal
 from .cache import KeyValueCache
-from .launch import use_kernels
+from .kernels import use_kernels
 from .norm import (
     RMSNorm,
 )
@@ -38,7 +38,7 @@ class Attention(nn.Module):
             k, v = cache.append(k, v, step)
         gate = self.gate_proj(x)  # (B, T, H)
         if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from . import attention_operators as kernels
+            from .kernels import attention_operators as kernels
 
             out = kernels.causal(q, k, v, gate, None, step.starts)
             out = out.transpose(1, 2).flatten(2)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .attend import attend_causal, attend_sliding
 from .cache import KeyValueCache, RollingCache
-from .launch import use_kernels
+from .kernels import use_kernels
 from .norm import (
     RMSNorm,
 )
@@ -40,7 +40,7 @@ class NearAttention(nn.Module):
             k, v = cache.append(k, v, step)
         step.shared["sliding_32_2x32"] = k, v  # for later layers
         if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from . import attention_operators as kernels
+            from .kernels import attention_operators as kernels
 
             out = kernels.sliding(q, k, v, step.spans, step.starts)
         else:
@@ -80,7 +80,7 @@ class WholeAttention(nn.Module):
             k, v = cache.append(k, v, step)
         step.shared["global_all_1x64"] = k, v  # for later layers
         if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from . import attention_operators as kernels
+            from .kernels import attention_operators as kernels
 
             out = kernels.causal(q, k, v, step.spans, step.starts)
         else:
@@ -108,7 +108,7 @@ class NearReaderAttention(nn.Module):
         q = norm_rotate(q, self.q_norm, step.near_rotary)
         k, v = step.shared["sliding_32_2x32"]  # of an earlier layer
         if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from . import attention_operators as kernels
+            from .kernels import attention_operators as kernels
 
             out = kernels.sliding(q, k, v, step.spans, step.starts)
         else:
@@ -133,7 +133,7 @@ class WholeReaderAttention(nn.Module):
         q = norm_rotate(q, self.q_norm, step.whole_rotary)
         k, v = step.shared["global_all_1x64"]  # of an earlier layer
         if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from . import attention_operators as kernels
+            from .kernels import attention_operators as kernels
 
             out = kernels.causal(q, k, v, step.spans, step.starts)
         else:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .launch import use_kernels
+from .kernels import use_kernels
 
 
 class NearFeedForward(nn.Module):
@@ -21,7 +21,7 @@ class NearFeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_proj(x), self.up_proj(x)  # (…, 256)
         if use_kernels(gate, up):
-            from . import gate_kernels
+            from .kernels import gate as gate_kernels
 
             return self.down_proj(gate_kernels.gated_gelu_tanh(gate, up))
         return self.down_proj(F.gelu(gate, approximate="tanh") * up)
@@ -39,7 +39,7 @@ class NearReaderFeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_proj(x), self.up_proj(x)  # (…, 512)
         if use_kernels(gate, up):
-            from . import gate_kernels
+            from .kernels import gate as gate_kernels
 
             return self.down_proj(gate_kernels.gated_gelu_tanh(gate, up))
         return self.down_proj(F.gelu(gate, approximate="tanh") * up)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .launch import use_kernels
+from .kernels import use_kernels
 from .operators import NAMESPACE, in_autocast
 
 
@@ -58,7 +58,7 @@ def by_rows(
         rows = slice(first, first + 4096)
         logits = F.linear(x[rows], weight, bias)  # (4096, V)
         if use_kernels(logits):
-            from . import loss_kernels
+            from .kernels import loss as loss_kernels
 
             total += loss_kernels.rows_loss(logits, target[rows], any(needs))
             grad = logits  # their gradient has taken their place

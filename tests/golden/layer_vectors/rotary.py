@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .launch import use_kernels
+from .kernels import use_kernels
 from .norm import RMSNorm
 from .plain import is_plain
 
@@ -35,7 +35,7 @@ def rotate(x: Tensor, rotary: Rotary) -> Tensor:
     """Turn dimension i of (B, H, T, width) with dimension i + width / 2."""
     cos, sin = rotary
     if use_kernels(x, cos):
-        from . import rotary_kernels
+        from .kernels import rotary as rotary_kernels
 
         return rotary_kernels.rotate(x, cos, sin, pairs=x.shape[-1] // 2)
     return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
@@ -44,7 +44,7 @@ def rotate(x: Tensor, rotary: Rotary) -> Tensor:
 def norm_rotate(x: Tensor, norm: RMSNorm, rotary: Rotary) -> Tensor:
     """rotate(norm(x), rotary) for heads of one width, in one pass on a GPU."""
     if is_plain(norm, RMSNorm) and use_kernels(x, norm.weight, rotary[0]):
-        from . import norm_rotary_kernels
+        from .kernels import norm_rotary as norm_rotary_kernels
 
         cos, sin = rotary
         return norm_rotary_kernels.norm_rotate(

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .attend import attend_causal, attend_sliding
 from .cache import KeyValueCache, RollingCache
-from .launch import use_kernels
+from .kernels import use_kernels
 from .rotary import rotate
 from .step import Step
 
@@ -31,7 +31,7 @@ class SlidingAttention(nn.Module):
         if cache is not None:
             k, v = cache.append(k, v, step)
         if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from . import attention_operators as kernels
+            from .kernels import attention_operators as kernels
 
             out = kernels.sliding(q, k, v, step.spans, step.starts)
         else:
@@ -65,7 +65,7 @@ class GlobalAttention(nn.Module):
         if cache is not None:
             k, v = cache.append(k, v, step)
         if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from . import attention_operators as kernels
+            from .kernels import attention_operators as kernels
 
             out = kernels.causal(q, k, v, step.spans, step.starts)
         else:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .launch import use_kernels
+from .kernels import use_kernels
 from .plain import is_plain
 
 
@@ -29,7 +29,7 @@ class RMSNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight
         if use_kernels(x, weight):
-            from . import norm_kernels
+            from .kernels import norm as norm_kernels
 
             return norm_kernels.rms_norm(x, weight, self.eps, self.center)
         if x.is_cpu and x.dtype == torch.float32:
@@ -43,7 +43,7 @@ class RMSNorm(nn.Module):
 def add_norm(x: Tensor, y: Tensor, norm: RMSNorm) -> tuple[Tensor, Tensor]:
     """x + y, and the norm of that: in one pass on a GPU."""
     if is_plain(norm, RMSNorm) and use_kernels(x, y, norm.weight):
-        from . import norm_kernels
+        from .kernels import norm as norm_kernels
 
         return norm_kernels.add_norm(x, y, norm.weight, norm.eps, norm.center)
     x = x + y

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .grouped import grouped_linear
-from .launch import use_kernels
+from .kernels import use_kernels
 
 
 class MixtureOfExperts(nn.Module):
@@ -28,7 +28,7 @@ class MixtureOfExperts(nn.Module):
         """The weights and the numbers of each token's experts: (N, C) → twice (N, 2)."""
         logits = self.router(tokens)  # (N, 8)
         if use_kernels(logits):
-            from . import router_kernels
+            from .kernels import router as router_kernels
 
             return router_kernels.route(logits)
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
@@ -61,7 +61,8 @@ class Experts(nn.Module):
 
     def in_kernels(self, x: Tensor, weights: Tensor, order: Tensor, ends: Tensor) -> Tensor:
         """The same where a kernel takes tokens to the rows of their experts, and one back."""
-        from . import combine_kernels, expert_kernels
+        from .kernels import combine as combine_kernels
+        from .kernels import experts as expert_kernels
 
         h = expert_kernels.to_rows(x, self.gate_up_proj, order, ends, 2)
         out = expert_kernels.to_pairs(self.gated(h), self.down_proj, order, ends)
@@ -70,7 +71,7 @@ class Experts(nn.Module):
     def gated(self, h: Tensor) -> Tensor:
         """The activation of the first half of each row, times the other: (…, 2 * 128) → (…, 128)."""
         if use_kernels(h):
-            from . import gate_kernels
+            from .kernels import gate as gate_kernels
 
             return gate_kernels.gated_silu_packed(h)
         gate, up = h.chunk(2, dim=-1)

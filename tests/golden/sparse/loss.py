@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from .launch import use_kernels
+from .kernels import use_kernels
 from .operators import NAMESPACE, in_autocast
 from .plain import is_plain
 
@@ -80,7 +80,7 @@ def by_rows(
         rows = slice(first, first + 4096)
         logits = F.linear(x[rows], weight, bias)  # (4096, V)
         if use_kernels(logits):
-            from . import loss_kernels
+            from .kernels import loss as loss_kernels
 
             total += loss_kernels.rows_loss(logits, target[rows], any(needs))
             grad = logits  # their gradient has taken their place

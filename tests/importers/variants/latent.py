@@ -70,5 +70,5 @@ LATENT = {
         mlp_layer_types=["dense", "sparse", "sparse", "sparse"],
         indexer_types=["full", "shared", "full", "shared"],
     ),
-    "deepseek_v3-no-further": tiny("deepseek_v3", **SIZES, **GROUPS, num_mtp_layers=0),
+    "deepseek_v3-no-mtp": tiny("deepseek_v3", **SIZES, **GROUPS, num_mtp_layers=0),
 }

@@ -25,7 +25,7 @@ vocab_size: 64
 hidden_size: 24
 context_length: 64
 norm: {{type: rmsnorm, eps: 1.0e-6}}
-defaults: {{feedforward: {{type: dense, hidden_size: 20, activation: silu, gated: true}}}}
+defaults: {{feedforward: {{type: dense, intermediate_size: 20, activation: silu, gated: true}}}}
 blocks:
   causal:
     mixer: {{type: attention, heads: 6, kv_heads: 2, head_dim: 16, rope: {{theta: 10_000}}}}
@@ -183,7 +183,7 @@ context_length: 64
 blocks:
   block:
     mixer: {type: attention, heads: 4, kv_heads: 2, head_dim: 16, sinks: true, rope: {theta: 100}}
-    feedforward: {type: dense, hidden_size: 24, activation: silu, gated: true}
+    feedforward: {type: dense, intermediate_size: 24, activation: silu, gated: true}
 layers: block
 head: {tied: true}
 """
@@ -288,7 +288,7 @@ blocks:
       type: moe
       experts: 4
       top_k: 2
-      hidden_size: 20
+      intermediate_size: 20
       activation: silu
       gated: true
       bias: true

@@ -15,7 +15,7 @@ vocab_size: 64
 hidden_size: 32
 context_length: 128
 defaults:
-  feedforward: {type: dense, hidden_size: 32, activation: silu, gated: false}
+  feedforward: {type: dense, intermediate_size: 32, activation: silu, gated: false}
 blocks:
   striped:
     mixer:

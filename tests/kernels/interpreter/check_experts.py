@@ -26,13 +26,13 @@ blocks:
       type: moe
       experts: 5
       top_k: 3
-      hidden_size: {inside}
+      intermediate_size: {inside}
       activation: silu
       renormalize: true
   biased:
     feedforward: {{<<: *plain, bias: {bias}, activation: relu2, gated: false}}
   weighed:
-    feedforward: {{<<: *plain, weigh: input, top_k: 2}}
+    feedforward: {{<<: *plain, router_weight_on: input, top_k: 2}}
 """
 EVEN = SPEC.format(width=128, inside=64, bias="false")
 RAGGED = SPEC.format(width=40, inside=37, bias="true")

@@ -27,7 +27,7 @@ blocks:
 """
 DENSE = """
   {name}:
-    feedforward: {{type: dense, hidden_size: 37, activation: {activation}, gated: true{more}}}
+    feedforward: {{type: dense, intermediate_size: 37, activation: {activation}, gated: true{more}}}
 """
 EXPERTS = """
   experts:
@@ -35,11 +35,11 @@ EXPERTS = """
       type: moe
       experts: 4
       top_k: 2
-      hidden_size: 20
+      intermediate_size: 20
       activation: silu
       renormalize: true
       router: {score: softmax}
-      shared: {hidden_size: 1030}
+      shared: {intermediate_size: 1030}
 """
 ACTIVATIONS: dict[str, Function] = {
     "gelu": F.gelu,

@@ -40,7 +40,7 @@ blocks:
       kv_rank: 24
       nope_dim: {nope}
       rope_dim: {rope}
-      value_dim: {value}
+      value_head_dim: {value}
 layers: only
 head: {{tied: true}}
 """

@@ -22,7 +22,7 @@ layers: 1 x block
 blocks:
   block:
     mixer: {{type: attention, heads: 3, head_dim: 8}}
-    feedforward: {{type: dense, hidden_size: 8, activation: relu, gated: false}}
+    feedforward: {{type: dense, intermediate_size: 8, activation: relu, gated: false}}
 head: {head}
 """
 PLAIN, BENT = "{tied: true}", "{tied: false, bias: true, scale: 0.25, softcap: 2.0}"

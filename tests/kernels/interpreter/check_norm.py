@@ -23,7 +23,7 @@ norm: {type: rmsnorm, eps: 1.0e-6}
 blocks:
   one:
     mixer: {type: attention, heads: 3, head_dim: 12}
-    feedforward: {type: dense, hidden_size: 8, activation: silu, gated: true}
+    feedforward: {type: dense, intermediate_size: 8, activation: silu, gated: true}
 layers: 1 x one
 head: null
 """

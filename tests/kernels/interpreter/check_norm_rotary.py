@@ -21,7 +21,7 @@ context_length: 16
 layers: 1 x halves, 1 x pairs
 head: null
 defaults:
-  feedforward: {type: dense, hidden_size: 8, activation: relu, gated: false}
+  feedforward: {type: dense, intermediate_size: 8, activation: relu, gated: false}
 blocks:
   halves:
     mixer:

@@ -17,7 +17,7 @@ context_length: 64
 blocks:
   sliding:
     mixer: {type: attention, heads: 4, kv_heads: 2, head_dim: 16, window: 5, rope: {theta: 100}}
-    feedforward: {type: dense, hidden_size: 32, activation: silu, gated: false}
+    feedforward: {type: dense, intermediate_size: 32, activation: silu, gated: false}
   global:
     extends: sliding
     mixer: {window: null}

@@ -22,14 +22,14 @@ head: null
 blocks:
   halves:
     mixer: {type: attention, heads: 3, kv_heads: 1, head_dim: 12, rope: {theta: 10_000}}
-    feedforward: {type: dense, hidden_size: 8, activation: relu, gated: false}
+    feedforward: {type: dense, intermediate_size: 8, activation: relu, gated: false}
   pairs:
     mixer:
       type: attention
       heads: 3
       head_dim: 20
       rope: {theta: 10_000, fraction: 0.5, pairing: interleaved}
-    feedforward: {type: dense, hidden_size: 8, activation: relu, gated: false}
+    feedforward: {type: dense, intermediate_size: 8, activation: relu, gated: false}
 """
 
 

@@ -30,7 +30,7 @@ BLOCK = """
       type: moe
       experts: {r.experts}
       top_k: {r.top_k}
-      hidden_size: 4
+      intermediate_size: 4
       activation: silu
       renormalize: {divide}
       renormalize_epsilon: {r.epsilon}
@@ -39,7 +39,7 @@ BLOCK = """
       router:
         score: {r.score}
         softcap: {softcap}
-        correction: {correction}
+        correction_bias: {correction}
         groups: {groups}
         expert_scale: {expert_scale}
 """

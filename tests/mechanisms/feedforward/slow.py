@@ -127,9 +127,9 @@ def _token(spec: MixtureOfExperts, state: State, x: Tensor) -> Tensor:
     chosen = route(spec, state, x)
     x = normed(spec.norm, state.get("norm.weight"), x)
     for e, weight in chosen.items():
-        inside = x * weight if spec.weigh == "input" else x
+        inside = x * weight if spec.router_weight_on == "input" else x
         given = _expert(spec, state, e, inside)
-        out += given if spec.weigh == "input" else given * weight
+        out += given if spec.router_weight_on == "input" else given * weight
     own = spec.shared_expert()
     if own is None:
         return out

@@ -20,7 +20,7 @@ blocks:
 layers: only
 head: {{tied: true}}
 """
-EXPERTS = "type: moe, experts: 8, top_k: 3, hidden_size: 6"
+EXPERTS = "type: moe, experts: 8, top_k: 3, intermediate_size: 6"
 
 
 def spec(fields: str) -> str:

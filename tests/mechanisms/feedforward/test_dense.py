@@ -20,7 +20,7 @@ OPTIONS += [f"activation: silu, {limit}" for limit in LIMITS]
 @pytest.mark.parametrize("gated", ["true", "false"])
 @pytest.mark.parametrize("options", OPTIONS)
 def test_equals_its_definition(options: str, gated: str, builder: Builder) -> None:
-    text = spec(f"type: dense, hidden_size: 6, gated: {gated}, {options}")
+    text = spec(f"type: dense, intermediate_size: 6, gated: {gated}, {options}")
     module = noisy(builder.load(text).feedforward.FeedForward())
     state = {name: tensor.double() for name, tensor in module.state_dict().items()}
     x = torch.randn(3, 5, 8)
@@ -30,7 +30,7 @@ def test_equals_its_definition(options: str, gated: str, builder: Builder) -> No
 
 
 def test_up_offset(builder: Builder) -> None:
-    text = spec("type: dense, hidden_size: 6, gated: true, activation: silu, up_offset: -0.5")
+    text = spec("type: dense, intermediate_size: 6, gated: true, activation: silu, up_offset: -0.5")
     module = noisy(builder.load(text).feedforward.FeedForward())
     state = {name: tensor.double() for name, tensor in module.state_dict().items()}
     x = torch.randn(8)

@@ -6,7 +6,7 @@ import networkx as nx
 from specs import feedforward, moe
 
 GROUPS = "groups: {count: 4, keep: 2, by: top2}"
-ROUTER = f"router: {{score: sigmoid, softcap: 2.0, correction: true, {GROUPS}}}"
+ROUTER = f"router: {{score: sigmoid, softcap: 2.0, correction_bias: true, {GROUPS}}}"
 
 
 def test_a_plain_router_is_one_operator() -> None:
@@ -43,13 +43,13 @@ def test_keeping_all_groups_is_no_limit() -> None:
 
 
 def test_the_shared_expert_is_a_path_of_its_own() -> None:
-    graph = feedforward(moe("shared: {hidden_size: 5, gate: true}")).graph(8)
+    graph = feedforward(moe("shared: {intermediate_size: 5, gate: true}")).graph(8)
     path = nx.shortest_path(graph.networkx(), "shared", "output")
     assert path == ["shared", "shared_product", "sum", "output"]
     assert graph["shared"].inside.flops(0, 1) == 3 * 2 * 8 * 5
 
 
 def test_input_weights_are_multiplied_before_the_experts() -> None:
-    wires = feedforward(moe("weigh: input")).graph(8).networkx()
+    wires = feedforward(moe("router_weight_on: input")).graph(8).networkx()
     assert {"input", "router"} == set(wires.predecessors("weighted"))
     assert {"weighted", "router"} == set(wires.predecessors("experts"))

@@ -20,8 +20,8 @@ WRONG = [
     ("router: {jitter: 0.1}", "jitter", "`softmax` scores have no jitter"),
     ("router: {score: sparsemixer}", "score", "`sparsemixer` needs `jitter`"),
     (
-        "router: {score: sparsemixer, jitter: 0.1, correction: true}",
-        "correction",
+        "router: {score: sparsemixer, jitter: 0.1, correction_bias: true}",
+        "correction_bias",
         "chooses one by one",
     ),
     ("renormalize: true, router: {score: sparsemixer, jitter: 0.1}", "renormalize", "add up"),
@@ -34,8 +34,8 @@ WRONG = [
     ),
     ("gated: false, up_offset: 1.0", "up_offset", "without a gate"),
     ("scale: 0", "scale", "expected more than 0"),
-    ("weigh: both", "weigh", "one of output, input"),
-    ("shared: {hidden_size: 4, gates: true}", "gates", "gate"),
+    ("router_weight_on: both", "router_weight_on", "one of output, input"),
+    ("shared: {intermediate_size: 4, gates: true}", "gates", "gate"),
     ("router: {score: sigmod}", "score", "sigmoid"),
 ]
 
@@ -52,13 +52,15 @@ def test_is_rejected(options: str, field: str, words: str) -> None:
 
 
 def test_dense_without_a_gate_has_no_up_offset() -> None:
-    text = spec("type: dense, hidden_size: 4, activation: silu, gated: false, up_offset: 1.0")
+    text = spec("type: dense, intermediate_size: 4, activation: silu, gated: false, up_offset: 1.0")
     with pytest.raises(archspec.SpecError, match="no product"):
         archspec.loads(text)
 
 
 def test_captions_name_groups_and_the_shared_expert() -> None:
-    options = "router: {groups: {count: 4, keep: 2, by: max}}, shared: {hidden_size: 5, gate: true}"
+    options = (
+        "router: {groups: {count: 4, keep: 2, by: max}}, shared: {intermediate_size: 5, gate: true}"
+    )
     assert feedforward(moe(options)).caption(8) == (
         "3 of 8 experts for each token from the best 2 of 4 groups, each 8 → 6 → 8. "
         "A gated shared expert for every token, 8 → 5 → 8."

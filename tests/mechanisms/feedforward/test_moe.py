@@ -16,25 +16,26 @@ OPTIONS = [
     "renormalize: true, renormalize_floor: 0.9",
     "router: {bias: true}",
     "router: {softcap: 0.5}",
-    "router: {correction: true}",
-    "renormalize: true, router: {correction: true}",
+    "router: {correction_bias: true}",
+    "renormalize: true, router: {correction_bias: true}",
     "router: {score: sigmoid}",
     "router: {score: sqrt_softplus}",
     "renormalize: true, router: {score: sigmoid}",
-    "renormalize: true, router: {score: sigmoid, softcap: 2.0, bias: true, correction: true}",
-    "renormalize: true, renormalize_epsilon: 1.0e-20, router: {score: sigmoid, correction: true}",
-    "renormalize: true, renormalize_floor: 1.0e-12, router: {correction: true}",
+    "renormalize: true, router: {score: sigmoid, softcap: 2.0, bias: true, correction_bias: true}",
+    "renormalize: true, renormalize_epsilon: 1.0e-20, "
+    "router: {score: sigmoid, correction_bias: true}",
+    "renormalize: true, renormalize_floor: 1.0e-12, router: {correction_bias: true}",
     "scale: 2.5",
     "renormalize: true, scale: 0.5, router: {score: sigmoid}",
     "router: {score: sparsemixer, jitter: 0.01}",
     "router: {score: sparsemixer, jitter: 0.3}",
     "scale: 3.0, router: {score: sparsemixer, jitter: 0.3, softcap: 1.0}",
     "renormalize: true, router: {expert_scale: true}",
-    "scale: 2.0, router: {score: sigmoid, correction: true, expert_scale: true}",
+    "scale: 2.0, router: {score: sigmoid, correction_bias: true, expert_scale: true}",
     # what is read
     "norm: true",
-    "norm: {weight: false}, shared: {hidden_size: 5, gate: true}",
-    "norm: {zero_centered: true, eps: 0.01}, weigh: input",
+    "norm: {weight: false}, shared: {intermediate_size: 5, gate: true}",
+    "norm: {zero_centered: true, eps: 0.01}, router_weight_on: input",
     "router: {norm: true}",
     "router: {scale: 0.35}, norm: true",
     "router: {norm: {zero_centered: true}, scale: 2.0, softcap: 1.5, bias: true}",
@@ -43,12 +44,12 @@ OPTIONS = [
     "router: {groups: {count: 4, keep: 2, by: max}}",
     "router: {groups: {count: 4, keep: 2, by: top2}}",
     "router: {groups: {count: 2, keep: 2, by: max}}",
-    "router: {score: sigmoid, correction: true, groups: {count: 2, keep: 1, by: top2}}",
-    "router: {score: sigmoid, correction: true, groups: {count: 4, keep: 2, by: max}}",
+    "router: {score: sigmoid, correction_bias: true, groups: {count: 2, keep: 1, by: top2}}",
+    "router: {score: sigmoid, correction_bias: true, groups: {count: 4, keep: 2, by: max}}",
     "renormalize: true, router: {score: sqrt_softplus, groups: {count: 8, keep: 3, by: max}}",
     # where the weight goes
-    "weigh: input",
-    "weigh: input, bias: true, router: {score: sigmoid}, scale: 2.0",
+    "router_weight_on: input",
+    "router_weight_on: input, bias: true, router: {score: sigmoid}, scale: 2.0",
     # inside an expert
     "gated: false",
     "gated: false, bias: true, clamp: 0.3, clamp_after: 0.2, activation: gelu",
@@ -57,11 +58,11 @@ OPTIONS = [
     "clamp_after: 0.2",
     "activation: xielu",
     # beside the experts
-    "shared: {hidden_size: 5}",
-    "shared: {hidden_size: 5, gate: true, bias: true}",
-    "shared: {hidden_size: 5, clamp: 0.3, clamp_after: 0.2}, up_offset: 0.5",
-    "shared: {hidden_size: 5, average: true}, gated: false, activation: relu2",
-    "weigh: input, router: {score: sigmoid}, shared: {hidden_size: 5}",
+    "shared: {intermediate_size: 5}",
+    "shared: {intermediate_size: 5, gate: true, bias: true}",
+    "shared: {intermediate_size: 5, clamp: 0.3, clamp_after: 0.2}, up_offset: 0.5",
+    "shared: {intermediate_size: 5, average: true}, gated: false, activation: relu2",
+    "router_weight_on: input, router: {score: sigmoid}, shared: {intermediate_size: 5}",
 ]
 
 
@@ -94,7 +95,8 @@ def test_a_choice_by_logits_outlives_saturated_scores(builder: Builder) -> None:
 
 
 def test_gradients_reach_all_but_the_correction(builder: Builder) -> None:
-    text = moe("router: {score: sigmoid, correction: true}, shared: {hidden_size: 5, gate: true}")
+    router = "router: {score: sigmoid, correction_bias: true}"
+    text = moe(f"{router}, shared: {{intermediate_size: 5, gate: true}}")
     module = noisy(builder.load(text).experts.MixtureOfExperts())
     before = module.router_correction.clone()
     optimizer = torch.optim.SGD(module.parameters(), lr=1.0)
@@ -108,7 +110,7 @@ def test_gradients_reach_all_but_the_correction(builder: Builder) -> None:
 def test_the_correction_stays_precise_in_bfloat16(builder: Builder) -> None:
     torch.set_default_dtype(torch.bfloat16)
     try:
-        module = builder.load(moe("router: {correction: true}")).experts.MixtureOfExperts()
+        module = builder.load(moe("router: {correction_bias: true}")).experts.MixtureOfExperts()
     finally:
         torch.set_default_dtype(torch.float32)
     assert module.router_correction.dtype == torch.float32
@@ -120,7 +122,9 @@ def test_the_correction_stays_precise_in_bfloat16(builder: Builder) -> None:
 
 @pytest.mark.parametrize("device", ["cpu", "meta"])
 def test_checkpoints_fill_buffers(device: str, builder: Builder) -> None:
-    package = builder.load(moe("router: {score: sigmoid, correction: true}, activation: xielu"))
+    package = builder.load(
+        moe("router: {score: sigmoid, correction_bias: true}, activation: xielu")
+    )
     published = noisy(package.Model())
     with torch.device(device):
         model = package.Model()
@@ -133,7 +137,7 @@ def test_checkpoints_fill_buffers(device: str, builder: Builder) -> None:
 
 
 def test_a_checkpoint_without_the_correction_is_refused(builder: Builder) -> None:
-    package = builder.load(moe("router: {correction: true}"))
+    package = builder.load(moe("router: {correction_bias: true}"))
     state = dict(package.Model().state_dict())
     del state["layers.0.mlp.router_correction"]
     with pytest.raises(ValueError, match=r"missing layers\.0\.mlp\.router_correction"):

@@ -21,7 +21,7 @@ name: striped
 vocab_size: 64
 hidden_size: 48
 context_length: 4096
-defaults: {{feedforward: {{type: dense, hidden_size: 16, activation: silu, gated: false}}}}
+defaults: {{feedforward: {{type: dense, intermediate_size: 16, activation: silu, gated: false}}}}
 blocks:
 {blocks}
 layers: {layers}

@@ -20,7 +20,7 @@ hidden_size: 16
 context_length: 64
 head: {tied: true}
 """
-SLOPES = "type: linear_attention, heads: 2, key_dim: 8, decay: {type: slopes, factor: 1.25"
+SLOPES = "type: linear_attention, heads: 2, key_head_dim: 8, decay: {type: slopes, factor: 1.25"
 FALL = 0.25
 FULL = "{mixer: {type: attention, heads: 2, kv_heads: 2, head_dim: 8}}"
 FALLING = f"{{mixer: {{{SLOPES}, fall: {FALL}}}}}}}"
@@ -69,7 +69,7 @@ def test_layers_of_one_class_fade_as_their_index_says(builder: Builder) -> None:
 def test_the_index_counts_layers_of_every_kind(builder: Builder) -> None:
     more = (
         FALLING[:-1]
-        + ", feedforward: {type: dense, hidden_size: 8, activation: silu, gated: true}}"
+        + ", feedforward: {type: dense, intermediate_size: 8, activation: silu, gated: true}}"
     )
     dense = [fixed(i)[:-1] + more[len(FALLING) - 1 :] for i in range(4)]
     package = agree(
@@ -81,10 +81,10 @@ def test_the_index_counts_layers_of_every_kind(builder: Builder) -> None:
 
 
 def test_further_tokens_stand_after_the_last_layer(builder: Builder) -> None:
-    further = "further: {tokens: 2, block: a, loss_weight: 0.3}\n"
-    package = builder.load(spec({"full": FULL, "a": FALLING}, "a, full", further))
+    mtp = "mtp: {depth: 2, block: a, loss_weight: 0.3}\n"
+    package = builder.load(spec({"full": FULL, "a": FALLING}, "a, full", mtp))
     model = package.Model()
-    assert [module.layer.self_attn.factor for module in model.further] == [0.75, 0.5]
+    assert [module.layer.self_attn.factor for module in model.mtp] == [0.75, 0.5]
     ids = torch.randint(50, (2, 11))
     assert model(ids, labels=ids).isfinite()
     passes(package)
@@ -120,7 +120,7 @@ def test_what_does_not_read_its_depth_is_built_as_ever(builder: Builder) -> None
         (spec({"a": FALLING}, "6 x a"), "blocks.a.mixer.decay.fall", 5),
         (spec({"full": FULL, "a": FALLING}, "full, 6 x a, full"), "blocks.a.mixer.decay.fall", 6),
         (
-            spec({"a": FALLING}, "5 x a", "further: {tokens: 1, block: a, loss_weight: 0.1}\n"),
+            spec({"a": FALLING}, "5 x a", "mtp: {depth: 1, block: a, loss_weight: 0.1}\n"),
             "blocks.a.mixer.decay.fall",
             5,
         ),
@@ -130,7 +130,7 @@ def test_what_does_not_read_its_depth_is_built_as_ever(builder: Builder) -> None
             5,
         ),
     ],
-    ids=["all", "among others", "further", "beside"],
+    ids=["all", "among others", "mtp", "beside"],
 )
 def test_a_slope_that_would_vanish_is_an_error_at_its_value(
     text: str, path: str, layer: int

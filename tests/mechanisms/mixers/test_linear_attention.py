@@ -233,14 +233,14 @@ def test_slopes_and_retention_are_as_published(package: ModuleType) -> None:
 
 
 FAULTS = {
-    "{type: linear_attention, heads: 2, key_dim: 6, output_norm: {scope: width, groups: 5}}": (
+    "{type: linear_attention, heads: 2, key_head_dim: 6, output_norm: {scope: width, groups: 5}}": (
         "12 numbers do not make 5 equal parts"
     ),
-    "{type: linear_attention, heads: 2, key_dim: 6, output_norm: {groups: 2}}": (
+    "{type: linear_attention, heads: 2, key_head_dim: 6, output_norm: {groups: 2}}": (
         "need `scope: width`"
     ),
-    "{type: linear_attention, heads: 2, key_dim: 5, rope: {theta: 100}}": "turns pairs",
-    "{type: linear_attention, heads: 2, key_dim: 6, rope: {theta: 100}, "
+    "{type: linear_attention, heads: 2, key_head_dim: 5, rope: {theta: 100}}": "turns pairs",
+    "{type: linear_attention, heads: 2, key_head_dim: 6, rope: {theta: 100}, "
     "qk_norm: {scope: width, after_rope: true}}": "comes before the rotation",
 }
 

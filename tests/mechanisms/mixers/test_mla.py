@@ -23,15 +23,15 @@ blocks:
 layers: only
 head: {{tied: true}}
 """
-SIZES = "heads: 4, kv_rank: 12, nope_dim: 6, rope_dim: 4, value_dim: 10"
+SIZES = "heads: 4, kv_rank: 12, nope_dim: 6, rope_dim: 4, value_head_dim: 10"
 OPTIONS = [
     SIZES,
     f"{SIZES}, rope: {{theta: 100}}",
     f"{SIZES}, rope: {{theta: 100, pairing: interleaved}}, query_rank: 10, latent_norm: true",
     f"{SIZES}, rope: {{theta: 100, reversed: true}}, latent_bias: true, output_bias: true",
     f"{SIZES}, latent_norm: {{type: layernorm}}, scale: 0.7, query_rank: 10, latent_bias: true",
-    "heads: 3, kv_rank: 8, nope_dim: 6, rope_dim: 0, value_dim: 4, latent_norm: true",
-    "heads: 2, kv_rank: 8, nope_dim: 4, rope_dim: 2, value_dim: 12, rope: {theta: 10}",
+    "heads: 3, kv_rank: 8, nope_dim: 6, rope_dim: 0, value_head_dim: 4, latent_norm: true",
+    "heads: 2, kv_rank: 8, nope_dim: 4, rope_dim: 2, value_head_dim: 12, rope: {theta: 10}",
 ]
 
 
@@ -177,7 +177,7 @@ def test_gradients_of_both_forms_are_equal(built: tuple[Any, nn.Module, Any]) ->
     step, shape = steps(package, 9), (2, mechanism.heads, 9)
     q = torch.randn(*shape, mechanism.head_dim, dtype=torch.float64, requires_grad=True)
     entries = torch.randn(2, 1, 9, mechanism.kept_dim, dtype=torch.float64, requires_grad=True)
-    target = torch.randn(*shape, mechanism.value_dim, dtype=torch.float64)
+    target = torch.randn(*shape, mechanism.value_head_dim, dtype=torch.float64)
     outs = [form(q, entries, step) for form in (module.expanded, module.absorbed)]
     inputs = (q, entries, module.kv_b_proj.weight)
     expected, found = (torch.autograd.grad((out * target).sum(), inputs) for out in outs)

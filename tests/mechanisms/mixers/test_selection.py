@@ -24,16 +24,18 @@ blocks:
 layers: first, later
 head: {{tied: true}}
 """
-SELECT = "select: {type: tokens, heads: 5, head_dim: 6, top_k: 7, norm: {type: layernorm}"
+SELECT = (
+    "select: {type: lightning_indexer, heads: 5, head_dim: 6, top_k: 7, norm: {type: layernorm}"
+)
 MIXERS = {
     "heads": f"{{type: attention, heads: 4, kv_heads: 2, head_dim: 8, {SELECT}}}}}",
-    "heads-rope": "{type: attention, heads: 4, kv_heads: 1, head_dim: 8, value_dim: 6, "
+    "heads-rope": "{type: attention, heads: 4, kv_heads: 1, head_dim: 8, value_head_dim: 6, "
     f"rope: {{theta: 100}}, {SELECT}, rope: {{theta: 50}}}}}}",
     "latents": "{type: mla, heads: 3, query_rank: 10, kv_rank: 8, nope_dim: 6, rope_dim: 4, "
-    f"value_dim: 5, rope: {{theta: 100}}, {SELECT}, rope: {{theta: 100, pairing: interleaved, "
+    f"value_head_dim: 5, rope: {{theta: 100}}, {SELECT}, rope: {{theta: 100, pairing: interleaved, "
     "fraction: 0.7}}}",
-    "latents-plain": "{type: mla, heads: 3, kv_rank: 8, nope_dim: 6, rope_dim: 0, value_dim: 8, "
-    f"{SELECT}}}}}",
+    "latents-plain": "{type: mla, heads: 3, kv_rank: 8, nope_dim: 6, rope_dim: 0, "
+    f"value_head_dim: 8, {SELECT}}}}}",
 }
 
 
@@ -325,7 +327,7 @@ WRONG = [
     (f"{{{LATER}, {SELECT}, rope: {{theta: 10, fraction: 0.5}}}}}}", "must be even"),
     (f"{{{LATER}, select: {{type: shared, top_k: 7}}}}", "shares what no earlier layer has"),
     (f"{{{LATER}, {SELECT.replace('top_k: 7', 'top_k: 9')}}}}}", "best_7"),
-    (f"{{{LATER}, select: {{type: token, top_k: 7}}}}", "one of tokens, shared"),
+    (f"{{{LATER}, select: {{type: token, top_k: 7}}}}", "one of lightning_indexer, shared"),
 ]
 
 

@@ -49,11 +49,11 @@ def delta_layer(
             y = convolution(weights, f"{name}_conv1d", y)
         return heads(activation("silu", y), width)
 
-    q, k = stream("q", fields.key_dim), stream("k", fields.key_dim)
-    v = stream("v", fields.value_dim)
+    q, k = stream("q", fields.key_head_dim), stream("k", fields.key_head_dim)
+    v = stream("v", fields.value_head_dim)
     if fields.l2_norm:
         q, k = unit(q), unit(k)
-    q = q * fields.key_dim**-0.5
+    q = q * fields.key_head_dim**-0.5
     value_heads = range(v.shape[2])
     q = torch.stack([q[:, :, h // groups] for h in value_heads], dim=2)
     k = torch.stack([k[:, :, h // groups] for h in value_heads], dim=2)

@@ -24,7 +24,7 @@ class TokenSelection(Strict):
     latent of queries where there is one, else from the layer's input.
     """
 
-    type: Literal["tokens"]
+    type: Literal["lightning_indexer"]
     heads: Size = Field(description="Heads that score.")
     head_dim: Size = Field(description="Width of their queries, and of the one key they share.")
     top_k: Tokens = Field(description="How many tokens each token sees.")

@@ -20,7 +20,7 @@ class PerLayerEmbedding(Mechanism):
     attribute: ClassVar[str] = "per_layer"
     noun: ClassVar[str] = "PerLayerEmbedding"
 
-    type: Literal["per_layer"] = "per_layer"
+    type: Literal["per_layer_input"] = "per_layer_input"
     width: Size = Field(description="Width of the token's vector for a layer.")
     activation: Fixed = Field(description="Applied to the gate.")
     norm: OptionalNorm = Field(default=None, description="A norm of what it gives.")

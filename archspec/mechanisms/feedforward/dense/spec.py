@@ -20,7 +20,7 @@ class DenseFeedForward(Inner, Mechanism):
     noun: ClassVar[str] = "FeedForward"
 
     type: Literal["dense"]
-    hidden_size: Size = Field(description="Width between the linear layers.")
+    intermediate_size: Size = Field(description="Width between the linear layers.")
     gate_scale: Factor | None = Field(
         default=None, description="Multiplies the gate before all that follows it."
     )
@@ -47,11 +47,11 @@ class DenseFeedForward(Inner, Mechanism):
             kind = f"{GATED_CAPTIONS[self.activation]} feed-forward"
         else:
             kind = f"Feed-forward with {CAPTIONS[self.activation]}"
-        return f"{kind}: {hidden_size:,} → {self.hidden_size:,} → {hidden_size:,}."
+        return f"{kind}: {hidden_size:,} → {self.intermediate_size:,} → {hidden_size:,}."
 
     def graph(self, hidden_size: int) -> OperatorGraph:
         """Up (and gate), what stands between, down."""
-        wide = self.hidden_size
+        wide = self.intermediate_size
         build = GraphBuilder(hidden_size)
 
         def widen(name: str, label: str) -> str:

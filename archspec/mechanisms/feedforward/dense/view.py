@@ -26,7 +26,7 @@ class DenseView:
     class_name: str
     caption: str
     width: int
-    hidden_size: int
+    intermediate_size: int
     bias: bool
     gate: str
     """The expression for the gate, a factor with it."""
@@ -51,9 +51,9 @@ def view(mechanism: DenseFeedForward, site: Site) -> DenseView:
         site.class_name,
         mechanism.caption(site.hidden_size),
         site.hidden_size,
-        mechanism.hidden_size,
+        mechanism.intermediate_size,
         mechanism.bias,
         "self.gate_proj(x)" if factor is None else f"{factor!r} * self.gate_proj(x)",
         inner,
-        gate(inner, mechanism.hidden_size),
+        gate(inner, mechanism.intermediate_size),
     )

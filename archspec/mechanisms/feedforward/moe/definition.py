@@ -22,7 +22,7 @@ def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Besid
     y = tokens * 0
     for expert in range(fields.experts):
         own, mine = weight[..., expert, None], chosen[..., expert, None]
-        if fields.weigh == "input":
+        if fields.router_weight_on == "input":
             y = y + mine * expert_output(fields, weights, expert, own * tokens)
         else:
             y = y + mine * own * expert_output(fields, weights, expert, tokens)
@@ -51,7 +51,7 @@ def routed(fields: Any, weights: dict[str, Tensor], logits: Tensor) -> tuple[Ten
     else:
         weight = router_scores(router.score, logits)
         choice = weight.detach()
-        if router.correction:
+        if router.correction_bias:
             choice = choice + weights["router_correction"]
         if router.groups is not None:
             choice = of_best_groups(router.groups, choice)
@@ -120,7 +120,7 @@ def expert_output(fields: Any, weights: dict[str, Tensor], expert: int, x: Tenso
     learned = part(weights, "experts.activation.")
     if fields.gated:
         both = through("gate_up_proj", x)
-        gate, up = both[..., : fields.hidden_size], both[..., fields.hidden_size :]
+        gate, up = both[..., : fields.intermediate_size], both[..., fields.intermediate_size :]
         inside = inner(fields, fields, up, gate, learned)
     else:
         inside = inner(fields, fields, through("up_proj", x), None, learned)

@@ -49,7 +49,7 @@ class Router(Strict):
     float32: bool | None = Field(
         default=None,
         description="The linear layer is computed in float32 in a model of any type; left out, it "
-        "is where there is a `correction`.",
+        "is where there is a `correction_bias`.",
     )
     float32_weights: bool = Field(
         default=False, description="Its weights are float32 too in a model of any type."
@@ -57,7 +57,7 @@ class Router(Strict):
     softcap: Factor | None = Field(
         default=None, description="Logits become softcap · tanh(logit / softcap)."
     )
-    correction: bool = Field(
+    correction_bias: bool = Field(
         default=False,
         description="A stored number for each expert is added to its score, for the choice only.",
     )
@@ -78,12 +78,12 @@ class Router(Strict):
     @property
     def reorders(self) -> bool:
         """Whether the choice is made by something other than the scores themselves."""
-        return self.correction or self.limit is not None
+        return self.correction_bias or self.limit is not None
 
     @property
     def exact(self) -> bool:
         """Whether its product is made in float32: small differences decide among many experts."""
-        return self.correction if self.float32 is None else self.float32
+        return self.correction_bias if self.float32 is None else self.float32
 
     @property
     def limit(self) -> Groups | None:
@@ -102,7 +102,7 @@ class Router(Strict):
             return
         if self.jitter is None:
             reject(("router", "score"), "`sparsemixer` needs `jitter`", "jitter: 0.01 is usual")
-        for name, given in (("correction", self.correction), ("groups", self.groups)):
+        for name, given in (("correction_bias", self.correction_bias), ("groups", self.groups)):
             if given:
                 reject(("router", name), f"`sparsemixer` chooses one by one and has no {name}")
 
@@ -139,7 +139,7 @@ def _operator(moe: MixtureOfExperts, hidden_size: int) -> Operator:
     if router.bias:
         own.append(Parameter("bias", (experts,)))
     flops, outside = 2 * hidden_size * experts, list[Parameter]()
-    if router.correction:
+    if router.correction_bias:
         outside.append(Parameter("router_correction", (experts,), trained=False))
     if router.expert_scale:
         outside.append(Parameter("expert_scale", (experts,)))
@@ -168,7 +168,7 @@ def _inside(
         last = build.add(cap, last)
     scores = build.add(Operator("score", "activation", SCORES[router.score], every), last)
     choice = scores
-    if router.correction:
+    if router.correction_bias:
         choice = build.add(Operator("correction", "add", "Correction", every), choice)
     if limit := router.limit:
         best = {"max": "by their best", "top2": "by their best two"}[limit.by]

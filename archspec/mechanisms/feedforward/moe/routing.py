@@ -140,7 +140,7 @@ def router_kernel(mechanism: MixtureOfExperts, stages: list[str], name: str) -> 
         caption=f"{mechanism.top_k} of {experts} experts, {score.replace('_', ' ')}",
         experts=experts,
         top_k=mechanism.top_k,
-        correction=router.correction,
+        correction=router.correction_bias,
         exact=router.exact,
         stays_float=router.exact or router.expert_scale,
         groups=_grouping(router.limit, experts),
@@ -160,8 +160,8 @@ def router_kernel(mechanism: MixtureOfExperts, stages: list[str], name: str) -> 
             f"g = {_SLOPES[score]}",
         ),
         start='float("-inf")' if of_logits else "0.0",
-        find=_ARGMAX if router.correction else _MAX,
-        picked=_GATHERED if router.correction else "best",
+        find=_ARGMAX if router.correction_bias else _MAX,
+        picked=_GATHERED if router.correction_bias else "best",
         rooted=score == "sqrt_softplus",
         over_all=score == "softmax" and not of_logits and row_tiles(experts).columns > experts,
     )
@@ -176,7 +176,7 @@ _AMONG_CHOSEN = 'z = tl.where(chosen, z, float("-inf"))'
 def _choice(of_logits: bool, router: Router) -> str:
     if of_logits:
         return "z"
-    return "s + bias" if router.correction else "s"
+    return "s + bias" if router.correction_bias else "s"
 
 
 def _grouping(limit: Groups | None, experts: int) -> Grouping | None:

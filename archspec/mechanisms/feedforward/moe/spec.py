@@ -31,7 +31,9 @@ class SharedExpert(Strict):
     It has the experts' activation, gate and `up_offset`, and clamps and biases of its own.
     """
 
-    hidden_size: Size = Field(description="Width inside; that of several together is their sum.")
+    intermediate_size: Size = Field(
+        description="Width inside; that of several together is their sum."
+    )
     gate: bool = Field(
         default=False, description="Its output is multiplied by σ of a linear map to one number."
     )
@@ -63,7 +65,7 @@ class MixtureOfExperts(Inner, Mechanism):
     type: Literal["moe"]
     experts: Size = Field(description="How many experts there are.")
     top_k: Size = Field(description="How many of them a token uses.")
-    hidden_size: Size = Field(description="Width inside one expert.")
+    intermediate_size: Size = Field(description="Width inside one expert.")
     gated: bool = Field(
         default=True, description="down(activation(gate(x)) · up(x)) in place of two layers."
     )
@@ -81,7 +83,7 @@ class MixtureOfExperts(Inner, Mechanism):
         default=0.0, ge=0, lt=1, description="The least that `renormalize` divides by."
     )
     scale: Factor = Field(default=1.0, description="Multiplies the weights at the end.")
-    weigh: Literal["output", "input"] = Field(
+    router_weight_on: Literal["output", "input"] = Field(
         default="output",
         description="A weight multiplies what its expert gives, or what its expert reads.",
     )
@@ -114,7 +116,7 @@ class MixtureOfExperts(Inner, Mechanism):
         shared = self.shared
         return shared and DenseFeedForward(
             type="dense",
-            hidden_size=shared.hidden_size,
+            intermediate_size=shared.intermediate_size,
             activation=self.activation,
             gated=self.gated,
             bias=shared.bias,
@@ -150,13 +152,13 @@ class MixtureOfExperts(Inner, Mechanism):
         groups = f" from the best {limit.keep} of {limit.count} groups" if limit else ""
         text = [
             f"{self.top_k} of {self.experts} experts for each token{groups}, each "
-            f"{inner} → {self.hidden_size:,} → {inner}."
+            f"{inner} → {self.intermediate_size:,} → {inner}."
         ]
         if self.latent:
             text.append(f"They work on tokens projected from {width} to {inner} numbers.")
         if self.shared:
             gated = "gated " if self.shared.gate else ""
-            inside = f"{width} → {self.shared.hidden_size:,} → {width}"
+            inside = f"{width} → {self.shared.intermediate_size:,} → {width}"
             text.append(f"A {gated}shared expert for every token, {inside}.")
         return text
 
@@ -171,7 +173,7 @@ class MixtureOfExperts(Inner, Mechanism):
             there = linear("latent_in", "Linear to latent", hidden_size, (inner,), latent.bias)
             read = build.add(there, x)
         experts = Operator("experts", "experts", "Experts", (inner,), inside=self._expert(inner))
-        if self.weigh == "input":
+        if self.router_weight_on == "input":
             product = Operator("weighted", "multiply", "×", (inner,))
             weighted = build.add(product, read, (chosen, "weights"))
             last = build.add(experts, weighted, (chosen, "choice"))
@@ -199,7 +201,11 @@ class MixtureOfExperts(Inner, Mechanism):
         return build.add(Operator("shared_product", "multiply", "×", wide), path, share)
 
     def _expert(self, width: int) -> OperatorGraph:
-        wide, count, active = self.hidden_size, self.experts, Fraction(self.top_k, self.experts)
+        wide, count, active = (
+            self.intermediate_size,
+            self.experts,
+            Fraction(self.top_k, self.experts),
+        )
         build = GraphBuilder(width)
 
         def stacked(name: str, label: str, inputs: int, outputs: int) -> Operator:

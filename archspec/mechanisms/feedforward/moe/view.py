@@ -94,7 +94,7 @@ class ExpertsView:
     experts_caption: str
     width: int
     expert_width: int
-    hidden_size: int
+    intermediate_size: int
     experts: int
     top_k: int
     router: RouterView
@@ -112,7 +112,7 @@ class ExpertsView:
     token: str
     """The expression for the token of each sorted pair."""
 
-    weigh: str
+    router_weight_on: str
     shared: dense.DenseView | None
     routed: str
     """The expression for what the experts give."""
@@ -163,17 +163,17 @@ class ExpertsView:
     @property
     def rows(self) -> int:
         """What the experts' first layer gives."""
-        return 2 * self.hidden_size if self.inner.gated else self.hidden_size
+        return 2 * self.intermediate_size if self.inner.gated else self.intermediate_size
 
     @property
     def ragged(self) -> bool:
         """Whether its widths leave part of a tile empty."""
-        return is_ragged(self.expert_width, self.hidden_size, self.rows)
+        return is_ragged(self.expert_width, self.intermediate_size, self.rows)
 
     @property
     def weighs_output(self) -> bool:
         """The weights multiply what the experts give."""
-        return self.weigh == "output"
+        return self.router_weight_on == "output"
 
     @property
     def expert_tiles(self) -> ExpertTiles:
@@ -191,7 +191,7 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
     own = mechanism.shared_expert()
     name = site.class_name.replace("MixtureOfExperts", "{}")
     beside = own and dense.view(own, replace(site, class_name=name.format("SharedExpert")))
-    width, inside = site.hidden_size, mechanism.hidden_size
+    width, inside = site.hidden_size, mechanism.intermediate_size
     narrow, inner = mechanism.expert_width(width), inner_view(mechanism)
     return ExpertsView(
         class_name=site.class_name,
@@ -200,7 +200,7 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
         experts_caption=f"their weights stacked: {narrow:,} → {inside:,} → {narrow:,}",
         width=width,
         expert_width=narrow,
-        hidden_size=inside,
+        intermediate_size=inside,
         experts=mechanism.experts,
         top_k=mechanism.top_k,
         router=_router(mechanism),
@@ -211,10 +211,10 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
         bias=mechanism.bias,
         pairs="N" if mechanism.top_k == 1 else f"{mechanism.top_k}·N",
         token="order" if mechanism.top_k == 1 else f"order // {mechanism.top_k}",
-        weigh=mechanism.weigh,
+        router_weight_on=mechanism.router_weight_on,
         shared=beside,
         routed=_routed(mechanism),
-        corrected=mechanism.router.correction,
+        corrected=mechanism.router.correction_bias,
         router_class=router_class(mechanism.router),
         starts=_starts(mechanism.router),
         result=_result(mechanism),
@@ -246,10 +246,10 @@ def _members(
     if router.norm:
         out["router_norm"] = site.norm(router.norm, width)
     kind = router_class(router)
-    exact = ", dtype=exact_type()" if router.correction else ""
+    exact = ", dtype=exact_type()" if router.correction_bias else ""
     kept = ", dtype=exact_type()" if router.float32_weights else ""
     out["router"] = f"{kind}({width}, {count}, bias={router.bias}{kept})"
-    if router.correction:
+    if router.correction_bias:
         out["router_correction"] = f"nn.Buffer(torch.empty({count}{exact}))"
     if router.expert_scale:
         out["expert_scale"] = f"nn.Parameter(torch.empty({count}{exact}))"
@@ -266,7 +266,7 @@ def _members(
 
 
 def _starts(router: Router) -> tuple[str, ...]:
-    correction = [start("router_correction", 0)] if router.correction else []
+    correction = [start("router_correction", 0)] if router.correction_bias else []
     return (*correction, *([start("expert_scale", 1)] if router.expert_scale else []))
 
 
@@ -294,7 +294,7 @@ def _router(mechanism: MixtureOfExperts) -> RouterView:
         groups=limit,
         group_size=mechanism.experts // limit.count if limit else 0,
         group_score=_group_score(limit),
-        candidates="choice" if router.correction else "scores",
+        candidates="choice" if router.correction_bias else "scores",
         total=_total(mechanism),
         scale=mechanism.scale,
         exact=router.exact,
@@ -327,7 +327,7 @@ def _choice(router: Router, of_logits: bool) -> dict[str, bool]:
     if not router.reorders:
         return {"choose_logits": of_logits, "choose_scores": not of_logits}
     limited = router.limit is not None
-    return {"scores": True, "correction": router.correction, "groups": limited, "choose": True}
+    return {"scores": True, "correction": router.correction_bias, "groups": limited, "choose": True}
 
 
 def _group_score(limit: Groups | None) -> str:

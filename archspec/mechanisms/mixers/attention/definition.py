@@ -23,7 +23,7 @@ def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Besid
     q = placed(fields, weights, "q_norm", q)
     if fields.temperature is not None:
         q = q * temperature(fields.temperature, weights, x.shape[1])
-    if fields.shared_keys:
+    if fields.shared_kv:
         k, v = beside.handed[view(fields)]
     else:
         k, v = keys_and_values(fields, weights, x if fields.source == "self" else beside.source)
@@ -46,14 +46,14 @@ def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Besid
 def view(fields: Any) -> tuple[Any, ...]:
     """What layers that share keys and values have in common: their heads, and what they see."""
     blocks, count = fields.block_sparse, fields.kv_heads or fields.heads
-    return "keys", fields.window, fields.chunk, blocks, count, fields.head_dim, fields.value_dim
+    return "keys", fields.window, fields.chunk, blocks, count, fields.head_dim, fields.value_head_dim
 
 
 def keys_and_values(fields: Any, weights: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     """Keys (B, S, K, D) and values (B, S, K, V) of the text x."""
     k = clipped(fields, linear(weights, "k_proj", x))
     v = k if fields.keys_as_values else clipped(fields, linear(weights, "v_proj", x))
-    v = heads(v, fields.value_dim or fields.head_dim)
+    v = heads(v, fields.value_head_dim or fields.head_dim)
     if fields.v_norm is not None:
         v = norm(fields.v_norm, weights, "v_norm", v)
     return placed(fields, weights, "k_norm", k), v
@@ -61,7 +61,7 @@ def keys_and_values(fields: Any, weights: dict[str, Tensor], x: Tensor) -> tuple
 
 def clipped(fields: Any, y: Tensor) -> Tensor:
     """What `clip` cuts to ± itself."""
-    return y if fields.clip is None else y.clamp(-fields.clip, fields.clip)
+    return y if fields.clip_qkv is None else y.clamp(-fields.clip_qkv, fields.clip_qkv)
 
 
 def placed(fields: Any, weights: dict[str, Tensor], name: str, y: Tensor) -> Tensor:
@@ -174,7 +174,7 @@ def visible(fields: Any, tokens: int, keys: int, prefix: int) -> Tensor:
     group = fields.heads // count
 
     def sees(h: int, i: int, j: int) -> bool:
-        if fields.prefix and i < prefix and j < prefix:
+        if fields.prefix_lm and i < prefix and j < prefix:
             return True
         if j > i:
             return False

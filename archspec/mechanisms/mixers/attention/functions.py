@@ -175,7 +175,7 @@ class Calling(Protocol):
         ...
 
     @property
-    def prefix(self) -> bool:
+    def prefix_lm(self) -> bool:
         """Whether the first tokens of a text see each other both ways."""
         ...
 
@@ -194,7 +194,7 @@ def shared(views: Sequence[Calling]) -> dict[str, Any]:
     """The functions that all attention classes call, each once."""
     functions = list(dict.fromkeys(v.function for v in views))
     cores = list(dict.fromkeys(f.inner for f in functions if f.kind in _LOOK_BACK))
-    prefixed = [v.function for v in views if v.prefix]
+    prefixed = [v.function for v in views if v.prefix_lm]
     biased = [v.relative for v in views if v.relative]
     called = {f.name for f in functions} | {f.both_ways for f in prefixed}
     return {

@@ -28,7 +28,7 @@ def attention_graph(a: Attention, hidden_size: int) -> OperatorGraph:
     out = (a.heads, a.value_width)
     build = GraphBuilder(hidden_size)
     q = build.add(linear("q_proj", "Linear q", hidden_size, query, a.qkv_bias), INPUT)
-    if a.shared_keys:
+    if a.shared_kv:
         q = _alone(build, a, q)
         k = v = build.add(Operator("shared", "shared", "Shared k, v", key, detail="earlier layer"))
     else:
@@ -72,8 +72,8 @@ def _alone(build: GraphBuilder, a: Attention, q: str) -> str:
     """The stages of a query whose keys come from elsewhere."""
     shape = (a.heads, a.head_dim)
     stages = [("norm", bool(a.qk_norm)), ("rope", bool(a.rope))]
-    if a.clip is not None:
-        q = build.add(Operator("q_clip", "clamp", "Clip", shape, detail=f"± {a.clip:g}"), q)
+    if a.clip_qkv is not None:
+        q = build.add(Operator("q_clip", "clamp", "Clip", shape, detail=f"± {a.clip_qkv:g}"), q)
     for stage, there in reversed(stages) if a.qk_norm and a.qk_norm.after_rope else stages:
         if there:
             q = build.add(_norm(a, "q") if stage == "norm" else _rope(a, "q"), q)
@@ -92,8 +92,8 @@ def _together(
     k = v = build.add(linear_k, read)
     if not a.keys_as_values:
         v = build.add(linear_v, read)
-    if a.clip is not None:
-        limit = f"± {a.clip:g}"
+    if a.clip_qkv is not None:
+        limit = f"± {a.clip_qkv:g}"
         q = build.add(Operator("q_clip", "clamp", "Clip", (a.heads, a.head_dim), detail=limit), q)
         same = k == v
         k = build.add(Operator("k_clip", "clamp", "Clip", key, detail=limit), k)

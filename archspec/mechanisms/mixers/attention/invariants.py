@@ -12,11 +12,20 @@ if TYPE_CHECKING:
 
 MAX_SHIFTED = 1024
 
-LOOKING_BACK = ("window", "chunk", "block_sparse", "sinks", "softcap", "alibi", "prefix", "select")
+LOOKING_BACK = (
+    "window",
+    "chunk",
+    "block_sparse",
+    "sinks",
+    "softcap",
+    "alibi",
+    "prefix_lm",
+    "select",
+)
 """What has a meaning only where a token sees what came before it."""
 
 ONE_TEXT = (
-    *("window", "chunk", "prefix", "shared_keys", "keys_as_values", "rope", "alibi"),
+    *("window", "chunk", "prefix_lm", "shared_kv", "keys_as_values", "rope", "alibi"),
     *("block_sparse", "relative_bias", "temperature", "sinks", "softcap", "select"),
 )
 """What has a meaning only where queries and keys are of one text."""
@@ -33,15 +42,15 @@ def check(a: Attention) -> None:
     if a.rope:
         a.rope.check(a.head_dim, "head_dim")
     if a.keys_as_values and a.value_width != a.head_dim:
-        reject("value_dim", "values that are keys are as wide as keys")
+        reject("value_head_dim", "values that are keys are as wide as keys")
     if a.qk_norm and a.qk_norm.scope == "width" and a.qk_norm.after_rope:
         reject("qk_norm", "a norm over all heads together comes before the rotation")
-    if a.shared_keys and a.keys_as_values:
+    if a.shared_kv and a.keys_as_values:
         reject("keys_as_values", "shared keys and values come from another layer")
-    if a.shared_keys and a.v_norm:
+    if a.shared_kv and a.v_norm:
         reject("v_norm", "shared keys and values come from another layer, normed there")
-    if a.shared_keys and not a.causal:
-        reject("shared_keys", "keys are shared where attention looks back: `causal: true`")
+    if a.shared_kv and not a.causal:
+        reject("shared_kv", "keys are shared where attention looks back: `causal: true`")
     _check_view(a)
     _check_bias(a)
     _check_source(a)
@@ -57,22 +66,22 @@ def _check_view(a: Attention) -> None:
         message = f"at most {MAX_SHIFTED:,} key-value heads have stripes of their own"
         reject(("block_sparse", "shifted"), message)
     if a.block_sparse:
-        _check_apart(a, "block_sparse", "window", "chunk", "prefix", "select", "relative_bias")
-    for name in ("window", "chunk", "sinks", "softcap", "alibi", "prefix"):
+        _check_apart(a, "block_sparse", "window", "chunk", "prefix_lm", "select", "relative_bias")
+    for name in ("window", "chunk", "sinks", "softcap", "alibi", "prefix_lm"):
         if a.select and getattr(a, name):
             reject("select", f"a selection is from all earlier tokens, without `{name}`")
-    if a.select and a.shared_keys:
+    if a.select and a.shared_kv:
         reject("select", "a layer that selects has keys and values of its own")
     if a.alibi:
         _check_apart(a, "alibi", "window", "chunk", "sinks", "softcap")
-    if a.prefix and a.alibi:
-        reject("prefix", "`alibi` looks back, and a prefix is seen both ways")
+    if a.prefix_lm and a.alibi:
+        reject("prefix_lm", "`alibi` looks back, and a prefix is seen both ways")
 
 
 def _check_bias(a: Attention) -> None:
     bias = a.relative_bias
     if bias:
-        others = ("window", "chunk", "sinks", "softcap", "alibi", "prefix", "select")
+        others = ("window", "chunk", "sinks", "softcap", "alibi", "prefix_lm", "select")
         _check_apart(a, "relative_bias", *others)
     if bias and bias.buckets is not None:
         fits = bias.fitting(a.causal)

@@ -42,7 +42,7 @@ def _norms(a: Attention, site: Site) -> list[Member]:
     found: list[Member] = []
     if a.qk_norm:
         both = [("q_norm", a.heads), ("k_norm", a.key_heads)]
-        for name, heads in both[:1] if a.shared_keys else both:
+        for name, heads in both[:1] if a.shared_kv else both:
             width = heads * a.head_dim if a.qk_norm.scope == "width" else a.head_dim
             each = heads if a.qk_norm.scope == "each_head" and a.qk_norm.weight else None
             found.append(Member(name, site.norm(a.qk_norm, width, each)))

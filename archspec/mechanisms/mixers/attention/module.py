@@ -27,16 +27,16 @@ class AttentionView(Scores):
     heads: int
     kv_heads: int
     head_dim: int
-    value_dim: int
+    value_head_dim: int
     qkv_bias: bool
     key_bias: bool
     template: str
-    prefix: bool
+    prefix_lm: bool
     output_bias: bool
     own_values: bool
     takes: str | None
     gives: str | None
-    clip: float | None
+    clip_qkv: float | None
     width_norm: bool
     modules: tuple[Member, ...]
     starts: tuple[str, ...]
@@ -64,7 +64,7 @@ class AttentionView(Scores):
         made = f"self.{name}_proj(x)"
         if not self.width_norm or name == "v":
             return made
-        clip = f".clamp(-{self.clip!r}, {self.clip!r})" if self.clip is not None else ""
+        clip = f".clamp(-{self.clip_qkv!r}, {self.clip_qkv!r})" if self.clip_qkv is not None else ""
         return f"self.{name}_norm({made}{clip})"
 
     @property
@@ -77,7 +77,7 @@ class AttentionView(Scores):
         """The expression for the value heads."""
         if not self.own_values:
             return "k"
-        return self._cut(self.project("v"), self.value_dim)
+        return self._cut(self.project("v"), self.value_head_dim)
 
     def _cut(self, made: str, width: int) -> str:
         if self.kv_heads == 1:
@@ -115,12 +115,12 @@ class AttentionView(Scores):
     @property
     def v_width(self) -> str:
         """The width of all values."""
-        return product(self.kv_heads, self.value_dim)
+        return product(self.kv_heads, self.value_head_dim)
 
     @property
     def o_width(self) -> str:
         """The width of what attention gives."""
-        return product(self.heads, self.value_dim)
+        return product(self.heads, self.value_head_dim)
 
     @property
     def arguments(self) -> str:
@@ -179,7 +179,7 @@ class AttentionView(Scores):
         parts += ["relative"] if self.relative else []
         parts += ["gate"] if self.finish.in_kernels else []
         parts += [start] if self.chunk else []
-        parts += [prefix] if self.prefix else []
+        parts += [prefix] if self.prefix_lm else []
         parts.append(bounds)
         one = self.kernel.for_one if self.kernel else ""
         known = {"starts": "step.starts", "real": "step.source_real"}

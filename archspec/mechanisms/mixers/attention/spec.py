@@ -42,7 +42,7 @@ class Attention(Mechanism):
         default=None, description="Key and value heads; as many as query heads when left out."
     )
     head_dim: Size = Field(description="Width of one query or key head.")
-    value_dim: Size | None = Field(
+    value_head_dim: Size | None = Field(
         default=None, description="Width of one value head; `head_dim` when left out."
     )
     source: Literal["self", "encoder"] = Field(
@@ -59,7 +59,7 @@ class Attention(Mechanism):
     block_sparse: BlockSparse | None = Field(
         default=None, description="Which blocks of the text a query sees, where it sees some alone."
     )
-    prefix: bool = Field(
+    prefix_lm: bool = Field(
         default=False,
         description="The first tokens of a text, as many as a call says, see each other both ways.",
     )
@@ -71,12 +71,12 @@ class Attention(Mechanism):
     keys_as_values: bool = Field(
         default=False, description="Values are what the key layer gives, before norm and rope."
     )
-    shared_keys: bool = Field(
+    shared_kv: bool = Field(
         default=False,
         description="Keys and values are those of the last earlier layer that has its own, of the "
         "same heads and with the same view.",
     )
-    clip: Factor | None = Field(
+    clip_qkv: Factor | None = Field(
         default=None, description="Queries, keys and values are cut to ± this."
     )
     qk_norm: OptionalHeadNorm = Field(default=None, description="A norm of queries and keys.")
@@ -117,7 +117,7 @@ class Attention(Mechanism):
     @property
     def value_width(self) -> int:
         """Width of one value head."""
-        return self.value_dim or self.head_dim
+        return self.value_head_dim or self.head_dim
 
     @property
     def score_scale(self) -> float:
@@ -130,7 +130,7 @@ class Attention(Mechanism):
             return Mask(causal=False, source=True)
         best = self.select.top_k if self.select else None
         blocks = self.pattern
-        return Mask(self.causal, self.window, self.chunk, best, self.prefix, blocks=blocks)
+        return Mask(self.causal, self.window, self.chunk, best, self.prefix_lm, blocks=blocks)
 
     @property
     def pattern(self) -> BlockPattern | None:
@@ -143,7 +143,7 @@ class Attention(Mechanism):
 
     def packs(self) -> bool:
         """Where it looks back by a formula that holds for each text alone."""
-        other = self.prefix or self.select or self.block_sparse
+        other = self.prefix_lm or self.select or self.block_sparse
         return self.causal and self.source == "self" and not other
 
     def common(self) -> tuple[Parameter, ...]:
@@ -169,12 +169,12 @@ class Attention(Mechanism):
         """Its keys and values, by what it sees and by their shape, or the tokens that it chose."""
         if self.select:
             return selection.given(self.select)
-        gives = self.causal and self.source == "self" and not self.shared_keys
+        gives = self.causal and self.source == "self" and not self.shared_kv
         return self._keys_name() if gives else None
 
     def takes(self) -> str | None:
         """The keys and values of an earlier layer, or the tokens that it chose."""
-        return self._keys_name() if self.shared_keys else selection.taken(self.select)
+        return self._keys_name() if self.shared_kv else selection.taken(self.select)
 
     def _keys_name(self) -> str:
         kind = "sliding" if self.window else "chunked" if self.chunk else "global"
@@ -190,7 +190,7 @@ class Attention(Mechanism):
         numbers = self.key_heads * (self.head_dim + self.value_width)
         if self.source == "encoder":
             return State(per_source=numbers)
-        if not self.causal or self.shared_keys:
+        if not self.causal or self.shared_kv:
             return State()
         return State(numbers + selection.kept_dim(self.select), self.window or self.chunk)
 
@@ -237,9 +237,9 @@ class Attention(Mechanism):
             sees = "all earlier tokens"
         heads = f"{_count(self.heads, 'head')} of width {self.head_dim}"
         if self.key_heads < self.heads:
-            noun = "borrowed key-value head" if self.shared_keys else "key-value head"
+            noun = "borrowed key-value head" if self.shared_kv else "key-value head"
             heads += f" share {_count(self.key_heads, noun)}"
-        elif self.shared_keys:
+        elif self.shared_kv:
             heads += " with borrowed keys and values"
         return f"Attends to {sees}: {heads}."
 

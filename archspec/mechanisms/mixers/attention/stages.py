@@ -30,7 +30,7 @@ def stages(a: Attention, turned: Turn | None) -> list[str]:
     norm = ["qk_norm"] if a.qk_norm and not width else []
     rotate = ["rotate" if turned.whole else "rotate_part"] if turned else []
     after = bool(a.qk_norm and a.qk_norm.after_rope)
-    found = ["clip"] if a.clip is not None and not (width and a.shared_keys) else []
+    found = ["clip"] if a.clip_qkv is not None and not (width and a.shared_kv) else []
     found += ["v_norm"] if a.v_norm else []
     if norm and rotate == ["rotate"] and not after and _in_kernels(a):
         found += ["norm_rotate"]

@@ -49,7 +49,7 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
     steps = tuple(stages(a, turned))
     across = a.source == "encoder"
     if turned:
-        for heads in {a.heads} if a.shared_keys else {a.heads, a.key_heads}:
+        for heads in {a.heads} if a.shared_kv else {a.heads, a.key_heads}:
             site.turns(turned, heads, normed="norm_rotate" in steps)
     core = Core(a.sinks, a.softcap is not None, a.alibi is not None)
     function = Attend(_kind(a), core)
@@ -61,17 +61,17 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         heads=a.heads,
         kv_heads=a.key_heads,
         head_dim=a.head_dim,
-        value_dim=a.value_width,
+        value_head_dim=a.value_width,
         qkv_bias=a.qkv_bias,
         key_bias=a.qkv_bias and a.key_bias,
         template=PLACE.format("source" if across else "own"),
-        prefix=a.prefix,
+        prefix_lm=a.prefix_lm,
         relative=relative(a),
         output_bias=a.output_bias,
-        own_values=not a.keys_as_values and not a.shared_keys,
-        takes=a.takes() if a.shared_keys else None,
+        own_values=not a.keys_as_values and not a.shared_kv,
+        takes=a.takes() if a.shared_kv else None,
         gives=a.gives() if a.gives() in site.taken and not a.select else None,
-        clip=a.clip,
+        clip_qkv=a.clip_qkv,
         width_norm=bool(a.qk_norm and a.qk_norm.scope == "width"),
         modules=tuple(members(a, site)),
         starts=starts(a),
@@ -90,8 +90,8 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         bounds=_bounds(a, site),
         finish=Finish(a.gate, in_kernels=bool(kernel and kernel.gate)),
         select=selection_view(a.select, site, "heads"),
-        only=("q",) if a.shared_keys else ("q", "k", "v"),
-        cache=_cache(a) if site.decodes and a.is_causal() and not a.shared_keys else None,
+        only=("q",) if a.shared_kv else ("q", "k", "v"),
+        cache=_cache(a) if site.decodes and a.is_causal() and not a.shared_kv else None,
         kept_of="source_length" if across else "max_length",
         function=function,
         kernel=kernel,
@@ -119,7 +119,7 @@ def _kernel(a: Attention, function: Attend, site: Site) -> KernelView | None:
         slopes=a.alibi is not None,
         relative=a.relative_bias.distances if a.relative_bias else None,
         gate=_gating(a),
-        prefix=a.prefix,
+        prefix=a.prefix_lm,
         decodes=site.decodes and a.is_causal(),
         blocks=a.pattern,
     )
@@ -136,7 +136,7 @@ def _bounds(a: Attention, site: Site) -> str:
         return "step.source_bounds"
     if not a.causal:
         return "step.bounds"
-    return "step.spans" if a.prefix or site.packs else "None"
+    return "step.spans" if a.prefix_lm or site.packs else "None"
 
 
 def _gating(a: Attention) -> Gating | None:

@@ -22,7 +22,7 @@ def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Besid
         raw = linear(weights, "f_proj", x)
     else:
         raw = linear(weights, "f_b_proj", linear(weights, "f_a_proj", x))
-    raw = heads(raw + weights["dt_bias"], fields.key_dim)  # (B, T, H, K)
+    raw = heads(raw + weights["dt_bias"], fields.key_head_dim)  # (B, T, H, K)
     rate = torch.exp(weights["A_log"])[:, None]
     if fields.lower_bound is None:
         decay = -rate * activation("softplus", raw)

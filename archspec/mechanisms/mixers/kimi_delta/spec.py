@@ -65,7 +65,7 @@ class KimiDelta(DeltaMixer):
 
     def add_decay(self, build: GraphBuilder, hidden_size: int) -> list[str]:
         """One number for each channel of each key head."""
-        shape = (self.heads, self.key_dim)
+        shape = (self.heads, self.key_head_dim)
         raw = add_projection(build, "f", "Linear decay", hidden_size, shape, self.decay_rank)
         bounded = f"{self.lower_bound:g} σ(e^A ·)" if self.lower_bound else "−e^A softplus"
         bounded += ", float32" if self.float32 else ""
@@ -76,7 +76,7 @@ class KimiDelta(DeltaMixer):
             shape,
             (
                 Parameter("A_log", (self.heads,), keeps=True),
-                Parameter("dt_bias", (self.heads * self.key_dim,), keeps=True),
+                Parameter("dt_bias", (self.heads * self.key_head_dim,), keeps=True),
             ),
             detail=bounded,
         )

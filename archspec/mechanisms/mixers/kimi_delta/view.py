@@ -37,7 +37,7 @@ CHECK = Check(
 
 def view(mechanism: KimiDelta, site: Site) -> DeltaView:
     """Decide names and numbers for one mixer."""
-    heads, width, rank = mechanism.heads, mechanism.key_dim, mechanism.decay_rank
+    heads, width, rank = mechanism.heads, mechanism.key_head_dim, mechanism.decay_rank
     modules = [
         *delta_view.projection("f", site.hidden_size, heads, width, rank),
         delta_view.fresh_rates(mechanism, heads),

@@ -17,7 +17,7 @@ from archspec.mechanisms.common.definitions.rotary import rotate
 
 def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Beside) -> Tensor:
     """(B, T, C) → (B, T, C), the first token at position 0."""
-    key_dim, value_dim = fields.key_dim, fields.value_dim or fields.key_dim
+    key_dim, value_dim = fields.key_head_dim, fields.value_head_dim or fields.key_head_dim
     q, k, v = (linear(weights, f"{name}_proj", x) for name in "qkv")
     if fields.activation is not None:
         q, k, v = (activation(fields.activation, y) for y in (q, k, v))
@@ -85,7 +85,7 @@ def log_decay(fields: Any, weights: dict[str, Tensor], x: Tensor, layer: int) ->
     else:
         raw = linear(weights, "decay_up", linear(weights, "decay_down", x))
     raw = torch.log(activation("sigmoid", raw)) / decay.divisor
-    return raw[..., None] if decay.per == "head" else heads(raw, fields.key_dim)
+    return raw[..., None] if decay.per == "head" else heads(raw, fields.key_head_dim)
 
 
 def normed(fields: Any, weights: dict[str, Tensor], y: Tensor) -> Tensor:

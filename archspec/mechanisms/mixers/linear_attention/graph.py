@@ -25,8 +25,8 @@ def linear_attention_graph(a: LinearAttention, hidden_size: int) -> OperatorGrap
             "recurrence",
             "Write and read the state",
             out,
-            per_token=4 * a.heads * a.key_dim * a.value_width,
-            detail=f"{a.heads} × {a.key_dim} × {a.value_width}, {_fading(a)}",
+            per_token=4 * a.heads * a.key_head_dim * a.value_width,
+            detail=f"{a.heads} × {a.key_head_dim} × {a.value_width}, {_fading(a)}",
         ),
         *sources,
     )
@@ -49,7 +49,7 @@ def linear_attention_graph(a: LinearAttention, hidden_size: int) -> OperatorGrap
 
 def _projected(build: GraphBuilder, a: LinearAttention, name: str, hidden_size: int) -> str:
     """The stages of a query, a key or a value before the state."""
-    shape = (a.heads, a.value_width if name == "v" else a.key_dim)
+    shape = (a.heads, a.value_width if name == "v" else a.key_head_dim)
     map_in = linear(f"{name}_proj", f"Linear {name}", hidden_size, shape, a.qkv_bias)
     last = build.add(map_in, INPUT)
     if a.activation:
@@ -60,7 +60,7 @@ def _projected(build: GraphBuilder, a: LinearAttention, name: str, hidden_size: 
     stages: list[Operator] = []
     if a.qk_norm:
         each = a.heads if a.qk_norm.scope == "each_head" and a.qk_norm.weight else None
-        width = a.heads * a.key_dim if a.qk_norm.scope == "width" else a.key_dim
+        width = a.heads * a.key_head_dim if a.qk_norm.scope == "width" else a.key_head_dim
         stages.append(norm_operator(f"{name}_norm", a.qk_norm, width, shape, each))
     if a.rope:
         detail = f"base {a.rope.theta:,.0f}"
@@ -75,7 +75,7 @@ def _decay(build: GraphBuilder, a: LinearAttention, hidden_size: int) -> list[tu
     if not a.decay or a.decay.type != "learned":
         return []
     d, inputs, last = a.decay, hidden_size, INPUT
-    shape = (a.heads,) if d.per == "head" else (a.heads, a.key_dim)
+    shape = (a.heads,) if d.per == "head" else (a.heads, a.key_head_dim)
     if d.rank:
         last = build.add(linear("decay_down", "Linear", hidden_size, (d.rank,)), INPUT)
         inputs = d.rank

@@ -33,9 +33,9 @@ class LinearAttention(Mechanism):
 
     type: Literal["linear_attention"]
     heads: Size = Field(description="Heads, each with queries, keys, values and a state.")
-    key_dim: Size = Field(description="Width of one query or key head.")
-    value_dim: Size | None = Field(
-        default=None, description="Width of one value head; `key_dim` when left out."
+    key_head_dim: Size = Field(description="Width of one query or key head.")
+    value_head_dim: Size | None = Field(
+        default=None, description="Width of one value head; `key_head_dim` when left out."
     )
     qkv_bias: bool = Field(default=False, description="Query, key and value layers have biases.")
     output_bias: bool = Field(default=False, description="The output layer has a bias.")
@@ -45,7 +45,7 @@ class LinearAttention(Mechanism):
     qk_norm: OptionalHeadNorm = Field(default=None, description="A norm of queries and keys.")
     rope: Rope | None = Field(default=None, description="Rotary positions.")
     scale: Factor | None = Field(
-        default=None, description="Multiplies what is read; key_dim^-0.5 when left out."
+        default=None, description="Multiplies what is read; key_head_dim^-0.5 when left out."
     )
     decay: Decay | None = Field(
         default=None, description="How the state fades; it only grows when left out."
@@ -58,7 +58,7 @@ class LinearAttention(Mechanism):
     @model_validator(mode="after")
     def _check(self) -> LinearAttention:
         if self.rope:
-            self.rope.check(self.key_dim, "key_dim")
+            self.rope.check(self.key_head_dim, "key_head_dim")
         if self.qk_norm and self.qk_norm.scope == "width" and self.qk_norm.after_rope:
             reject("qk_norm", "a norm over all heads together comes before the rotation")
         groups = self.output_norm.groups if self.output_norm else None
@@ -72,7 +72,7 @@ class LinearAttention(Mechanism):
     @property
     def value_width(self) -> int:
         """Width of one value head."""
-        return self.value_dim or self.key_dim
+        return self.value_head_dim or self.key_head_dim
 
     @property
     def output_width(self) -> int:
@@ -82,15 +82,15 @@ class LinearAttention(Mechanism):
     @property
     def read_scale(self) -> float:
         """What is read is multiplied by this."""
-        return self.scale if self.scale is not None else self.key_dim**-0.5
+        return self.scale if self.scale is not None else self.key_head_dim**-0.5
 
     def rotary(self) -> tuple[Rope, int] | None:
         """Its rotary positions and the head width."""
-        return (self.rope, self.key_dim) if self.rope else None
+        return (self.rope, self.key_head_dim) if self.rope else None
 
     def state(self) -> State:
         """A matrix for each head."""
-        return State(exact=self.heads * self.key_dim * self.value_width)
+        return State(exact=self.heads * self.key_head_dim * self.value_width)
 
     def reads_depth(self) -> bool:
         """Where its slopes fall from layer to layer."""
@@ -130,7 +130,7 @@ class LinearAttention(Mechanism):
                 fades = f"fades as each token says, by {self.decay.per}"
         if self.reads_depth():
             fades += ", more slowly with depth"
-        size = f"{self.key_dim} × {self.value_width}"
+        size = f"{self.key_head_dim} × {self.value_width}"
         return f"{heads} a state of {size}{' each' if self.heads > 1 else ''}, which {fades}."
 
     def graph(self, hidden_size: int) -> OperatorGraph:

@@ -45,8 +45,8 @@ class LinearAttentionView:
     caption: str
     hidden_size: int
     heads: int
-    key_dim: int
-    value_dim: int
+    key_head_dim: int
+    value_head_dim: int
     qkv_bias: bool
     output_bias: bool
     modules: tuple[Member, ...]
@@ -76,17 +76,17 @@ class LinearAttentionView:
     @property
     def k_width(self) -> str:
         """The width of all queries or keys, as a product where there are several heads."""
-        return product(self.heads, self.key_dim)
+        return product(self.heads, self.key_head_dim)
 
     @property
     def v_width(self) -> str:
         """The width of all values."""
-        return product(self.heads, self.value_dim)
+        return product(self.heads, self.value_head_dim)
 
     @property
     def value_letter(self) -> str:
         """The width of a value head in comments on shapes."""
-        return "D" if self.value_dim == self.key_dim else "E"
+        return "D" if self.value_head_dim == self.key_head_dim else "E"
 
     @property
     def arguments(self) -> str:
@@ -111,14 +111,14 @@ class LinearAttentionView:
         """The shape of its decay in the selftest."""
         if self.fixed:
             return f"1, {self.heads}, 1"
-        channels = f", {self.key_dim}" if self.function.kind == "channels" else ""
+        channels = f", {self.key_head_dim}" if self.function.kind == "channels" else ""
         return f"1, {self.heads}, TOKENS{channels}"
 
 
 def view(mechanism: LinearAttention, site: Site) -> LinearAttentionView:
     """Decide names and numbers for one linear attention."""
     a = mechanism
-    turned = turn(a.rope, a.key_dim, site.rotaries)
+    turned = turn(a.rope, a.key_head_dim, site.rotaries)
     if turned:
         site.turns(turned, a.heads)
     scale = a.read_scale
@@ -127,8 +127,8 @@ def view(mechanism: LinearAttention, site: Site) -> LinearAttentionView:
         caption=a.caption(site.hidden_size),
         hidden_size=site.hidden_size,
         heads=a.heads,
-        key_dim=a.key_dim,
-        value_dim=a.value_width,
+        key_head_dim=a.key_head_dim,
+        value_head_dim=a.value_width,
         qkv_bias=a.qkv_bias,
         output_bias=a.output_bias,
         modules=tuple(_modules(a, site)),
@@ -162,7 +162,7 @@ def shared(views: list[LinearAttentionView]) -> dict[str, Any]:
 def _modules(a: LinearAttention, site: Site) -> list[Member]:
     found: list[Member] = []
     if a.qk_norm:
-        width = a.heads * a.key_dim if a.qk_norm.scope == "width" else a.key_dim
+        width = a.heads * a.key_head_dim if a.qk_norm.scope == "width" else a.key_head_dim
         each = a.heads if a.qk_norm.scope == "each_head" and a.qk_norm.weight else None
         found += [Member(f"{n}_norm", site.norm(a.qk_norm, width, each)) for n in "qk"]
     if isinstance(a.decay, SlopesDecay) and a.decay.fall:
@@ -170,7 +170,7 @@ def _modules(a: LinearAttention, site: Site) -> list[Member]:
         found.append(Member("factor", made))
     if isinstance(a.decay, LearnedDecay):
         channels = a.decay.per == "channel"
-        out = product(a.heads, a.key_dim) if channels else str(a.heads)
+        out = product(a.heads, a.key_head_dim) if channels else str(a.heads)
         found += _map("decay", a.decay, site.hidden_size, out)
     if a.output_norm:
         parts = a.output_norm.parts(a.heads)

@@ -34,7 +34,7 @@ def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Besid
     if fields.rope is not None:
         q_rope, r = rotate(fields.rope, q_rope), rotate(fields.rope, r)
     q = torch.cat((q_nope, q_rope), dim=-1)
-    expanded = heads(linear(weights, "kv_b_proj", c), nope + fields.value_dim)
+    expanded = heads(linear(weights, "kv_b_proj", c), nope + fields.value_head_dim)
     k = torch.cat((expanded[..., :nope], r.expand(-1, -1, count, -1)), dim=-1)
     v = expanded[..., nope:]
     scale = (nope + rope_dim) ** -0.5 if fields.scale is None else fields.scale

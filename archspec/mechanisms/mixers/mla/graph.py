@@ -27,8 +27,8 @@ def latent_graph(a: LatentAttention, hidden_size: int) -> OperatorGraph:
         sources.append((chosen, "chosen"))
     last = build.add(_attend(a), *sources)
     if a.gate:
-        last = gated(build, a.gate, hidden_size, (a.heads, a.value_dim), last)
-    width = a.heads * a.value_dim
+        last = gated(build, a.gate, hidden_size, (a.heads, a.value_head_dim), last)
+    width = a.heads * a.value_head_dim
     return build.done(
         build.add(linear("o_proj", "Linear o", width, (hidden_size,), a.output_bias), last)
     )
@@ -65,7 +65,7 @@ def _latent(build: GraphBuilder, a: LatentAttention, hidden_size: int) -> tuple[
 
 
 def _expansion(a: LatentAttention) -> Operator:
-    shape = (a.heads, a.nope_dim + a.value_dim)
+    shape = (a.heads, a.nope_dim + a.value_head_dim)
     return linear("kv_b_proj", "Linear k, v", a.kv_rank, shape)
 
 
@@ -81,7 +81,7 @@ def _attend(a: LatentAttention) -> Operator:
             "attend",
             "attention",
             "Attention over latents",
-            (a.heads, a.value_dim),
+            (a.heads, a.value_head_dim),
             expansion.parameters,
             per_token=expansion.per_token,
             per_key=latents,
@@ -92,8 +92,8 @@ def _attend(a: LatentAttention) -> Operator:
         "attend",
         "attention",
         "Scaled dot-product attention",
-        (a.heads, a.value_dim),
-        per_key=2 * a.heads * (a.head_dim + a.value_dim),
+        (a.heads, a.value_head_dim),
+        per_key=2 * a.heads * (a.head_dim + a.value_head_dim),
         # On the latents themselves, with the expansion applied to queries and results.
         per_key_later=latents,
         mask=a.mask(),

@@ -38,7 +38,7 @@ class LatentAttention(Mechanism):
     rope_dim: Annotated[int, Field(ge=0, le=1 << 20)] = Field(
         description="Width of the part that rotates: one key of it serves all heads. May be 0."
     )
-    value_dim: Size = Field(description="Width of one value head.")
+    value_head_dim: Size = Field(description="Width of one value head.")
     latent_bias: bool = Field(
         default=False, description="The layers that make the latents have biases."
     )

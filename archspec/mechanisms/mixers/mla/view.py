@@ -54,7 +54,7 @@ class LatentView:
     kv_rank: int
     nope_dim: int
     rope_dim: int
-    value_dim: int
+    value_head_dim: int
     turn: Turn | None
     scale: float
     finish: Finish
@@ -71,7 +71,7 @@ class LatentView:
     bounds: str
     """The expression for where the text of each token begins and ends."""
 
-    prefix: bool = False
+    prefix_lm: bool = False
     relative: None = None
     decode_kernel: None = None
     paged_kernel: None = None
@@ -124,7 +124,7 @@ class LatentView:
     @property
     def narrower(self) -> int:
         """By how much values are narrower than keys."""
-        return max(0, self.head_dim - self.value_dim)
+        return max(0, self.head_dim - self.value_head_dim)
 
     @property
     def hopper(self) -> HopperView | None:
@@ -165,7 +165,7 @@ def view(mechanism: LatentAttention, site: Site) -> LatentView:
         kv_rank=a.kv_rank,
         nope_dim=a.nope_dim,
         rope_dim=a.rope_dim,
-        value_dim=a.value_dim,
+        value_head_dim=a.value_head_dim,
         turn=turned,
         scale=a.score_scale,
         finish=Finish(a.gate),
@@ -181,14 +181,14 @@ def view(mechanism: LatentAttention, site: Site) -> LatentView:
 
 def _kernel(a: LatentAttention) -> KernelView | None:
     """Every head has keys and values of its own, and they are made for whole texts alone."""
-    if max(a.head_dim, a.value_dim) > WIDEST:
+    if max(a.head_dim, a.value_head_dim) > WIDEST:
         return None
     return KernelView(
         kind="causal",
         heads=a.heads,
         kv_heads=a.heads,
         head_dim=a.head_dim,
-        value_dim=a.value_dim,
+        value_dim=a.value_head_dim,
         causal=True,
         window=None,
         chunk=None,
@@ -231,8 +231,8 @@ def _modules(a: LatentAttention, site: Site) -> list[Member]:
     kept = f"{a.kv_rank} + {a.rope_dim}" if a.rope_dim else a.kv_rank
     linear("kv_a_proj_with_mqa", site.hidden_size, kept, bias)
     norm("kv_a_layernorm", a.kv_rank)
-    linear("kv_b_proj", a.kv_rank, f"{a.heads} * ({a.nope_dim} + {a.value_dim})")
-    values = f"{a.heads} * {a.value_dim}"
+    linear("kv_b_proj", a.kv_rank, f"{a.heads} * ({a.nope_dim} + {a.value_head_dim})")
+    values = f"{a.heads} * {a.value_head_dim}"
     linear("o_proj", values, site.hidden_size, a.output_bias)
     if a.gate:
         wide = values if a.gate.per == "element" else a.heads

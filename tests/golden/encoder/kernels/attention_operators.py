@@ -1,0 +1,129 @@
+# Built by archspec 0.1.0 from encoder.yaml; edit the spec and build again.
+"""The kernels of attention as operators of PyTorch, with gradients.
+
+Shapes: B sequences, H query heads that share K key-value heads, T new tokens, the last of S keys.
+`bounds` says where the texts in each row begin and end; None where each row is one text.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..operators import NAMESPACE
+from . import attention as kernels
+from .attention import dense
+from .launch import launch, pieces, target
+
+
+def bidirectional(q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None) -> Tensor:
+    """A token sees every key: (B, 6, T, 16), (B, 6, S, 16), (B, 6, S, 16) → (B, 6, T, 16)."""
+    k, v = k.to(q.dtype), v.to(q.dtype)  # as a cache may be wider under autocast
+    return attention("bidirectional", q, k, v, bounds, [])[0]
+
+
+class Kernels(NamedTuple):
+    """The kernels of one kind of attention."""
+
+    forward: Any
+    backward_queries: Any
+    backward_keys: tuple[Any, ...]
+
+
+KERNELS = {
+    "bidirectional": Kernels(
+        kernels.bidirectional_forward,
+        kernels.bidirectional_backward_queries,
+        (kernels.bidirectional_backward_keys,),
+    ),
+}
+
+
+def cut(kernel: Any, like: Tensor) -> kernels.Tiles:
+    tiles = kernels.TILES[target(like.device)]
+    return tiles[kernel] if like.element_size() == 2 else kernels.SMALL
+
+
+@torch.library.custom_op(f"{NAMESPACE}::attention", mutates_args=())
+def attention(
+    kind: str, q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, counts: list[int]
+) -> tuple[Tensor, Tensor]:
+    """The output and lse; `counts` are numbers of the call that only kernels of this kind take."""
+    q, k, v = dense(q), dense(k), dense(v)
+    out, lse = _attention(kind, q, k, v, bounds, counts)
+    (batch, heads, rows), kernel = lse.shape, KERNELS[kind].forward
+    tiles, numbers = cut(kernel, q), (q.shape[2], k.shape[2], *counts, *strides(q, k, v))
+    tensors = (q, k, v, out, lse, bounds)
+    grid = (pieces(rows, tiles.rows) * batch * heads,)
+    launch(kernel, grid, *tensors, *numbers, **tiles.options())
+    return out, lse
+
+
+@attention.register_fake
+def _attention(kind, q, k, v, bounds, counts):
+    (batch, heads, tokens, _), kv_heads = q.shape, k.shape[1]
+    lse = q.new_empty(batch, kv_heads, tokens * (heads // kv_heads), dtype=torch.float32)
+    return empty_like(q, v.shape[3]), lse
+
+
+@torch.library.custom_op(f"{NAMESPACE}::attention_backward", mutates_args=())
+def attention_backward(
+    kind: str,
+    dout: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    bounds: Tensor | None,
+    counts: list[int],
+    out: Tensor,
+    lse: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    q, k, v = dense(q), dense(k), dense(v)
+    dout = dout.transpose(1, 2).contiguous()
+    dq, dk, dv = (empty_like(x, x.shape[3]) for x in (q, k, v))
+    (batch, heads, rows), keys, delta = lse.shape, k.shape[2], torch.empty_like(lse)
+    numbers = (bounds, q.shape[2], keys, *counts, *strides(q, k, v))
+    kernel = KERNELS[kind].backward_queries
+    tiles, tensors = cut(kernel, q), (q, k, v, out, dout, lse, delta, dq)
+    grid = (pieces(rows, tiles.rows) * batch * heads,)
+    launch(kernel, grid, *tensors, *numbers, **tiles.options())
+    tensors = (q, k, v, dout, lse, delta, dk, dv)
+    for kernel in KERNELS[kind].backward_keys:
+        tiles = cut(kernel, q)
+        grid = (pieces(keys, tiles.keys) * batch * heads,)
+        launch(kernel, grid, *tensors, *numbers, **tiles.options())
+    return dq, dk, dv
+
+
+@attention_backward.register_fake
+def _attention_backward(kind, dout, q, k, v, bounds, counts, out, lse):
+    dq, dk, dv = (empty_like(x, x.shape[3]) for x in (q, k, v))
+    return dq, dk, dv
+
+
+def _setup(ctx, inputs, output):
+    ctx.kind, *tensors, ctx.counts = inputs
+    ctx.save_for_backward(*tensors, *output)
+    ctx.mark_non_differentiable(output[1])
+
+
+def _gradients(ctx, dout, _):
+    *inputs, out, lse = ctx.saved_tensors
+    dq, dk, dv = attention_backward(ctx.kind, dout, *inputs, ctx.counts, out, lse)
+    return None, dq, dk, dv, None, None
+
+
+attention.register_autograd(_gradients, setup_context=_setup)
+
+
+def strides(*tensors: Tensor) -> list[int]:
+    """How far apart the sequences, heads and tokens of each are."""
+    return [step for x in tensors for step in x.stride()[:3]]
+
+
+def empty_like(x: Tensor, width: int) -> Tensor:
+    """(B, H, T, width), with the heads of a token together in memory."""
+    batch, heads, tokens, _ = x.shape
+    return x.new_empty(batch, tokens, heads, width).transpose(1, 2)

@@ -1,0 +1,113 @@
+# Built by archspec 0.1.0 from layer-vectors.yaml; edit the spec and build again.
+"""Gated activations in one pass: an activation of the gate times up, computed in float32.
+
+WIDTH   the numbers in a row of the result; a program computes BLOCK of them, a power of two
+STRIDE  the numbers from one row of gate or up to the next
+g, u    gate and up; a the activation of g; d the gradient that comes back
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from ..operators import NAMESPACE
+from .launch import launch, pieces
+
+# For each width: BLOCK, and the warps of a program.
+TILES = {
+    256: (256, 1),
+    512: (512, 2),
+}
+
+
+# gelu_tanh(gate) · up
+
+
+@triton.jit
+def gated_gelu_tanh_forward(
+    gate, up, y, STRIDE: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr
+):
+    """y = gelu_tanh(gate) · up, a block of one row."""
+    row, column = tl.program_id(0).to(tl.int64), tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside, at = column < WIDTH, row * STRIDE + column
+    g = tl.load(gate + at, mask=inside, other=0.0).to(tl.float32)
+    u = tl.load(up + at, mask=inside, other=0.0).to(tl.float32)
+    s = tl.sigmoid(1.5957691216057308 * (g + 0.044715 * g * g * g))  # (1 + tanh) / 2
+    a = g * s
+    tl.store(y + row * WIDTH + column, a * u, mask=inside)
+
+
+@triton.jit
+def gated_gelu_tanh_backward(
+    grad_y,
+    gate,
+    up,
+    grad_gate,
+    grad_up,
+    STRIDE: tl.constexpr,
+    WIDTH: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    """The gradients of both, which lie as gate and up do."""
+    row, column = tl.program_id(0).to(tl.int64), tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside, at = column < WIDTH, row * STRIDE + column
+    g = tl.load(gate + at, mask=inside, other=0.0).to(tl.float32)
+    u = tl.load(up + at, mask=inside, other=0.0).to(tl.float32)
+    d = tl.load(grad_y + row * WIDTH + column, mask=inside, other=0.0).to(tl.float32)
+    s = tl.sigmoid(1.5957691216057308 * (g + 0.044715 * g * g * g))  # (1 + tanh) / 2
+    a = g * s
+    tl.store(
+        grad_gate + at,
+        d * u * (s + g * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * g * g)),
+        mask=inside,
+    )
+    tl.store(grad_up + at, d * a, mask=inside)
+
+
+def gated_gelu_tanh(gate: Tensor, up: Tensor) -> Tensor:
+    """gelu_tanh(gate) · up: (…, W) twice → (…, W)."""
+    return _gated_gelu_tanh(gate.contiguous(), up.contiguous())
+
+
+@torch.library.custom_op(f"{NAMESPACE}::gated_gelu_tanh", mutates_args=())
+def _gated_gelu_tanh(gate: Tensor, up: Tensor) -> Tensor:
+    y = torch.empty_like(gate)
+    _run(gated_gelu_tanh_forward, y.shape, (gate, up, y), stride=y.shape[-1])
+    return y
+
+
+@_gated_gelu_tanh.register_fake
+def _(gate: Tensor, up: Tensor) -> Tensor:
+    return torch.empty_like(gate)
+
+
+@torch.library.custom_op(f"{NAMESPACE}::gated_gelu_tanh_backward", mutates_args=())
+def _gated_gelu_tanh_grads(grad_y: Tensor, gate: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
+    grads = torch.empty_like(gate), torch.empty_like(up)
+    tensors = (grad_y.contiguous(), gate, up, *grads)
+    _run(gated_gelu_tanh_backward, gate.shape, tensors, stride=gate.shape[-1])
+    return grads
+
+
+@_gated_gelu_tanh_grads.register_fake
+def _(grad_y: Tensor, gate: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(gate), torch.empty_like(up)
+
+
+_gated_gelu_tanh.register_autograd(
+    lambda ctx, grad_y: _gated_gelu_tanh_grads(grad_y, *ctx.saved_tensors),
+    setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs),
+)
+
+
+def _run(kernel: Any, shape: torch.Size, tensors: tuple[Tensor, ...], stride: int) -> None:
+    """A program for each block of each row of a result of `shape`."""
+    block, warps = TILES[shape[-1]]
+    grid = (shape[:-1].numel(), pieces(shape[-1], block))
+    sizes = {"STRIDE": stride, "WIDTH": shape[-1], "BLOCK": block}
+    launch(kernel, grid, *tensors, **sizes, num_warps=warps)
