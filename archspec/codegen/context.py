@@ -13,7 +13,7 @@ from archspec.codegen.head import head_view
 from archspec.codegen.layers import LayerView
 from archspec.codegen.loss import loss_context
 from archspec.codegen.rotary import apart
-from archspec.codegen.selftest import Compared, compared, length
+from archspec.codegen.selftest import BESIDES, Compared, compared, length
 from archspec.codegen.site import view_module
 from archspec.codegen.stacks import EmbeddingView, layer_made, python_schedule
 from archspec.codegen.view import PackageView
@@ -214,10 +214,16 @@ def _selftest(view: PackageView) -> dict[str, Any]:
         "decoding": decoding,
         "reading": reading,
         "comparisons": [words for words, kinds in said if kinds.classes],
-        "length": length(windows, patterns),
+        "length": length(windows, [*patterns, *_tokens_of_forms(view)]),
         "many": MANY,
         "heavy": any(len(p.shape) == 3 and p.size > MANY for p in a.parameters()),
     }
+
+
+def _tokens_of_forms(view: PackageView) -> list[int]:
+    """How many tokens show all forms of each mechanism that says so, less those that are added."""
+    checks = (view_module(type(mechanism)).CHECK for mechanism in view.modules)
+    return [check.tokens - BESIDES for check in checks if check and check.tokens]
 
 
 def _compared(view: PackageView, layers: list[LayerView], **given: Any) -> Compared:

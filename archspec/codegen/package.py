@@ -11,6 +11,7 @@ from archspec import __version__
 from archspec.architecture.model import Architecture
 from archspec.codegen.checkpoint import CheckpointView
 from archspec.codegen.context import context as package_context
+from archspec.codegen.definitions import written_out
 from archspec.codegen.environment import environment
 from archspec.codegen.files import File
 from archspec.codegen.format import SETTINGS, format_python
@@ -48,6 +49,12 @@ FILES = (
     GENERATE,
     File("checkpoint.py", PLACE.format("checkpoint"), "published tensors to parameters"),
     File("tensors.py", PLACE.format("tensors"), "tensors from files, or refused"),
+    File(
+        "definitions.py",
+        PLACE.format("definitions"),
+        "what functions are held to, written out in float64",
+        "defined",
+    ),
     File("selftest.py", PLACE.format("selftest"), "check the package on this machine"),
 )
 KERNELS = "templates/kernels/{}.py.jinja"
@@ -158,7 +165,13 @@ def _files(view: PackageView, context: dict[str, Any]) -> Iterator[tuple[File, d
             own = (shared.context or view_module(owners[0]).shared)(views)
             yield file, context | {"modules": users} | own
     checks = [check for kind in found.kinds for check in _checks(kind, found)]
-    yield from ((file, context | {"checks": checks}) for file in FILES if file.there(context))
+    defined = tuple(dict.fromkeys(one for check in checks for one in check["held"]))
+    seen = context | {
+        "checks": checks,
+        "defined": defined,
+        "written_out": written_out(defined),
+    }
+    yield from ((file, seen) for file in FILES if file.there(seen))
 
 
 def _binaries(file: File, seen: dict[str, Any]) -> dict[str, Any]:
@@ -175,7 +188,8 @@ def _checks(kind: type[Mechanism], found: Sharing) -> list[dict[str, Any]]:
         return []
     place = template(kind, beside.CHECK.template)
     shared = (beside.CHECK.context or beside.shared)(modules) | found.named(kind)
-    return [{**vars(beside.CHECK), "template": place, "modules": modules, "shared": shared}]
+    seen = {"template": place, "modules": modules, "shared": shared}
+    return [{**vars(beside.CHECK), **seen, "held": beside.CHECK.defined(modules)}]
 
 
 def _render(name: str, context: dict[str, Any]) -> str:

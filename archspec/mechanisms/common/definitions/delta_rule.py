@@ -35,6 +35,13 @@ def delta_rule(
     return torch.stack(rows, dim=1), state
 
 
+def undecayed_delta_rule(
+    q: Tensor, k: Tensor, v: Tensor, beta: Tensor, state: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The rule where nothing decays."""
+    return delta_rule(q, k, v, None, beta, state)
+
+
 def delta_layer(
     fields: Any, weights: dict[str, Tensor], x: Tensor, log_decay: Tensor | None, groups: int
 ) -> Tensor:

@@ -46,7 +46,15 @@ def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Besid
 def view(fields: Any) -> tuple[Any, ...]:
     """What layers that share keys and values have in common: their heads, and what they see."""
     blocks, count = fields.block_sparse, fields.kv_heads or fields.heads
-    return "keys", fields.window, fields.chunk, blocks, count, fields.head_dim, fields.value_head_dim
+    return (
+        "keys",
+        fields.window,
+        fields.chunk,
+        blocks,
+        count,
+        fields.head_dim,
+        fields.value_head_dim,
+    )
 
 
 def keys_and_values(fields: Any, weights: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:

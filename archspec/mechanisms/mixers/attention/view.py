@@ -32,10 +32,10 @@ CACHES = {
     "IndexedKeyValueCache": "templates/caches/indexed_key_value.py.jinja",
 }
 CHECK = Check(
-    "attention",
-    "check_attention",
     "Attention is compared with its definition in float64.",
     "from . import attend\nfrom .kernels import use_kernels",
+    label="attention",
+    function="check_attention",
     context=check_context,
 )
 

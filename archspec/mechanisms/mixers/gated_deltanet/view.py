@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile
 from archspec.codegen.own import EXACT, START
 from archspec.codegen.site import Check, Site
@@ -23,11 +24,23 @@ SHARED = (
     SharedFile("delta_rule.py", "delta_rule.py.jinja", "the delta rule, by tokens and by chunks"),
 )
 CACHES = delta_view.CACHES
+RULE = "mechanisms/common/definitions/delta_rule.py"
+
+
+def _defined(views: list[DeltaView]) -> tuple[Defined, ...]:
+    names = {
+        "gated_delta_rule": ("delta_rule", ()),
+        "delta_rule": ("undecayed_delta_rule", ("delta_rule",)),
+    }
+    rules = dict.fromkeys(view.rule for view in views)
+    return tuple(Defined("delta_rule", rule, RULE, *names[rule]) for rule in rules)
+
+
 CHECK = Check(
-    "delta rule",
-    "check_delta_rule",
-    "The delta rule by chunks is compared with the delta rule token by token.",
+    "The delta rule is compared with its definition, values and gradients.",
     "from . import delta_rule",
+    _defined,
+    tokens=delta_view.TOKENS,
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile
 from archspec.codegen.own import EXACT, START
 from archspec.codegen.site import Check, Site
@@ -27,11 +28,18 @@ SHARED = (
     ),
 )
 CACHES = delta_view.CACHES
+RULE = "mechanisms/common/definitions/delta_rule.py"
+
+
+def _defined(views: list[DeltaView]) -> tuple[Defined, ...]:
+    return (Defined("channel_delta_rule", "channel_delta_rule", RULE, "delta_rule"),)
+
+
 CHECK = Check(
-    "channel delta rule",
-    "check_channel_delta_rule",
-    "The delta rule with a decay for each channel is compared by chunks and token by token.",
+    "The delta rule with a decay for each channel is compared with its definition likewise.",
     "from . import channel_delta_rule",
+    _defined,
+    tokens=delta_view.TOKENS,
 )
 
 

@@ -68,6 +68,39 @@ def fading_sums(
     return torch.stack(rows, dim=1), state
 
 
+def attend_fading(
+    q: Tensor, k: Tensor, v: Tensor, decay: Tensor, real: Tensor | None, state: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Sums that fade by head: log a is (B or 1, H, T or 1)."""
+    return sums_by_head(q, k, v, decay[..., None], real, state)
+
+
+def attend_fading_channels(
+    q: Tensor, k: Tensor, v: Tensor, decay: Tensor, real: Tensor | None, state: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Sums that fade by channel: log a is (B, H, T, D)."""
+    return sums_by_head(q, k, v, decay, real, state)
+
+
+def attend_lasting(
+    q: Tensor, k: Tensor, v: Tensor, real: Tensor | None, state: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Sums that never fade."""
+    return sums_by_head(q, k, v, q.new_zeros(1, q.shape[1], 1, 1), real, state)
+
+
+def sums_by_head(
+    q: Tensor, k: Tensor, v: Tensor, decay: Tensor, real: Tensor | None, state: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The same of tensors by head, (B, H, T, D); where `real` (B, T) is False nothing happens."""
+    if real is not None:
+        there = real[:, None, :, None].to(k.dtype)
+        k, decay = k * there, decay * there
+    tensors = (x.transpose(1, 2) for x in (q, k, v, decay))
+    out, last = fading_sums(*tensors, state)
+    return out.transpose(1, 2), last
+
+
 def log_decay(fields: Any, weights: dict[str, Tensor], x: Tensor, layer: int) -> Tensor:
     """The logarithm of a_t, of each head or of each channel of its keys."""
     decay, count = fields.decay, fields.heads

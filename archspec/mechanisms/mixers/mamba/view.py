@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile
 from archspec.codegen.own import START
 from archspec.codegen.site import Check, Site
@@ -26,11 +27,19 @@ SHARED = (
     CARRY,
 )
 CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
+DEFINITION = "mechanisms/mixers/mamba/definition.py"
+
+
+def _defined(views: list[Any]) -> tuple[Defined, ...]:
+    forms = ("scan_chunked", "scan_recurrent")
+    return tuple(Defined("scan", form, DEFINITION, "selective_scan") for form in forms)
+
+
 CHECK = Check(
-    "selective scan",
-    "check_scan",
-    "The chunked selective scan is compared with the one token by token in float64.",
+    "Both forms of the selective scan are compared with its definition, values and gradients.",
     "from . import scan",
+    _defined,
+    tokens=2 * 64 + 5,  # three chunks
 )
 
 

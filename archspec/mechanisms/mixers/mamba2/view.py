@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile
 from archspec.codegen.own import START
 from archspec.codegen.site import Check, Site
@@ -23,11 +24,20 @@ SHARED = (
     CARRY,
 )
 CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
+DEFINITION = "mechanisms/mixers/mamba2/definition.py"
+
+
+def _defined(views: list[Any]) -> tuple[Defined, ...]:
+    return tuple(
+        Defined("ssd", form, DEFINITION, "ssd") for form in ("ssd_chunked", "ssd_recurrent")
+    )
+
+
 CHECK = Check(
-    "state space",
-    "check_ssd",
-    "The chunked state-space recurrence is compared with the one token by token in float64.",
+    "Both forms of the state-space recurrence are compared with its definition likewise.",
     "from . import ssd",
+    _defined,
+    tokens=2 * 64 + 5,  # three chunks
 )
 
 

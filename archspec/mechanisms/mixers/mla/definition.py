@@ -46,3 +46,19 @@ def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Besid
     if fields.gate is not None:
         out = gated(fields.gate, weights, x, out)
     return linear(weights, "o_proj", out.flatten(2))
+
+
+def attend_latent(
+    q: Tensor, entries: Tensor, rank: int, start: int, starts: Tensor | None, scale: float
+) -> Tensor:
+    """Softmax over latents, of which all heads see those up to their own place.
+
+    q (B, H, T, R) stand at `start` and on, or in each text at `starts` (B,) and on; an entry of
+    (B, 1, S, R) is a key, and its first `rank` numbers are the value: (B, H, T, rank).
+    """
+    first = torch.full((q.shape[0],), start, device=q.device) if starts is None else starts
+    place = first[:, None] + torch.arange(q.shape[2], device=q.device)  # (B, T)
+    hidden = torch.arange(entries.shape[2], device=q.device) > place[:, None, :, None]
+    scores = torch.einsum("bhtr,bsr->bhts", q, entries[:, 0]) * scale
+    weights = scores.masked_fill(hidden, float("-inf")).softmax(dim=-1)
+    return torch.einsum("bhts,bsr->bhtr", weights, entries[:, 0, :, :rank])

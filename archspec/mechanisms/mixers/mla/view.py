@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile
 from archspec.codegen.members import Member
 from archspec.codegen.rotary import Turn, turn
-from archspec.codegen.site import Site
+from archspec.codegen.site import Check, Site
 from archspec.kernels.attention.files import KERNEL_FILES
 from archspec.kernels.attention.hopper import HopperView, hopper_view
 from archspec.kernels.attention.tiles import WIDEST
@@ -37,7 +38,19 @@ CACHES = {
     "LatentCache": "mechanisms/mixers/mla/templates/cache.py.jinja",
     "IndexedLatentCache": "mechanisms/mixers/mla/templates/cache_indexed.py.jinja",
 }
-CHECK = None
+DEFINITION = "mechanisms/mixers/mla/definition.py"
+
+
+def _defined(views: list[LatentView]) -> tuple[Defined, ...]:
+    reads = any(view.absorbs for view in views)
+    return (Defined("latent", "attend_latent", DEFINITION, "attend_latent"),) if reads else ()
+
+
+CHECK = Check(
+    "Attention over latents is compared with its definition, values and gradients.",
+    "from . import latent",
+    _defined,
+)
 
 
 @dataclass(frozen=True)
