@@ -25,7 +25,7 @@ demo: $(READY)  ## Build a published encoder, load its real weights, compare sen
 test: $(READY)  ## Run all tests, on two processes
 	$(RUN) -m pytest -n 2 --dist worksteal -q
 
-sweep: $(READY)  ## What is slow: 10,000 random specs, every gallery package compiled
+sweep: $(READY)  ## What is slow: 10,000 random specs, every package compiled and type-checked
 	$(RUN) -m pytest -n 2 --dist worksteal -q -m slow tests
 
 attack: $(READY)  ## Wrong specs by the hundred thousand, right ones by the ten thousand, kills

@@ -9,10 +9,12 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, SPECS, Builder, small_text
+from cover import few
 
 import archspec
 from archspec.codegen import build, package_name
@@ -20,59 +22,68 @@ from archspec.output.lock import LOCK
 
 TINY = (ROOT / "examples/tiny.yaml").read_text(encoding="utf-8")
 DIGEST = """
-import hashlib, sys, archspec
+import json, sys, archspec
 from archspec.codegen import build
 for path in sys.argv[1:]:
     text = open(path, encoding="utf-8").read()
-    files = build(archspec.loads(text), text, "spec.yaml")
-    print(hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest())
+    print(json.dumps(build(archspec.loads(text), text, "spec.yaml"), sort_keys=True))
 """
 
 
-def digests(**environment: str) -> list[str]:
-    paths = [str(path) for path in SPECS if path.parent.name != "gallery"]
+def test_builds_are_the_same_under_another_hash_seed_locale_and_time_zone(builder: Builder) -> None:
+    paths = [path for path in SPECS if path.parent.name != "gallery"]
+    elsewhere = {"PYTHONHASHSEED": "77", "LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR"}
+    assert os.environ.get("PYTHONHASHSEED", "random") != elsewhere["PYTHONHASHSEED"]
     done = subprocess.run(
-        [sys.executable, "-c", DIGEST, *paths],
-        env=os.environ | environment,
+        [sys.executable, "-c", DIGEST, *map(str, paths)],
+        env=os.environ | elsewhere | {"TZ": "Asia/Kathmandu"},
         capture_output=True,
         text=True,
         check=True,
     )
-    return done.stdout.split()
-
-
-def test_builds_are_the_same_under_another_hash_seed_locale_and_time_zone() -> None:
-    here = digests(PYTHONHASHSEED="1", LC_ALL="C.UTF-8", TZ="UTC")
-    there = digests(PYTHONHASHSEED="77", LC_ALL="tr_TR.UTF-8", LANG="tr_TR", TZ="Asia/Kathmandu")
-    assert here == there
+    for path, line in zip(paths, done.stdout.splitlines(), strict=True):
+        here = builder.write(path.read_text(encoding="utf-8"))
+        there = {name: text.encode() for name, text in json.loads(line).items()}
+        files = [p for p in here.rglob("*") if p.is_file() and p.suffix != ".pyc"]
+        assert {str(p.relative_to(here)): p.read_bytes() for p in files} == there, path
 
 
 @pytest.fixture(scope="module")
-def packages(builder: Builder) -> Path:
-    """A folder with the package of every example, and of every gallery spec made small."""
-    for path in SPECS:
-        builder.write(small_text(path))
-    return builder.folder
+def packages(builder: Builder) -> list[Path]:
+    """The package of every example, and of every gallery spec made small."""
+    return [builder.write(small_text(path)) for path in SPECS]
 
 
-def test_ruff_finds_nothing(packages: Path) -> None:
+def test_ruff_finds_nothing(packages: list[Path]) -> None:
     for command in (["check"], ["format", "--check", "--line-length", "100"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", "."],
-            cwd=packages,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
+        ruff(packages, *command, "--isolated")
 
 
-def test_pyright_finds_nothing(packages: Path) -> None:
-    settings = {"typeCheckingMode": "standard", "pythonVersion": "3.11", "include": ["."]}
-    (packages / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
+@pytest.mark.parametrize("chosen", [few, pytest.param(list, marks=pytest.mark.slow)])
+def test_pyright_finds_nothing(
+    packages: list[Path], tmp_path: Path, chosen: Callable[[list[Path]], list[Path]]
+) -> None:
+    """In packages that cover what all have; in a sweep in all of them."""
+    read = chosen(packages)
+    settings = {"typeCheckingMode": "standard", "pythonVersion": "3.11"}
+    settings |= {"include": list(map(str, read))}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
+    command = [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable]
     done = subprocess.run(
-        [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable, "."],
-        cwd=packages,
+        [*command, "--outputjson", "--project", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = json.loads(done.stdout)
+    assert done.returncode == 0, found["generalDiagnostics"]
+    assert found["summary"]["filesAnalyzed"] == sum(len([*p.rglob("*.py")]) for p in read)
+
+
+def ruff(folders: list[Path], *command: str) -> None:
+    """Nothing is found in any of them."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", *command, "--no-cache", *folders],
         capture_output=True,
         text=True,
         check=False,
@@ -132,16 +143,9 @@ def test_a_file_name_never_becomes_code() -> None:
             assert "\nimport os\n" not in text
 
 
-def test_ruff_finds_nothing_by_the_packages_own_settings(packages: Path) -> None:
+def test_ruff_finds_nothing_by_the_packages_own_settings(packages: list[Path]) -> None:
     for command in (["check"], ["format", "--check"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "ruff", *command, "--no-cache", "."],
-            cwd=packages,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
+        ruff(packages, *command)
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,17 @@ def refusal(config: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("value", [3, True, False, "word", [1], {"a": 1}, 0])
-@pytest.mark.parametrize("model_type", TYPES)
-def test_an_unknown_option_is_named(model_type: str, value: Any) -> None:
-    needed = NEEDED.get(model_type, {})
-    message = refusal({"model_type": model_type, **needed, "made_up_option": value})
-    assert "`made_up_option` is" in message
+def test_an_unknown_option_is_named(value: Any) -> None:
+    """By every family."""
+    silent: dict[str, str] = {}
+    for model_type in TYPES:
+        config = {"model_type": model_type, **NEEDED.get(model_type, {}), "made_up_option": value}
+        try:
+            silent[model_type] = import_config(config)
+        except ConfigError as error:
+            if "`made_up_option` is" not in str(error):
+                silent[model_type] = str(error)
+    assert silent == {}
 
 
 def test_an_unknown_option_of_a_part_is_named_with_its_way() -> None:
