@@ -11,6 +11,7 @@ from archspec.mechanisms.common.definitions.beside import Beside
 from archspec.mechanisms.common.definitions.linear import heads, linear, part
 from archspec.mechanisms.common.definitions.norm import norm
 from archspec.mechanisms.common.definitions.rotary import rotate
+from archspec.mechanisms.common.definitions.softmax import causal
 
 
 def selected(
@@ -33,12 +34,11 @@ def selected(
     w = linear(own, "weights_proj", x) * (fields.heads * fields.head_dim) ** -0.5
     products = torch.einsum("bthd,bsd->bhts", q, k)
     scores = torch.einsum("bth,bhts->bts", w, products * (products > 0))
-    batch, tokens = x.shape[:2]
-    seen = torch.zeros(batch, tokens, tokens, dtype=torch.bool)
-    for row in range(batch):
-        for t in range(tokens):
-            worth = scores[row, t].tolist()
-            ranked = sorted(range(t + 1), key=lambda s: (-worth[s], s))
-            seen[row, t, ranked[: fields.top_k]] = True
+    before = causal(x.shape[1])
+    ranked = torch.sort(
+        scores.masked_fill(~before, float("-inf")), dim=-1, descending=True, stable=True
+    )
+    best = ranked.indices[..., : fields.top_k]
+    seen = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, best, True) & before
     beside.handed["selected", fields.top_k] = seen
     return seen

@@ -78,12 +78,8 @@ def router_scores(kind: str, logits: Tensor) -> Tensor:
 
 def best(values: Tensor, count: int) -> Tensor:
     """Which of the last dimension are the `count` largest; of equal ones the first."""
-    found = torch.zeros_like(values, dtype=torch.bool)
-    for row, marked in zip(values.flatten(0, -2), found.flatten(0, -2), strict=True):
-        worth = row.tolist()
-        ranked = sorted(range(len(worth)), key=lambda place: (-worth[place], place))
-        marked[ranked[:count]] = True
-    return found
+    ranked = torch.sort(values, dim=-1, descending=True, stable=True).indices
+    return torch.zeros_like(values, dtype=torch.bool).scatter(-1, ranked[..., :count], True)
 
 
 def of_best_groups(fields: Any, choice: Tensor) -> Tensor:

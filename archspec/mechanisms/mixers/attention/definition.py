@@ -26,7 +26,9 @@ def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Besid
     if fields.shared_kv:
         k, v = beside.handed[view(fields)]
     else:
-        k, v = keys_and_values(fields, weights, x if fields.source == "self" else beside.source)
+        read = x if fields.source == "self" else beside.source
+        assert read is not None, "the encoder's states"
+        k, v = keys_and_values(fields, weights, read)
         if fields.causal and fields.source == "self" and fields.select is None:
             beside.handed[view(fields)] = k, v
     group = fields.heads // k.shape[2]
@@ -45,16 +47,8 @@ def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Besid
 
 def view(fields: Any) -> tuple[Any, ...]:
     """What layers that share keys and values have in common: their heads, and what they see."""
-    blocks, count = fields.block_sparse, fields.kv_heads or fields.heads
-    return (
-        "keys",
-        fields.window,
-        fields.chunk,
-        blocks,
-        count,
-        fields.head_dim,
-        fields.value_head_dim,
-    )
+    sees = fields.window, fields.chunk, fields.block_sparse
+    return "keys", *sees, fields.kv_heads or fields.heads, fields.head_dim, fields.value_head_dim
 
 
 def keys_and_values(fields: Any, weights: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:

@@ -96,8 +96,8 @@ def sums_by_head(
     if real is not None:
         there = real[:, None, :, None].to(k.dtype)
         k, decay = k * there, decay * there
-    tensors = (x.transpose(1, 2) for x in (q, k, v, decay))
-    out, last = fading_sums(*tensors, state)
+    q, k, v, decay = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), decay.transpose(1, 2)
+    out, last = fading_sums(q, k, v, decay, state)
     return out.transpose(1, 2), last
 
 

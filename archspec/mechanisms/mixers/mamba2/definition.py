@@ -17,14 +17,13 @@ def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Besid
     """(B, T, C) → (B, T, C)."""
     batch, tokens, _ = x.shape
     inner, written = fields.heads * fields.head_dim, fields.groups * fields.state_dim
-    z, u, b, c, d = linear(weights, "in_proj", x).split(
-        [inner, inner, written, written, fields.heads], dim=-1
-    )
+    widths = [inner, inner, written, written, fields.heads]
+    z, u, b, c, d = torch.split(linear(weights, "in_proj", x), widths, dim=-1)
     scales = fields.part_scales
     if scales is not None:
         z, u, b, c, d = scales.gate * z, scales.input * u, scales.b * b, scales.c * c, scales.dt * d
     mixed = convolution(weights, "conv1d", torch.cat((u, b, c), dim=-1))
-    u, b, c = activation("silu", mixed).split([inner, written, written], dim=-1)
+    u, b, c = torch.split(activation("silu", mixed), [inner, written, written], dim=-1)
     u = u.reshape(batch, tokens, fields.heads, fields.head_dim)
     b = b.reshape(batch, tokens, fields.groups, fields.state_dim)
     c = c.reshape(batch, tokens, fields.groups, fields.state_dim)

@@ -28,9 +28,8 @@ DEFINITION = "mechanisms/mixers/mamba2/definition.py"
 
 
 def _defined(views: list[Any]) -> tuple[Defined, ...]:
-    return tuple(
-        Defined("ssd", form, DEFINITION, "ssd") for form in ("ssd_chunked", "ssd_recurrent")
-    )
+    forms = ("ssd_chunked", "ssd_recurrent")
+    return tuple(Defined("ssd", form, DEFINITION, "ssd") for form in forms)
 
 
 CHECK = Check(

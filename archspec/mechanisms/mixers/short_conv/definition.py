@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from archspec.mechanisms.common.definitions.beside import Beside
@@ -13,5 +14,5 @@ from archspec.mechanisms.common.definitions.linear import linear
 
 def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Beside) -> Tensor:
     """(B, T, C) → (B, T, C): y = W_out (c · conv(b · u))."""
-    b, c, u = linear(weights, "in_proj", x).split(fields.channels, dim=-1)
+    b, c, u = torch.split(linear(weights, "in_proj", x), fields.channels, dim=-1)
     return linear(weights, "out_proj", c * convolution(weights, "conv", b * u))
