@@ -16,7 +16,9 @@ from importlib.resources import files
 class Defined:
     """A function of the package, and the definition that takes the same arguments."""
 
-    module: str
+    owner: str
+    """The module, or a class of it, whose calls go by `forward`: `conv.ShortConv`."""
+
     function: str
     source: str
     """The file of the definition, from the root of archspec."""
@@ -26,15 +28,26 @@ class Defined:
     """Other functions of that file that it calls."""
 
     @property
+    def module(self) -> str:
+        """The module it is in."""
+        return self.owner.partition(".")[0]
+
+    @property
     def pair(self) -> str:
         """The entry of the selftest's table."""
-        return f'({self.module}, "{self.function}"): definitions.{self.definition}'
+        return f'({self.owner}, "{self.function}"): definitions.{self.definition}'
 
 
 def written_out(defined: Iterable[Defined]) -> list[str]:
     """The text of every function that these need, each once."""
     names = ((one.source, name) for one in defined for name in (*one.calls, one.definition))
     return [_text(source, name) for source, name in dict.fromkeys(names)]
+
+
+def held_modules(defined: Iterable[Defined]) -> list[str]:
+    """The modules of the package that the selftest imports for them."""
+    found = {one.module for one in defined}
+    return sorted({"definitions", *found}) if found else []
 
 
 @cache

@@ -11,7 +11,7 @@ from archspec import __version__
 from archspec.architecture.model import Architecture
 from archspec.codegen.checkpoint import CheckpointView
 from archspec.codegen.context import context as package_context
-from archspec.codegen.definitions import written_out
+from archspec.codegen.definitions import held_modules, written_out
 from archspec.codegen.environment import environment
 from archspec.codegen.files import File
 from archspec.codegen.format import SETTINGS, format_python
@@ -170,6 +170,9 @@ def _files(view: PackageView, context: dict[str, Any]) -> Iterator[tuple[File, d
         "checks": checks,
         "defined": defined,
         "written_out": written_out(defined),
+        "held_modules": sorted(
+            {"definitions", *(one.module for one in defined)} if defined else ()
+        ),
     }
     yield from ((file, seen) for file in FILES if file.there(seen))
 

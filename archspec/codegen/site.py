@@ -29,7 +29,6 @@ class Check:
     """
 
     sentence: str
-    imports: str
     defined: Callable[[list[Any]], tuple[Defined, ...]] = _nothing
     """The functions of its package that have a definition, of its views."""
 
@@ -38,6 +37,9 @@ class Check:
 
     label: str = ""
     function: str = ""
+    imports: str = ""
+    """What the function needs."""
+
     template: str = "check.py.jinja"
     context: Callable[[list[Any]], dict[str, Any]] | None = None
     """What its template finds in `check.shared`; as `shared` of the view says where left out."""

@@ -123,6 +123,20 @@ def expert_output(fields: Any, weights: dict[str, Tensor], expert: int, x: Tenso
     return through("down_proj", inside)
 
 
+def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
+    """One linear map for each group of rows: x[row] times weight[g]ᵀ, (N, in) → (N, out).
+
+    Group g has the rows up to ends[g] that none before it has; weight is (G, out, in).
+    """
+    rows: list[Tensor] = []
+    first = 0
+    for group, end in enumerate(ends):
+        last = int(end)
+        rows.append(x[first:last] @ weight[group].to(x.dtype).T)
+        first = last
+    return torch.cat(rows)
+
+
 def with_shared(fields: Any, weights: dict[str, Tensor], read: Tensor, routed: Tensor) -> Tensor:
     """The experts' output together with that of the feed-forward that every token uses.
 

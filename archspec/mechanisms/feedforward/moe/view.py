@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile
 from archspec.codegen.members import start
 from archspec.codegen.own import EXACT
-from archspec.codegen.site import Site
+from archspec.codegen.site import Check, Site
 from archspec.kernels.experts import (
     COMBINE_KERNELS,
     EXPERT_KERNELS,
@@ -40,7 +41,17 @@ SHARED = (
     ROUTER_KERNELS,
 )
 CACHES: Mapping[str, str] = {}
-CHECK = None
+CHECK = Check(
+    "Experts' linear maps are compared with their definition, values and gradients.",
+    lambda _: (
+        Defined(
+            "grouped",
+            "grouped_linear",
+            "mechanisms/feedforward/moe/definition.py",
+            "grouped_linear",
+        ),
+    ),
+)
 
 STAGES = "mechanisms/feedforward/moe/templates/stages/{}.py.jinja"
 

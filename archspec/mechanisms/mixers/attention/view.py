@@ -33,9 +33,9 @@ CACHES = {
 }
 CHECK = Check(
     "Attention is compared with its definition in float64.",
-    "from . import attend\nfrom .kernels import use_kernels",
     label="attention",
     function="check_attention",
+    imports="from . import attend\nfrom .kernels import use_kernels",
     context=check_context,
 )
 

@@ -10,7 +10,7 @@ from archspec.codegen.own import EXACT, START
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.common import delta_view
 from archspec.mechanisms.common.chunks import WALK
-from archspec.mechanisms.common.conv import CONV
+from archspec.mechanisms.common.conv import CONV, CONVOLUTION
 from archspec.mechanisms.common.delta_view import DeltaView
 from archspec.mechanisms.mixers.gated_deltanet.spec import GatedDeltaNet
 
@@ -33,12 +33,12 @@ def _defined(views: list[DeltaView]) -> tuple[Defined, ...]:
         "delta_rule": ("undecayed_delta_rule", ("delta_rule",)),
     }
     rules = dict.fromkeys(view.rule for view in views)
-    return tuple(Defined("delta_rule", rule, RULE, *names[rule]) for rule in rules)
+    held = tuple(Defined("delta_rule", rule, RULE, *names[rule]) for rule in rules)
+    return (*held, CONVOLUTION) if any(view.conv for view in views) else held
 
 
 CHECK = Check(
     "The delta rule is compared with its definition, values and gradients.",
-    "from . import delta_rule",
     _defined,
     tokens=delta_view.TOKENS,
 )

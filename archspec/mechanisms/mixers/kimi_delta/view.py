@@ -10,7 +10,7 @@ from archspec.codegen.own import EXACT, START
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.common import delta_view
 from archspec.mechanisms.common.chunks import WALK
-from archspec.mechanisms.common.conv import CONV
+from archspec.mechanisms.common.conv import CONV, CONVOLUTION
 from archspec.mechanisms.common.delta_view import DeltaView
 from archspec.mechanisms.mixers.kimi_delta.spec import KimiDelta
 
@@ -32,12 +32,12 @@ RULE = "mechanisms/common/definitions/delta_rule.py"
 
 
 def _defined(views: list[DeltaView]) -> tuple[Defined, ...]:
-    return (Defined("channel_delta_rule", "channel_delta_rule", RULE, "delta_rule"),)
+    held = (Defined("channel_delta_rule", "channel_delta_rule", RULE, "delta_rule"),)
+    return (*held, CONVOLUTION) if any(view.conv for view in views) else held
 
 
 CHECK = Check(
     "The delta rule with a decay for each channel is compared with its definition likewise.",
-    "from . import channel_delta_rule",
     _defined,
     tokens=delta_view.TOKENS,
 )

@@ -38,7 +38,6 @@ def _defined(views: list[LinearAttentionView]) -> tuple[Defined, ...]:
 
 CHECK = Check(
     "Linear attention is compared with its definition, values and gradients.",
-    "from . import linear_recurrence",
     _defined,
     tokens=2 * 64 + 5,  # three chunks
 )

@@ -10,7 +10,7 @@ from archspec.codegen.files import SharedFile
 from archspec.codegen.own import START
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.common.chunks import CARRY
-from archspec.mechanisms.common.conv import CONV
+from archspec.mechanisms.common.conv import CONV, CONVOLUTION
 from archspec.mechanisms.mixers.mamba.spec import Mamba
 
 FILE = "mamba.py"
@@ -32,12 +32,11 @@ DEFINITION = "mechanisms/mixers/mamba/definition.py"
 
 def _defined(views: list[Any]) -> tuple[Defined, ...]:
     forms = ("scan_chunked", "scan_recurrent")
-    return tuple(Defined("scan", form, DEFINITION, "selective_scan") for form in forms)
+    return CONVOLUTION, *(Defined("scan", form, DEFINITION, "selective_scan") for form in forms)
 
 
 CHECK = Check(
     "Both forms of the selective scan are compared with its definition, values and gradients.",
-    "from . import scan",
     _defined,
     tokens=2 * 64 + 5,  # three chunks
 )

@@ -10,7 +10,7 @@ from archspec.codegen.files import SharedFile
 from archspec.codegen.own import START
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.common.chunks import CARRY
-from archspec.mechanisms.common.conv import CONV
+from archspec.mechanisms.common.conv import CONV, CONVOLUTION
 from archspec.mechanisms.mixers.mamba2.fields import GatedNorm, PartScales
 from archspec.mechanisms.mixers.mamba2.norm import grouped_norm
 from archspec.mechanisms.mixers.mamba2.spec import Mamba2
@@ -29,12 +29,11 @@ DEFINITION = "mechanisms/mixers/mamba2/definition.py"
 
 def _defined(views: list[Any]) -> tuple[Defined, ...]:
     forms = ("ssd_chunked", "ssd_recurrent")
-    return tuple(Defined("ssd", form, DEFINITION, "ssd") for form in forms)
+    return CONVOLUTION, *(Defined("ssd", form, DEFINITION, "ssd") for form in forms)
 
 
 CHECK = Check(
     "Both forms of the state-space recurrence are compared with its definition likewise.",
-    "from . import ssd",
     _defined,
     tokens=2 * 64 + 5,  # three chunks
 )

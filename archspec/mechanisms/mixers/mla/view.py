@@ -48,7 +48,6 @@ def _defined(views: list[LatentView]) -> tuple[Defined, ...]:
 
 CHECK = Check(
     "Attention over latents is compared with its definition, values and gradients.",
-    "from . import latent",
     _defined,
 )
 
