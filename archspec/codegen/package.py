@@ -170,9 +170,7 @@ def _files(view: PackageView, context: dict[str, Any]) -> Iterator[tuple[File, d
         "checks": checks,
         "defined": defined,
         "written_out": written_out(defined),
-        "held_modules": sorted(
-            {"definitions", *(one.module for one in defined)} if defined else ()
-        ),
+        "held_modules": held_modules(defined),
     }
     yield from ((file, seen) for file in FILES if file.there(seen))
 

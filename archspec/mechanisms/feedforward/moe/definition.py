@@ -132,7 +132,8 @@ def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
     first = 0
     for group, end in enumerate(ends):
         last = int(end)
-        rows.append(x[first:last] @ weight[group].to(x.dtype).T)
+        if last > first:
+            rows.append(x[first:last] @ weight[group].to(x.dtype).T)
         first = last
     return torch.cat(rows)
 
