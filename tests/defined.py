@@ -46,12 +46,6 @@ class Defined:
         return not tables and not any(m.rotaries() for m in self.architecture.mechanisms)
 
     @property
-    def turns_by_length(self) -> bool:
-        """Whether what a token gives follows from how long the text has become."""
-        ropes = [rope for m in self.architecture.mechanisms for rope, _ in m.rotaries().values()]
-        return any(rope.scaling and rope.scaling.type in ("dynamic", "longrope") for rope in ropes)
-
-    @property
     def takes_prefix(self) -> bool:
         """Whether a call may say how many tokens see each other both ways."""
         masks = (mechanism.mask() for mechanism in self.architecture.mechanisms)

@@ -214,7 +214,7 @@ class Contract:
         whole(said)
         if not said.prefix:
             padded_whole(said)
-        if said.by.architecture.is_causal and not said.by.turns_by_length:
+        if said.by.architecture.is_causal:
             parts(said)
 
 
