@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,11 +97,26 @@ def inputs(
 def entry(package: Package, facts: Facts, given: Inputs) -> Callable[..., Tensor]:
     """The package's own function of q, k and v."""
     own = getattr(package.module("kernels.attention_operators"), facts["entry"])
-    more: list[Any] = [x for x in (given.beside, given.gate) if x is not None]
-    more += [given.start] if facts["chunk"] else []
-    more += [0] if facts["prefix"] else []
-    more.append(None)  # no text of the batch is padded
-    return lambda q, k, v: own(q, k, v, *more)
+    call = numbers(facts) | {"start": given.start, "prefix": 0, "gate": given.gate}
+    call |= dict.fromkeys(("bounds", "starts", "real"))  # no text of the batch is padded
+    call |= dict.fromkeys(("sinks", "slopes", "relative"), given.beside)
+    more = {name: call[name] for name in inspect.signature(own).parameters if name in call}
+    return lambda q, k, v: own(q, k, v, **more)
+
+
+def numbers(facts: Facts) -> dict[str, Any]:
+    """What a call of attention says in numbers."""
+    found = {name: facts[name] for name in ("window", "chunk", "scale", "softcap")}
+    if own := facts["blocks"]:
+        pattern = [own["size"], own["local"], own["first"], own["stride"] or 1 << 30, own["shift"]]
+        found["blocks"] = pattern
+    return found | ({"activation": facts["gate"]["activation"]} if facts["gate"] else {})
+
+
+def kernel_name(facts: Facts, names: Iterable[str]) -> str | None:
+    """Which of these names kernels have that compute it: its kind, with widths or without."""
+    widths = f"{facts['entry']}_{facts['head_dim']}x{facts['value_dim']}"
+    return next((name for name in (facts["entry"], widths) if name in names), None)
 
 
 def gluon(
@@ -108,7 +124,7 @@ def gluon(
 ) -> dict[str, Callable[..., Tensor]]:
     """The same with the kernel for sm_90 alone, where there is one, or why it is skipped."""
     operators = package.module("kernels.attention_operators")
-    if facts["entry"] not in getattr(operators, "GLUON", ()):
+    if kernel_name(facts, getattr(operators, "GLUON", ())) is None:
         return {}
     if not torch.cuda.is_available() or torch.cuda.get_device_capability() != (9, 0):
         skipped["ours gluon"] = "this is no GPU of that kind"

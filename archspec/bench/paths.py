@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .attention import inputs
+from .attention import inputs, kernel_name, numbers
 from .definition import Facts
 from .device import device
 from .package import Package, close, distance, load
@@ -42,8 +42,10 @@ def paths(package: Package, small: Callable[..., Any], length: int) -> Iterator[
         if package.facts["head"] and package.has("generate"):
             yield "generate gives what single steps give", lambda: _generate(model, length)
     if package.has("paged"):
-        for name in package.module("kernels.paged").KINDS:
-            yield f"keys in pages, {name}", lambda n=name: _paged(package, n, dtype, length)
+        for facts in package.facts["attention"]:
+            if hasattr(package.module("paged"), f"{facts['entry']}_paged"):
+                name = f"keys in pages, {facts['entry']}"
+                yield name, lambda own=facts: _paged(package, own, dtype, length)
     if package.has("kernels.attention_hopper"):
         yield "kernels for sm_90 alone", lambda: _hopper(package)
 
@@ -158,19 +160,15 @@ def _generate(both: Both, length: int) -> str:
 
 
 @torch.no_grad()
-def _paged(package: Package, name: str, dtype: torch.dtype, length: int) -> str:
+def _paged(package: Package, facts: Facts, dtype: torch.dtype, length: int) -> str:
     """New tokens of two texts whose keys lie in pages, and what is gathered from those."""
-    (facts,) = (own for own in package.facts["attention"] if own["entry"] == name)
+    name = f"{facts['entry']}_paged"
     keys = PAGE * (length // PAGE + 1)
     worst = 0.0
     for tokens in (5, 1):
         q, cache, more = _pages(package, facts, tokens, keys, dtype)
-        found, want = (
-            getattr(load(package.folder, kernels=used).module("paged"), f"{name}_paged")(
-                q, cache, *more
-            )
-            for used in (True, False)
-        )
+        modules = (load(package.folder, kernels=used).module("paged") for used in (True, False))
+        found, want = (getattr(module, name)(q, cache, **more) for module in modules)
         worst = max(worst, distance(found, want))
     if not close(worst, 0.0, dtype):
         raise ArithmeticError(f"off by {worst:.1e} from keys that are gathered")
@@ -179,8 +177,8 @@ def _paged(package: Package, name: str, dtype: torch.dtype, length: int) -> str:
 
 def _pages(
     package: Package, facts: Facts, tokens: int, keys: int, dtype: torch.dtype
-) -> tuple[Tensor, Any, list[Tensor]]:
-    """Queries, keys and values in pages in no order, and tensors beside them."""
+) -> tuple[Tensor, Any, dict[str, Any]]:
+    """Queries, keys and values in pages in no order, and what else a call brings, by name."""
     given = inputs(facts, 2, tokens, keys, dtype)
     pages = keys // PAGE
     order = torch.randperm(2 * pages, device=device())
@@ -191,7 +189,10 @@ def _pages(
     table = order.view(2, pages).int()
     lengths = torch.tensor([keys, keys - PAGE - 3], dtype=torch.int32, device=device())
     cache = package.module("paged").PagedKeyValueCache(*blocks, table, lengths)
-    return given.q.detach(), cache, [x for x in (given.beside,) if x is not None]
+    more = dict.fromkeys(("sinks", "slopes"), given.beside) | numbers(facts)
+    own = getattr(package.module("paged"), f"{facts['entry']}_paged")
+    takes = inspect.signature(own).parameters
+    return given.q.detach(), cache, {name: x for name, x in more.items() if name in takes}
 
 
 def _hopper(package: Package) -> str:
@@ -206,15 +207,32 @@ def _hopper_beside(package: Package) -> str:
     names = [x.name for x in operators.attention._opoverload._schema.arguments]
 
     def portable(
-        kind: str, q: Tensor, k: Tensor, v: Tensor, beside: list[Tensor], counts: list[int]
+        kind: str,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        beside: list[Tensor],
+        counts: list[int],
+        numbers: dict[str, Any],
     ) -> tuple[Tensor, Tensor]:
         given = dict.fromkeys(names) | {"kind": kind, "q": q, "k": k, "v": v, "counts": counts}
         given |= {"sinks": beside[0]} if beside else {}
         given |= {"keep": False} if "keep" in names else {}
-        made = operators.attention(**given)
+        own = {"softcap" if name == "CAP" else name.lower(): x for name, x in numbers.items()}
+        made = operators.attention(
+            **(given | {name: x for name, x in own.items() if name in names})
+        )
         return made[0], made[1]
 
-    found = package.module("kernels.attention_hopper").check(portable)
+    hopper = package.module("kernels.attention_hopper")
+    calls: list[tuple[Any, ...]] = []
+    for facts in package.facts["attention"]:
+        if name := kernel_name(facts, hopper.KINDS):
+            own = {"CAP" if n == "softcap" else n.upper(): x for n, x in numbers(facts).items()}
+            own = {n: x for n, x in own.items() if x is not None}
+            widths = (facts["head_dim"], facts["value_dim"])
+            calls.append((name, facts["heads"], facts["kv_heads"], *widths, own))
+    found = hopper.check(portable, calls)
     for kind, (out, lse) in found.items():
         if not (out < 0.05 and lse < 0.01):
             raise ArithmeticError(f"{kind}: out is off by {out:.1e}, lse by {lse:.1e}")

@@ -12,7 +12,7 @@ from archspec.architecture.model import Architecture
 from archspec.codegen.sharing import sharing
 from archspec.codegen.view import PackageView
 from archspec.kernels.attention.files import OPERATORS
-from archspec.kernels.attention.names import called
+from archspec.kernels.attention.names import kinds
 from archspec.numbers.analysis import analyse
 from archspec.output.place import put_files
 
@@ -38,10 +38,19 @@ def facts(architecture: Architecture) -> dict[str, Any]:
 
 
 def _attention(architecture: Architecture) -> list[dict[str, Any]]:
-    """Every shape that attention has kernels for, and the function that computes it."""
-    shared = sharing(PackageView(architecture, "", __version__).modules)
-    names = called(shared.views(OPERATORS))["kernel_names"]
-    return [asdict(kernel) | {"entry": name} for kernel, name in names.items()]
+    """Every call that attention has kernels for, and the function that computes it."""
+    views = sharing(PackageView(architecture, "", __version__).modules).views(OPERATORS)
+    found: list[dict[str, Any]] = []
+    for kind, those in kinds(views).items():
+        for own in (view for view in views if view.kernel in those):
+            kernel = next(kernel for kernel in those if kernel == own.kernel)
+            facts = asdict(kernel) | own.asked | {"entry": kind}
+            found += [facts] if facts not in found else []
+    return [{name: own[name] for name in own if name not in CUT} for own in found]
+
+
+CUT = ("narrow", "group", "block")
+"""What tiles are chosen by, and no benchmark reads."""
 
 
 def put_package(

@@ -105,10 +105,8 @@ def _step(view: PackageView) -> dict[str, Any]:
         "spanned": spanned,
         "settles": settles,
         "keeps": any(state.fixed or state.exact for state in kept),
-        "opens": "opens" if a.packs else "None",
-        "opened": "opens is not None or " if a.packs else "",
-        "opens_parameter": "opens: Tensor | None, " if a.packs else "",
-        "before": "before = keys - tokens" if a.packs else "before, opens = keys - tokens, None",
+        "continues": a.is_causal,
+        "starts": "step.starts" if a.is_causal else "None",
         "counting": step.counting(a.packs, a.is_causal, counts, lengths),
         "step_fields": [
             *([step.STARTS, step.ENDS] if a.is_causal else []),
@@ -222,8 +220,8 @@ def _selftest(view: PackageView) -> dict[str, Any]:
 
 def _tokens_of_forms(view: PackageView) -> list[int]:
     """How many tokens show all forms of each mechanism that says so, less those that are added."""
-    checks = (view_module(type(mechanism)).CHECK for mechanism in view.modules)
-    return [check.tokens - BESIDES for check in checks if check and check.tokens]
+    checks = (check for mechanism in view.modules for check in view_module(type(mechanism)).CHECKS)
+    return [check.tokens - BESIDES for check in checks if check.tokens]
 
 
 def _compared(view: PackageView, layers: list[LayerView], **given: Any) -> Compared:

@@ -24,7 +24,7 @@ from archspec.codegen.own import PLAIN
 from archspec.codegen.readme import facts
 from archspec.codegen.rotary import ROTARY_FILES
 from archspec.codegen.sharing import Sharing, sharing
-from archspec.codegen.site import template, view_module
+from archspec.codegen.site import Check, template, view_module
 from archspec.codegen.stacks import POSITIONS
 from archspec.codegen.view import PackageView
 from archspec.mechanisms.base import Mechanism
@@ -139,6 +139,7 @@ def _python(
     given = {
         "in_kernels": bool(kernels),
         "has_gluon": any(file.extra == "gluon" for file, _ in found),
+        "has_paged": any(file.extra == "paged" for file, _ in found),
     }
     ahead = {"ahead": [_binaries(file, given | seen) for file, seen in kernels]}
     wanted = found + [(file, context | ahead) for file in KERNEL_FILES if kernels]
@@ -164,7 +165,7 @@ def _files(view: PackageView, context: dict[str, Any]) -> Iterator[tuple[File, d
             file = replace(shared, template=template(owners[0], shared.template))
             own = (shared.context or view_module(owners[0]).shared)(views)
             yield file, context | {"modules": users} | own
-    checks = [check for kind in found.kinds for check in _checks(kind, found)]
+    checks = _checks(found)
     defined = tuple(dict.fromkeys(one for check in checks for one in check["held"]))
     seen = context | {
         "checks": checks,
@@ -182,15 +183,22 @@ def _binaries(file: File, seen: dict[str, Any]) -> dict[str, Any]:
     return {"module": file.module, "text": text, "by_target": "_variants(target" in text}
 
 
-def _checks(kind: type[Mechanism], found: Sharing) -> list[dict[str, Any]]:
-    """What the selftest is to check of a mechanism."""
-    beside, modules = view_module(kind), found.kinds[kind]
-    if beside.CHECK is None:
-        return []
-    place = template(kind, beside.CHECK.template)
-    shared = (beside.CHECK.context or beside.shared)(modules) | found.named(kind)
-    seen = {"template": place, "modules": modules, "shared": shared}
-    return [{**vars(beside.CHECK), **seen, "held": beside.CHECK.defined(modules)}]
+def _checks(found: Sharing) -> list[dict[str, Any]]:
+    """What the selftest is to check of mechanisms; of those that name the same check, together."""
+    kinds: dict[Check, list[type[Mechanism]]] = {}
+    for kind in found.kinds:
+        for check in view_module(kind).CHECKS:
+            kinds.setdefault(check, []).append(kind)
+    return [_check(check, those, found) for check, those in kinds.items()]
+
+
+def _check(check: Check, kinds: list[type[Mechanism]], found: Sharing) -> dict[str, Any]:
+    modules = [module for kind in kinds for module in found.kinds[kind]]
+    files = [view_module(kind).FILE.removesuffix(".py") for kind in kinds]
+    shared = (check.context or view_module(kinds[0]).shared)(modules) | found.named(kinds[0])
+    place = template(kinds[0], check.template)
+    seen = {"template": place, "modules": modules, "files": files, "shared": shared}
+    return {**vars(check), **seen, "held": check.defined(modules)}
 
 
 def _render(name: str, context: dict[str, Any]) -> str:

@@ -24,8 +24,10 @@ def _nothing(views: list[Any]) -> tuple[Defined, ...]:
 class Check:
     """What a mechanism adds to the package's selftest.
 
-    Functions that have definitions are held to these whenever a layer calls them; what is not
-    called so has a `function` of its own, in a `template`, that returns a difference.
+    Functions that have definitions are held to these whenever a layer calls them. What is not
+    called so has a `function` of its own, in a `template`, that returns a difference; where it
+    `watches`, it is a context manager of a list, which fills with differences while the layers are
+    checked.
     """
 
     sentence: str
@@ -43,6 +45,8 @@ class Check:
     template: str = "check.py.jinja"
     context: Callable[[list[Any]], dict[str, Any]] | None = None
     """What its template finds in `check.shared`; as `shared` of the view says where left out."""
+
+    watches: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ class ViewModule(Protocol):
     CACHES: Mapping[str, str]
     """The template of each class that its views name as their `cache`."""
 
-    CHECK: Check | None
+    CHECKS: tuple[Check, ...]
 
     def view(self, mechanism: Any, site: Site) -> ModuleView:
         """What the template sees of one mechanism."""

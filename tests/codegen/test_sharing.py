@@ -13,7 +13,19 @@ import archspec
 from archspec.bench.subjects import facts
 from archspec.codegen import ALL, build
 
-CALLERS = ("attention.py", "latent_attention.py", "selftest.py")
+NUMBERS = """
+archspec: 1
+name: numbers
+vocab_size: 64
+hidden_size: 32
+context_length: 2048
+blocks:
+  near: {mixer: {type: attention, heads: 4, kv_heads: 2, head_dim: 16, window: 512}}
+  far: {mixer: {type: attention, heads: 6, kv_heads: 1, head_dim: 16, window: 1024, scale: 0.3}}
+  all: {mixer: {type: attention, heads: 2, head_dim: 16}}
+layers: near, far, all
+head: {tied: true}
+"""
 
 
 def built(text: str) -> dict[str, str]:
@@ -26,46 +38,55 @@ def defined(files: dict[str, str]) -> set[str]:
     return set(re.findall(r"(?m)^def (\w+)\(\s*q: Tensor,\s+k: Tensor,\s+v: Tensor", text))
 
 
-def called(files: dict[str, str], path: str) -> list[str]:
-    return re.findall(r"\bkernels\.(\w+)\(\s*q, k, v", files.get(path, ""))
+def called(files: dict[str, str]) -> list[str]:
+    """The functions of it that attend.py calls."""
+    return re.findall(r"\bkernels\.(\w+)\(\s*q, k, v", files.get("attend.py", ""))
 
 
-def test_each_shape_has_one_name() -> None:
+def forwards(files: dict[str, str]) -> list[str]:
+    """The kinds of attention that have a kernel, by name."""
+    return re.findall(r"def (\w+)_forward\(", files["kernels/attention.py"])
+
+
+def test_one_function_serves_all_widths() -> None:
+    """Heads that differ in count alone have one set of kernels, others one for each width."""
     files = built(MIXED)
-    assert called(files, "attention.py") == ["causal_4x16", "causal_2x16"]
-    assert called(files, "latent_attention.py") == ["causal_4x48", "causal_2x16"]
-    assert called(files, "selftest.py") == called(files, "attention.py")
-    assert defined(files) == {"causal_4x16", "causal_4x48", "causal_2x16"}
+    assert called(files) == ["causal"]
+    assert defined(files) == {"causal"}
+    assert forwards(files) == ["causal_16x16", "causal_48x16"]
+    assert (
+        '("causal", 16, 16),' in files["attend.py"] and '("causal", 48, 16),' in files["attend.py"]
+    )
 
 
-def test_a_name_tells_one_mechanisms_shape_from_anothers() -> None:
-    """By itself either would be called by its mask alone."""
-    files = built(PAIR)
-    assert called(files, "attention.py") == called(files, "selftest.py") == ["causal_4x16"]
-    assert called(files, "latent_attention.py") == ["causal_4x48"]
-    assert defined(files) == {"causal_4x16", "causal_4x48"}
+def test_numbers_make_no_kernels_of_their_own() -> None:
+    """Two windows, two scales and two counts of heads are launched with one text."""
+    files = built(NUMBERS)
+    assert forwards(files) == ["sliding", "causal"]
+    assert "512" not in files["kernels/attention.py"]
 
 
 def test_equal_heads_have_one_set_of_kernels() -> None:
     """Of the published widths, which the kernel for sm_90 serves too."""
     files = built((ROOT / "bench/kit/latent.yaml").read_text(encoding="utf-8"))
-    assert called(files, "attention.py") == called(files, "latent_attention.py") == ["causal"]
+    assert called(files) == ["causal"]
     assert files["kernels/attention.py"].count("_forward(\n") == 1
     assert 'GLUON = ("causal",)' in files["kernels/attention_operators.py"]
     assert "def causal_forward(" in files["kernels/attention_hopper.py"]
 
 
 def test_one_token_has_kernels_where_a_mechanism_calls_them() -> None:
-    operators = built(MIXED)["kernels/attention_operators.py"]
-    decoding = re.findall(r'return decode\(\s*"(\w+)"', operators)
-    assert decoding == ["4x16", "2x16"]
+    files = built(MIXED)
+    assert 'return decode(f"{widths}"' in files["kernels/attention_operators.py"]
+    shapes = re.findall(r'"(\w+)": Shape', files["kernels/decode.py"])
+    assert shapes == ["16x16", "48x16"]
     alone = built(ALONE)
     assert {"kernels/attention_operators.py", "kernels/attention.py"} <= alone.keys()
     assert not {"kernels/decode.py", "paged.py", "kernels/paged.py"} & alone.keys()
     assert "decode" not in alone["kernels/attention_operators.py"]
 
 
-DECODING = {MIXED: {"causal_4x16", "causal_2x16"}, ALONE: set[str](), PAIR: {"causal_4x16"}}
+DECODING = {MIXED: {"causal"}, ALONE: set[str](), PAIR: {"causal"}}
 
 
 @pytest.mark.parametrize("text", DECODING, ids=["mixed", "alone", "pair"])
@@ -83,6 +104,6 @@ def test_what_is_called_is_there(path: Path, builder: Builder) -> None:
         p.relative_to(folder).as_posix(): p.read_text(encoding="utf-8")
         for p in folder.rglob("*.py")
     }
-    names = {name for caller in CALLERS for name in called(files, caller)}
+    names = set(called(files))
     assert names == defined(files)
     assert {own["entry"] for own in facts(archspec.loads(text))["attention"]} == names

@@ -21,13 +21,12 @@ os.environ |= {"TRITON_INTERPRET": "1", "ARCHSPEC_KERNELS": "interpret"}
 
 import quick  # noqa: F401
 import torch
+from shape import Shape
 from torch import Tensor
 
-from archspec.architecture.block_pattern import BlockPattern
 from archspec.codegen.environment import environment
 from archspec.codegen.format import format_python
 from archspec.kernels.attention.files import KERNEL_FILES, kernel_context
-from archspec.kernels.attention.gating import Gating
 from archspec.kernels.attention.view import KernelView
 from archspec.output.place import put_files
 
@@ -68,6 +67,7 @@ def module(folder: Path, view: KernelView) -> Any:
         }
         put_files(format_python(rendered), folder / name)  # which drops what is not used
         (folder / name / "__init__.py").touch()
+        (folder / name / "attend.py").write_text("takes = None\n", encoding="utf-8")
         importlib.invalidate_caches()
     return importlib.import_module(f"{name}.kernels.attention_operators")
 
@@ -77,6 +77,10 @@ def folder_of(kernels: Any) -> str:
     return kernels.__package__.rpartition(".")[0]
 
 
+FAR = ("window", "chunk")
+"""What one token's kernels are not told: the keys that they are given are seen."""
+
+
 def with_tiles(view: KernelView) -> list[str]:
     """The files that cut work."""
     return ["attention"] + ["decode"] * view.decodes + ["paged"] * view.paged
@@ -84,17 +88,11 @@ def with_tiles(view: KernelView) -> list[str]:
 
 def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     """Errors of the output and of every gradient."""
-    shape = {"window": None, "chunk": None, "softcap": None, "sinks": False, "slopes": False}
-    shape |= {"causal": True, "kind": "attended", "prefix": False, "decodes": True} | case["shape"]
-    shape.setdefault("value_dim", shape["head_dim"])
-    shape.setdefault("scale", shape["head_dim"] ** -0.5)
-    if "gate" in shape:
-        shape["gate"] = Gating(*shape["gate"])
-    if shape.get("blocks"):
-        shape["blocks"] = BlockPattern(**shape["blocks"])
-    view = KernelView(**shape)
-    kernels = module(folder, view)
-    files = [importlib.import_module(f"{kernels.__package__}.{name}") for name in with_tiles(view)]
+    view = Shape(**case["shape"])
+    kernels = module(folder, view.kernel)
+    files = [
+        importlib.import_module(f"{kernels.__package__}.{name}") for name in with_tiles(view.kernel)
+    ]
     for file in files if "tiles" in case else ():
         for own in file.TILES.values():
             own |= dict.fromkeys(own, files[0].Tiles(*case["tiles"]))
@@ -113,7 +111,7 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
         side = min(keys, view.relative)
         beside.append(torch.randn(view.heads, side if view.causal else 2 * side - 1).to(q.dtype))
     if view.gate:
-        width = view.heads * (view.value_dim if view.gate.per == "element" else 1)
+        width = view.heads * (view.value_dim if view.gate[0] == "element" else 1)
         beside.append(3 * torch.randn(2, tokens, width).to(q.dtype))
     inputs = [x.clone().requires_grad_() for x in (q, k, v, *beside)]
     if view.slopes:
@@ -132,8 +130,10 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
 
     def own(*tensors: Tensor) -> Tensor:
         if tokens == 1 and real is not None:  # what is seen of keys, whatever may follow from it
-            return kernels.decode(next(iter(files[1].SHAPES)), *tensors, bounds, real)
-        return kernels.attended(*tensors, *counts, bounds)
+            shape = next(iter(files[1].SHAPES))
+            return kernels.decode(shape, *tensors, bounds, real, **view.numbers(*FAR))
+        one = {view.kernel.for_one: None} if view.kernel.for_one else {}
+        return kernels.attended(*tensors, *counts, bounds, **one, **view.numbers())
 
     def written_out(*tensors: Tensor) -> Tensor:
         return definition(view, case, start, real, *tensors)
@@ -159,16 +159,20 @@ def check(folder: Path, case: dict[str, Any]) -> dict[str, float]:
     if case.get("opcheck"):
         if tokens == 1:
             name = next(iter(files[1].SHAPES))
-            torch.library.opcheck(kernels.decode, (name, *inputs, bounds, real))
+            given = (name, *inputs, bounds, real, *view.numbers(*FAR).values())
+            torch.library.opcheck(kernels.decode, given)
         else:
             counts = [(start + tokens - keys) % view.chunk] if view.chunk else counts
+            if view.relative:
+                counts = [inputs[3].shape[1] // 2 if not view.causal else inputs[3].shape[1] - 1]
             keep = [True] if view.gate else []
-            torch.library.opcheck(kernels.attention, ("attended", *inputs, bounds, counts, *keep))
+            given = ("attended", *inputs, bounds, counts, *view.numbers().values(), *keep)
+            torch.library.opcheck(kernels.attention, given)
     return found
 
 
 def check_paged(
-    paged: Any, view: KernelView, case: dict[str, Any], inputs: list[Tensor]
+    paged: Any, view: Shape, case: dict[str, Any], inputs: list[Tensor]
 ) -> dict[str, float]:
     """The same for keys in pages, each text as long as it is; with kernels, and without."""
     (q, k, v, *beside), page, lengths = inputs, case["page"], torch.tensor(case["lengths"])
@@ -183,8 +187,8 @@ def check_paged(
     cache.lengths = torch.stack((lengths.int(), lengths.int() - 1), dim=1)[:, 0]
     found: dict[str, float] = {"out": 0.0, "out_plain": 0.0, "out_size": 0.0}
     for used, name in ((True, "out"), (False, "out_plain")):
-        paged.use_kernels = lambda *_, used=used: used
-        out = paged.attended_paged(q, cache, *beside)
+        paged.takes = lambda *_, used=used: used
+        out = paged.attended_paged(q, cache, *beside, **view.numbers("activation"))
         assert out.isfinite().all()
         for b, length in enumerate(case["lengths"]):
             own = [
@@ -201,7 +205,8 @@ def check_paged(
     if case.get("opcheck"):
         kernels = importlib.import_module(f"{paged.__package__}.kernels.paged")
         last = (cache.k, cache.v, *beside, cache.table, cache.lengths)
-        torch.library.opcheck(kernels.attend, ("attended", q, *last))
+        numbers = view.numbers("activation").values()
+        torch.library.opcheck(kernels.attend, ("attended", q, *last, *numbers))
     return found
 
 
@@ -235,7 +240,7 @@ def spans(rows: list[list[int]]) -> Tensor:
     return torch.stack(found).int()
 
 
-def bounds_of(view: KernelView, case: dict[str, Any], positions: int) -> Tensor | None:
+def bounds_of(view: Shape, case: dict[str, Any], positions: int) -> Tensor | None:
     """What kernels are told of texts: (B, 2), or for each token, padding being a text as well."""
     if "texts" in case:
         return spans(case["texts"])
@@ -254,7 +259,7 @@ def gradients(function: Any, inputs: list[Tensor], dout: Tensor) -> list[Tensor]
 
 
 def definition(
-    view: KernelView,
+    view: Shape,
     case: dict[str, Any],
     start: int,
     real: Tensor | None,
@@ -307,12 +312,12 @@ def definition(
         scores = torch.cat((scores, column), dim=-1)
     out = scores.softmax(dim=-1)[..., :keys] @ v
     if view.gate and "whole" not in case:
-        opened = GATES[view.gate.activation](beside[-1].to(q.dtype))
+        opened = GATES[view.gate[1]](beside[-1].to(q.dtype))
         out = out * opened.view(*opened.shape[:2], view.heads, -1).transpose(1, 2)
     return out
 
 
-def written_blocks(view: KernelView, query: Tensor, key: Tensor, firsts: Tensor) -> Tensor:
+def written_blocks(view: Shape, query: Tensor, key: Tensor, firsts: Tensor) -> Tensor:
     """Whether keys are in blocks that queries see, pair by pair: (texts, H, T, S)."""
     own = view.blocks
     seen = torch.zeros(len(firsts), view.heads, len(query), len(key), dtype=torch.bool)

@@ -19,40 +19,58 @@ import pytest
 import torch
 from kernels.gluon import language
 from kernels.gluon.machine import Fault, Machine
+from kernels.shape import Shape
 from torch import Tensor
 
 from archspec.codegen.environment import environment
 from archspec.kernels.attention.files import kernel_context
 from archspec.kernels.attention.hopper import HopperView, hopper_view
-from archspec.kernels.attention.view import KernelView
 from archspec.kernels.compile import compile_kernels
 from archspec.output.place import put_files
 
 HOPPER = "kernels/attention_hopper.py"
-PLAIN = {
-    "kind": "attention",
-    "causal": True,
-    "window": None,
-    "chunk": None,
-    "softcap": None,
-    "sinks": False,
-    "slopes": False,
-    "prefix": False,
-    "decodes": True,
-}
 
 
-def shape(heads: int, kv_heads: int, width: int, value: int | None = None, **more: Any):
+def shape(heads: int, kv_heads: int, width: int, value: int | None = None, **more: Any) -> Shape:
     """A shape of attention; what is not said is as plain as can be."""
-    widths = {"head_dim": width, "value_dim": value or width, "scale": width**-0.5}
-    return KernelView(**(PLAIN | {"heads": heads, "kv_heads": kv_heads} | widths | more))
+    return Shape(heads, kv_heads, width, value or width, **more)
 
 
-def files(view: KernelView) -> dict[str, str]:
+KIND = "attended"
+LAUNCHED = """
+def launched(target):
+    found = []
+    attention_hopper.launch, attention_hopper.maps_of = Noted(found), types_of_maps
+    with torch.device("meta"):
+        q, k, v, *beside = (torch.empty(x, dtype=torch.bfloat16) for x in SIZES)
+        attention_hopper.attention(KIND, q, k, v, beside, COUNTS, NUMBERS)
+    return {"attention_hopper": found}
+"""
+
+
+def launched(view: Shape) -> str:
+    """What calls the kernel once, without data."""
+    sizes = [(1, view.heads, 16, view.head_dim)]
+    sizes += [(1, view.kv_heads, 16, width) for width in (view.head_dim, view.value_dim)]
+    sizes += [(view.heads,)] if view.sinks else []
+    counts = [0] if view.chunk else []
+    values = {"SIZES": sizes, "COUNTS": counts, "NUMBERS": constants(view), "KIND": KIND}
+    text = LAUNCHED
+    for name, value in values.items():
+        text = text.replace(name, repr(value))
+    return text
+
+
+def constants(view: Shape) -> dict[str, Any]:
+    """What a call brings, by the names that kernels have for it."""
+    return {"CAP" if n == "softcap" else n.upper(): x for n, x in view.numbers().items()}
+
+
+def files(view: Shape) -> dict[str, str]:
     """The files of a package that holds the kernel and nothing else."""
 
     class Module:
-        kernel = view
+        kernel = view.kernel
 
     def rendered(template: str, **more: Any) -> str:
         context = {"header": "", "model": "a test", "has_gluon": True} | more
@@ -60,13 +78,15 @@ def files(view: KernelView) -> dict[str, str]:
         return environment().get_template(template).render(context)
 
     listed = rendered("templates/kernels/attention/ahead_hopper.jinja")
-    ahead = [{"module": "attention_hopper", "text": listed, "by_target": False}]
+    listed += rendered("templates/kernels/attention/noted.jinja") + launched(view)
+    ahead = [{"module": "attention_hopper", "text": listed, "by_target": True}]
     return {
         "__init__.py": "",
         "operators.py": rendered("templates/package/operators.py.jinja"),
         "kernels/__init__.py": rendered("templates/kernels/init.py.jinja"),
         "kernels/launch.py": rendered("templates/kernels/launch.py.jinja"),
         "kernels/ahead.py": rendered("templates/kernels/ahead.py.jinja", ahead=ahead),
+        "kernels/attention.py": rendered("templates/kernels/attention/kernels.py.jinja"),
         HOPPER: rendered("templates/kernels/attention/hopper_kernels.py.jinja"),
     }
 
@@ -75,7 +95,7 @@ def files(view: KernelView) -> dict[str, str]:
 def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Imports the kernels of a view, with our language in place of Gluon."""
 
-    def load(view: KernelView, change: tuple[str, str] | None = None) -> ModuleType:
+    def load(view: Shape, change: tuple[str, str] | None = None) -> ModuleType:
         package = tmp_path / f"{tmp_path.name}_{len(list(tmp_path.iterdir()))}"
         written = files(view)
         if change:
@@ -84,7 +104,7 @@ def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         put_files(written, package)
         monkeypatch.syspath_prepend(tmp_path)
         importlib.invalidate_caches()
-        importlib.import_module(f"{package.name}.kernels")  # which looks for the real Triton
+        importlib.import_module(f"{package.name}.kernels.attention")  # in the real Triton
         with monkeypatch.context() as patched:
             for name, module in language.modules().items():
                 patched.setitem(sys.modules, name, module)
@@ -98,7 +118,7 @@ def drawn(heads: int, length: int, width: int, batch: int = 1) -> Tensor:
     return torch.randn(batch, length, heads, width).half().transpose(1, 2)
 
 
-def visible(view: KernelView, query: Tensor, key: Tensor) -> Tensor:
+def visible(view: Shape, query: Tensor, key: Tensor) -> Tensor:
     """Which keys a query sees, by their positions."""
     seen = (key <= query) | (not view.causal)
     if view.window:
@@ -108,7 +128,7 @@ def visible(view: KernelView, query: Tensor, key: Tensor) -> Tensor:
     return seen
 
 
-def definition(view: KernelView, start: int, q: Tensor, k: Tensor, v: Tensor, *sinks: Tensor):
+def definition(view: Shape, start: int, q: Tensor, k: Tensor, v: Tensor, *sinks: Tensor):
     """What attention is in float64, and lse as the portable kernel keeps it: (B, K, T · G)."""
     q, k, v = (x.double() for x in (q, k, v))
     k, v = (x.repeat_interleave(view.group, dim=1) for x in (k, v))
@@ -126,9 +146,7 @@ def definition(view: KernelView, start: int, q: Tensor, k: Tensor, v: Tensor, *s
     return scores.softmax(dim=-1)[..., :keys] @ v, lse
 
 
-def run(
-    module: ModuleType, view: KernelView, tokens: int, keys: int, batch: int = 1
-) -> list[Machine]:
+def run(module: ModuleType, view: Shape, tokens: int, keys: int, batch: int = 1) -> list[Machine]:
     """Compare what the kernel gives with the definition; the programs that ran."""
     torch.manual_seed(0)
     q = drawn(view.heads, tokens, view.head_dim, batch)
@@ -138,7 +156,7 @@ def run(
     start = keys - tokens + (33 if view.chunk else 0)
     phase = [(start + tokens - keys) % view.chunk] if view.chunk else []
     language.machines.clear()
-    out, lse = module.attention("attention", q, k, v, beside, phase)
+    out, lse = module.attention(KIND, q, k, v, beside, phase, constants(view))
     want, want_lse = definition(view, start, q, k, v, *beside)
     assert float((out.double() - want).abs().max()) < 2e-3
     assert float((lse.double() - want_lse).abs().max()) < 1e-4
@@ -178,7 +196,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_machine_of_our_own_gives_attention(name: str, kernels: Any) -> None:
     view, tokens, keys = CASES[name]
-    hopper = hopper_view(view)
+    hopper = hopper_view(view.kernel)
     assert hopper
     programs = run(kernels(view), view, tokens, keys)
     tiles = -(-tokens // hopper.ring.rows)
@@ -190,15 +208,13 @@ def test_a_machine_of_our_own_gives_attention(name: str, kernels: Any) -> None:
         assert len(readers) == hopper.ring.warpgroups
         for reader in readers:
             found = [(x, at[2]) for (x, *at), times in reader.reads.items() if times == 1]
-            for x, parts in (("k_at", view.key_parts), ("v_at", view.value_parts)):
+            for x, parts in (("k_at", view.kernel.key_parts), ("v_at", view.kernel.value_parts)):
                 for part in parts:
                     read = sorted(begin for who, begin in found if who == x + part.suffix)
                     assert read == begins
 
 
-def seen_tiles(
-    view: KernelView, first: int, hopper: HopperView, tokens: int, keys: int
-) -> list[int]:
+def seen_tiles(view: Shape, first: int, hopper: HopperView, tokens: int, keys: int) -> list[int]:
     """Where the tiles of keys begin of which the rows of a program see any, by the definition."""
     start = keys - tokens + (33 if view.chunk else 0)
     query = (start + torch.arange(tokens))[first : first + hopper.ring.rows, None]
@@ -260,7 +276,7 @@ def test_it_compiles_for_hopper(name: str) -> None:
     assert kernel.error is None and kernel.ok
     assert kernel.spills == 0
     assert kernel.wgmma == products
-    maps = len(view.key_parts) * 3 + len(view.value_parts) * 3  # two for queries, two for sums
+    maps = len(view.kernel.key_parts + view.kernel.value_parts) * 3  # two for queries, two for sums
     assert kernel.async_copies is not None and kernel.async_copies >= maps
 
 
@@ -312,9 +328,9 @@ print(json.dumps([made.asm["ptx"], said.stdout]))
 
 
 def test_what_it_is_not_made_for() -> None:
-    assert hopper_view(shape(1, 1, 32)) is None
-    assert hopper_view(shape(1, 1, 100)) is None
-    assert hopper_view(shape(1, 1, 512)) is None
-    assert hopper_view(shape(1, 1, 64, 128)) is None
-    assert hopper_view(shape(4, 4, 64, slopes=True)) is None
+    assert hopper_view(shape(1, 1, 32).kernel) is None
+    assert hopper_view(shape(1, 1, 100).kernel) is None
+    assert hopper_view(shape(1, 1, 512).kernel) is None
+    assert hopper_view(shape(1, 1, 64, 128).kernel) is None
+    assert hopper_view(shape(4, 4, 64, slopes=True).kernel) is None
     assert hopper_view(None) is None

@@ -144,8 +144,10 @@ def programs(grids: Grids, heads: int, kv_heads: int, width: int, beside: list[T
     operators, kind = grids.of("kernels.attention_operators"), "causal"
     kind = next(name for name in operators.KERNELS if name.startswith(kind))
     q, k, v = drawn(heads, 2, width), drawn(kv_heads, 2, width), drawn(kv_heads, 2, width)
-    out, lse = operators.attention._init_fn(kind, q, k, v, *beside, None, [])
-    operators.attention_backward._init_fn(kind, q, q, k, v, *beside, None, [], out, lse)
+    counts = [beside[0].shape[1] - 1] if beside else []
+    out, lse = operators.attention._init_fn(kind, q, k, v, *beside, None, counts, 0.2)
+    last = (out, lse, counts, 0.2)
+    operators.attention_backward._init_fn(kind, q, q, k, v, *beside, None, *last)
 
 
 def test_more_sequences_than_a_grid_is_high(
@@ -156,11 +158,11 @@ def test_more_sequences_than_a_grid_is_high(
     decode, paged = grids.of("kernels.decode"), grids.of("kernels.paged")
     (shape,), (kind,) = decode.SHAPES, paged.KINDS
     one, keys = drawn(8, 1, 512), drawn(4, 40, 512)
-    decode.decode._init_fn(shape, one, keys, keys, None, None)
+    decode.decode._init_fn(shape, one, keys, keys, None, None, 0.2)
     pages = torch.empty(BATCH, 64, 4, 512, device="meta")
     table = torch.empty(BATCH, 1, dtype=torch.int32, device="meta")
     for q in (one, drawn(8, 2, 512)):
-        paged.attend._init_fn(kind, q, pages, pages, table, table[:, 0])
+        paged.attend._init_fn(kind, q, pages, pages, table, table[:, 0], 0.2)
     pairs = BATCH * 4
     assert grids.found == {
         "causal_forward": (pairs, 2),
@@ -188,7 +190,9 @@ def test_more_sequences_with_learned_biases(
 def test_more_sequences_on_hopper(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
     grids = Grids(builder.load(WIDE.replace("512}", "128}"), ("gluon",)), monkeypatch)
     hopper = grids.of("kernels.attention_hopper")
-    monkeypatch.setattr(hopper, "_maps", lambda *_: [])
+    monkeypatch.setattr(hopper, "maps_of", lambda *_: [])
     (kind,) = hopper.KINDS
-    hopper.attention(kind, drawn(8, 2, 128), drawn(4, 2, 128), drawn(4, 2, 128), [], [])
+    hopper.attention(
+        kind, drawn(8, 2, 128), drawn(4, 2, 128), drawn(4, 2, 128), [], [], {"SCALE": 0.2}
+    )
     assert grids.found == {"causal_forward": (BATCH * 8,)}

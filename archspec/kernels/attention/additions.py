@@ -69,22 +69,22 @@ class Additions:
 
     def from_gluon(self, call: str) -> str:
         """The results, of a kernel that has no gate."""
-        return f"_gated(KERNELS[kind].gate, *{call}, gate, keep)" if self.beside.gate else call
+        return f"_gated(*{call}, gate, activation, keep)" if self.beside.gate else call
 
     @property
     def fields(self) -> Lines:
         """Of the kernels of one kind."""
-        gate = self._of_gates("gate: Any = None  # its function, in PyTorch's operators")
         sides = "sides: int = 1  # of a token that have keys"
-        return gate + self._of_biases("backward_biases: Any = None", sides)
+        return self._of_biases("backward_biases: Any = None", sides)
 
     def values(self, name: str, kind: KernelView) -> Lines:
         """What a kind has there."""
-        found = (f"gate={kind.gate.in_torch}",) if kind.gate else ()
-        if kind.related:
-            kernel = f"backward_biases=kernels.{name}_backward_biases"
-            found += (kernel, f"sides={kind.related.sides}")
-        return found
+        if not kind.related:
+            return ()
+        return (
+            f"backward_biases=kernels.{name}_backward_biases",
+            f"sides={kind.related.sides}",
+        )
 
     @property
     def before_rows(self) -> Lines:
@@ -112,7 +112,7 @@ class Additions:
     @property
     def after_keys(self) -> Lines:
         """After the kernels that go over keys."""
-        relative = "drelative = _relative_gradient(kind, tensors[:-2], far, numbers)"
+        relative = "drelative = _relative_gradient(kind, tensors[:-2], far, sizes, own)"
         gate = "dgate = gating[1] if gating else q.new_empty(0)"
         return self._of_biases(relative) + self._of_gates(gate)
 

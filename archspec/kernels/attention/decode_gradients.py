@@ -15,9 +15,9 @@ Lines = tuple[str, ...]
 
 CAP = (
     "tanhs = scores.new_zeros(())",
-    "if own.softcap is not None:",
-    "    tanhs = torch.tanh(scores / own.softcap)",
-    "    scores = own.softcap * tanhs",
+    "if softcap is not None:",
+    "    tanhs = torch.tanh(scores / softcap)",
+    "    scores = softcap * tanhs",
 )
 SLOPES = (
     "if slopes is not None:",
@@ -32,14 +32,14 @@ BIASES = (
 BIASES_LEARN = (
     "drelative = None",
     "if relative is not None:",
-    "    by_distance = (ds / own.scale).sum(dim=0).view(-1, keys).flip(1)",
+    "    by_distance = (ds / scale).sum(dim=0).view(-1, keys).flip(1)",
     "    cut = (relative.shape[1] - 1, keys - relative.shape[1] + 1)",
     "    near, far = by_distance.split(cut, dim=1)",
     "    drelative = torch.cat((near, far.sum(dim=1, keepdim=True)), dim=1).to(relative.dtype)",
 )
 BLOCKS = (
-    "if own.blocks is not None:",
-    '    scores = scores.masked_fill(~own.blocks.seen(k), float("-inf"))',
+    "if blocks is not None:",
+    '    scores = scores.masked_fill(~Blocks(*blocks).seen(k), float("-inf"))',
 )
 SINKS = (
     "if sinks is not None:",
@@ -56,8 +56,8 @@ GATE_LEARNS = (
     "if gate is not None:",
     "    out = p @ v.float()  # what was gated",
     "    gates = gate.view(batch, kv_heads, rows.shape[2], -1).float()  # of each number, or head",
-    "    opened = own.gate(gates)",
-    "    slope = opened * (1 - opened) if own.gate is torch.sigmoid else torch.sigmoid(gates)",
+    "    opened = GATES[activation](gates)",
+    '    slope = opened * (1 - opened) if activation == "sigmoid" else torch.sigmoid(gates)',
     "    dgate = (dout * out * slope).sum_to_size(gates.shape).view_as(gate).to(gate.dtype)",
     "    dout = dout * opened",
 )
@@ -74,27 +74,13 @@ class OneToken:
     @staticmethod
     def of(beside: Beside, shapes: Sequence[Heads]) -> OneToken:
         """Of these shapes, with the tensors that any kind has."""
-        capped = any(shape.softcap is not None for shape in shapes)
+        capped = any(shape.softcap for shape in shapes)
         return OneToken(beside, capped, blocks=any(shape.blocks for shape in shapes))
-
-    @property
-    def fields(self) -> Lines:
-        """What a shape says beside its kernels and its scale."""
-        found = ("softcap: float | None",) if self.capped else ()
-        found += ("blocks: Blocks | None",) if self.blocks else ()
-        gate = ("gate: Any = None  # its function, in PyTorch's operators",)
-        return found + (gate if self.beside.gate else ())
-
-    def values(self, shape: Heads) -> str:
-        """What one of them says there."""
-        found = f", {shape.softcap}" if self.capped else ""
-        found += f", {shape.pattern}" if self.blocks else ""
-        return found + (f", gate={shape.gate.in_torch}" if shape.gate else "")
 
     @property
     def counting(self) -> Lines:
         """Before keys are shared out: how many are seen."""
-        return ("seen = own.blocks.count(keys) if own.blocks else keys",) if self.blocks else ()
+        return ("seen = Blocks(*blocks).count(keys) if blocks else keys",) if self.blocks else ()
 
     @property
     def seen(self) -> str:

@@ -47,6 +47,11 @@ class Beside:
         return 3 + self.names.index(name)
 
     @property
+    def places(self) -> int:
+        """How many arguments an operator has up to the bounds of texts: its kind comes first."""
+        return 5 + len(self.names)
+
+    @property
     def any(self) -> bool:
         """Whether there is any."""
         return bool(self.names)
@@ -100,7 +105,7 @@ class Beside:
 
     @property
     def fake_gradient(self) -> str:
-        """The same by its shape alone."""
+        """These gradients by their shapes alone."""
         like = {name: "lse" if name == "sinks" else "q" for name in self.learning}
         text = ", {1}.new_empty(0) if {0} is None else torch.empty_like({0})"
         return "".join(text.format(*both) for both in like.items())
@@ -116,10 +121,19 @@ class Beside:
         """The types of what the backward pass gives."""
         return ", ".join(["Tensor"] * (3 + len(self.learning)))
 
+    @staticmethod
+    def typed_of(kind: KernelView) -> str:
+        """What the function of a kind takes."""
+        return "".join(f"{name}: Tensor, " for name, own in _there(kind).items() if own)
+
     def of(self, kind: KernelView) -> str:
         """What a kind passes."""
-        own = {"sinks": kind.sinks, "slopes": kind.slopes}
-        own |= {"relative": kind.related, "gate": kind.gate}
+        own = _there(kind)
         passed = {name: f"{name}.contiguous()" for name in ("relative", "gate")}
         found = (passed.get(name, name) if own[name] else "None" for name in self.names)
         return "".join(f"{name}, " for name in found)
+
+
+def _there(kind: KernelView) -> dict[str, bool]:
+    own = {"sinks": kind.sinks, "slopes": kind.slopes}
+    return own | {"relative": kind.relative, "gate": kind.gate is not None}

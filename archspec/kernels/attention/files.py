@@ -11,11 +11,13 @@ from archspec.kernels.attention.decode_gradients import OneToken
 from archspec.kernels.attention.extra_tensors import Beside
 from archspec.kernels.attention.hopper import hopper_context
 from archspec.kernels.attention.legend import legend
-from archspec.kernels.attention.names import (
-    Computing,
-    called,
-    kernel_names,
-    shape_names,
+from archspec.kernels.attention.names import Computing, kernel_names, kinds, shape_names
+from archspec.kernels.attention.numbers import (
+    Numbers,
+    any_in_pages,
+    parameters_in_pages,
+    parameters_of,
+    passed_in_pages,
 )
 from archspec.kernels.attention.tiles import TARGETS
 from archspec.kernels.attention.view import KernelView
@@ -23,34 +25,44 @@ from archspec.kernels.attention.view import KernelView
 
 def kernel_context(views: Sequence[Computing]) -> dict[str, Any]:
     """What all of them see."""
-    names = kernel_names([v.kernel for v in views if v.kernel])
-    decodes = shape_names([kernel.shape for kernel in names if kernel.decodes])
-    paged = {kernel: name for kernel, name in names.items() if kernel.paged}
+    found = kinds(views)
+    names = kernel_names(found)
+    kernels = list(names)
+    decodes = shape_names(kernels)
+    paged = [kernel for kernel in kernels if kernel.paged]
     paged_shapes = {kernel.shape for kernel in paged}
-    beside = Beside.all_of(names)
+    beside = Beside.all_of(kernels)
+    in_pages = Numbers.all_of(paged, ("activation",))
     return hopper_context(names) | {
-        "paged": [(name, kernel) for kernel, name in paged.items()],
+        "kinds": list(found.items()),
+        "paged": [(names[kernel], kernel) for kernel in paged],
+        "paged_kinds": [(kind, those) for kind, those in found.items() if those[0].paged],
         "paged_shapes": [(name, shape) for shape, name in decodes.items() if shape in paged_shapes],
-        "paged_parameters": _paged_parameters(list(paged)),
-        "windowing": any(kernel.window for kernel in paged),
-        "chunking": any(kernel.chunk for kernel in paged),
-        "ragged": any(kernel.ragged for kernel in names),
+        "ragged": any(kernel.ragged for kernel in kernels),
         "kernels": [(name, kernel) for kernel, name in names.items()],
-        "kernel_names": names,
         "decodes": [(name, shape) for shape, name in decodes.items()],
         "decode_names": decodes,
         "targets": TARGETS,
         "beside": beside,
         "beside_in_pages": beside.in_pages,
+        "numbers": Numbers.all_of(kernels),
+        "numbers_of_one": Numbers.all_of([k for k in kernels if k.decodes], ("window", "chunk")),
+        "numbers_in_pages": in_pages,
+        "names": names,
+        "parameters_of": parameters_of,
+        "in_pages": parameters_in_pages,
+        "plain_in_pages": passed_in_pages,
+        "paged_parameters": any_in_pages(in_pages, beside.sinks, beside.slopes),
         "more": Additions(beside),
         "one": OneToken.of(beside, list(decodes)),
-        "activations": {k.gate.activation for k in names if k.gate},
+        "gated": beside.gate,
+        "blocks": any(kernel.blocks for kernel in kernels),
         "gating": any(kernel.gate for kernel in paged),
-        "slabs": " KERNELS[kind].slabs" if any(kernel.slabs > 1 for kernel in names) else "",
-        "wide": any(len(kernel.by_key) > 1 for kernel in names),
-        "capping": any(kernel.softcap for kernel in names),
-        "legend": legend(list(names)),
-        "even": _even(list(names)),
+        "slabs": " KERNELS[kind].slabs" if any(kernel.slabs > 1 for kernel in kernels) else "",
+        "wide": any(len(kernel.by_key) > 1 for kernel in kernels),
+        "capping": any(kernel.softcap for kernel in kernels),
+        "legend": legend(kernels),
+        "even": _even(kernels),
     }
 
 
@@ -60,7 +72,6 @@ OPERATORS = SharedFile(
     "softmax attention in kernels, as operators with gradients",
     needed="kernel",
     context=kernel_context,
-    names=called,
 )
 KERNEL_FILES = (
     OPERATORS,
@@ -107,14 +118,6 @@ KERNEL_FILES = (
         context=kernel_context,
     ),
 )
-
-
-def _paged_parameters(kernels: list[KernelView]) -> str:
-    """What the function for keys in pages takes after the scale."""
-    types = {"window": "int", "chunk": "int", "softcap": "float"}
-    types |= {"sinks": "Tensor", "slopes": "Tensor"}
-    there = [name for name in types if any(getattr(kernel, name) for kernel in kernels)]
-    return "".join(f", {name}: {types[name]} | None = None" for name in there)
 
 
 def _even(kernels: list[KernelView]) -> str:

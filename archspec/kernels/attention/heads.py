@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from archspec.architecture.block_pattern import BlockPattern
-from archspec.kernels.attention.block_ranges import decode_bounds, decode_tile
+from archspec.kernels.attention.block_ranges import BLOCKS, decode_bounds, decode_tile
 from archspec.kernels.attention.gating import Gating
-from archspec.kernels.attention.joins import Capped, Join, Sloped
+from archspec.kernels.attention.joins import TO_BITS, Capped, Join, Sloped
 from archspec.kernels.attention.relative import Related
 from archspec.kernels.attention.tiles import Tiles, decode_tiles
 
@@ -38,30 +37,63 @@ class Part:
 
 @dataclass(frozen=True)
 class Heads:
-    """Counts and widths of heads, and how products of them become scores.
+    """Widths of heads, and what makes scores of their products.
 
-    With `blocks` a token sees some blocks of a text alone, which decoding goes by as well.
+    Numbers are arguments of kernels, HEADS, GROUP, SCALE and CAP, and BLOCK to SHIFT where a token
+    sees some blocks of a text alone: one binary for each value, and one text for all.
     """
 
-    heads: int
-    kv_heads: int
     head_dim: int
     value_dim: int
-    scale: float
-    softcap: float | None
+    softcap: bool
     sinks: bool
     slopes: bool
-    relative: int | None = field(default=None, kw_only=True)
-    """How many distances have a learned bias, that of none included; where there are such."""
+    relative: bool = field(default=False, kw_only=True)
+    """Whether a distance has a learned bias."""
 
     gate: Gating | None = field(default=None, kw_only=True)
     """What multiplies the output, where kernels do that."""
-    blocks: BlockPattern | None = field(default=None, kw_only=True)
+
+    blocks: bool = field(default=False, kw_only=True)
+    group: int = field(default=1, kw_only=True, compare=False)
+    """How many query heads share a key-value head at most."""
+
+    block: int = field(default=1 << 20, kw_only=True, compare=False)
+    """The largest power of two that divides every block, where there are blocks."""
 
     @property
-    def group(self) -> int:
-        """Query heads that share a key-value head."""
-        return self.heads // self.kv_heads
+    def grouped(self) -> bool:
+        """Whether its kernels are for query heads that share key-value heads: for one token all."""
+        return True
+
+    @property
+    def members(self) -> str:
+        """The expression for how many heads share a key-value head, as a factor behind others."""
+        return " * GROUP" if self.grouped else ""
+
+    @property
+    def kv_heads(self) -> str:
+        """The expression for the count of key-value heads."""
+        return "(HEADS // GROUP)" if self.grouped else "HEADS"
+
+    @property
+    def constants(self) -> list[str]:
+        """The names of the numbers that a kernel is compiled for."""
+        found = ["HEADS", *["GROUP"] * self.grouped, "SCALE", *["CAP"] * self.softcap]
+        return found + (list(BLOCKS) if self.blocks else [])
+
+    @property
+    def numbers(self) -> list[str]:
+        """These as parameters, in lines."""
+        return parameters(self.constants)
+
+    @property
+    def features(self) -> list[str]:
+        """What tells it from plain heads, in words for a name."""
+        own = {"capped": self.softcap, "sink": self.sinks, "alibi": self.slopes}
+        own |= {"relative": self.relative, "blocks": self.blocks}
+        found = [name for name, there in own.items() if there]
+        return found + ([self.gate.name] if self.gate else [])
 
     @property
     def key_parts(self) -> tuple[Part, ...]:
@@ -112,31 +144,19 @@ class Heads:
         return self._join("query_head", "", False)
 
     def _join(self, query_head: str, place: str, both: bool) -> Join:
-        if self.softcap is not None:
-            return Capped(self.scale, self.softcap)
+        if self.softcap:
+            return Capped()
         if self.slopes:
-            return Sloped(self.to_bits, query_head)
-        if self.relative is not None:
-            return Related(self.relative, self.to_bits, query_head, place, both)
-        return Join()
+            return Sloped(query_head)
+        return Related(query_head, place, both) if self.relative else Join()
 
-    @property
-    def plain(self) -> bool:
-        """Whether a score is a product and nothing else, so that its factor joins the softmax."""
-        return not self.join.score()
-
-    def factor(self, zone: str = "") -> float:
+    def factor(self, zone: str = "") -> str:
         """What the softmax multiplies scores by."""
-        return 1.0 if self.join.score(zone) else self.to_bits
+        return "1.0" if self.join.score(zone) else TO_BITS
 
     def exponent(self, zone: str = "") -> str:
         """The expression for scores as exponents of two."""
-        return "s" if self.join.score(zone) else f"s * {self.to_bits}"
-
-    @property
-    def to_bits(self) -> float:
-        """What products become scores with, as exponents of two."""
-        return self.scale * math.log2(math.e)
+        return "s" if self.join.score(zone) else f"s * ({TO_BITS})"
 
     def decode(self, target: str) -> Tiles:
         """The tiles of the kernel for one new token."""
@@ -144,16 +164,7 @@ class Heads:
 
     def cut(self, tiles: Tiles) -> Tiles:
         """The same, or fewer keys of a power of two, so that a tile of keys lies in one block."""
-        if self.blocks is None:
-            return tiles
-        power = self.blocks.size & -self.blocks.size
-        return replace(tiles, keys=min(tiles.keys, power))
-
-    @property
-    def gates(self) -> int:
-        """How many a token has."""
-        each = self.value_dim if self.gate and self.gate.per == "element" else 1
-        return self.heads * each if self.gate else 0
+        return replace(tiles, keys=min(tiles.keys, self.block)) if self.blocks else tiles
 
     @property
     def gate_in_pieces(self) -> bool:
@@ -168,27 +179,23 @@ class Heads:
     @property
     def decode_bounds(self) -> list[str]:
         """Which blocks the kernel for one new token goes over."""
-        assert self.blocks
-        return decode_bounds(self.blocks, self.kv_heads)
+        return decode_bounds(self.kv_heads)
 
     @property
     def decode_tile(self) -> list[str]:
         """Where a tile of their keys lies."""
-        assert self.blocks
-        return decode_tile(self.blocks)
-
-    @property
-    def pattern(self) -> str:
-        """The blocks as a package names them."""
-        own = self.blocks
-        if own is None:
-            return "None"
-        return f"Blocks({own.size}, {own.local}, {own.first}, {own.stride}, {own.shift})"
+        return decode_tile()
 
     @property
     def decode_template(self) -> str:
         """The template of the kernel for one new token."""
         return "decode_blocks" if self.blocks else "decode_parts"
+
+
+def parameters(names: Sequence[str]) -> list[str]:
+    """Lines of parameters that a kernel is compiled for."""
+    typed = [f"{name}: tl.constexpr," for name in names]
+    return [" ".join(typed[first : first + 4]) for first in range(0, len(typed), 4)]
 
 
 def parts(width: int) -> tuple[Part, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.kernels.attention.view import NARROW, KernelView
+from archspec.kernels.attention.view import KernelView
 
 WARPGROUP = 64
 """Rows that four warps have in hand, as many as their matrix instruction takes."""
@@ -86,11 +86,6 @@ class HopperView:
         return ["newest", "diagonal", *["whole"] * self._near, "tiles"]
 
     @property
-    def length(self) -> int:
-        """Tokens enough that the first of them are not seen by the last, within reason."""
-        return min(self.kernel.window or self.kernel.chunk or 700, 8192) + 333
-
-    @property
     def always_masked(self) -> bool:
         """Whether hardly a tile is seen whole by all rows."""
         return self.kernel.causal and self._narrow
@@ -121,17 +116,17 @@ class HopperView:
     @property
     def _near(self) -> bool:
         """Whether a row sees less than all before it."""
-        return bool(self.kernel.window or self.kernel.chunk)
+        return self.kernel.window or self.kernel.chunk
 
     @property
     def _narrow(self) -> bool:
-        return 0 < (self.kernel.window or self.kernel.chunk or 0) <= NARROW
+        return self._near and self.kernel.narrow
 
     def _first(self, last: str) -> str:
         """The first key that the query at `last` sees."""
         if self.kernel.window:
-            return f"{last} - {self.kernel.window - 1}"
-        return f"{last} - ({last} + phase) % {self.kernel.chunk}"
+            return f"{last} - (WINDOW - 1)"
+        return f"{last} - ({last} + phase) % CHUNK"
 
 
 # By the widths of keys and values. Chosen by the sizes that fast kernels have on this GPU, and so

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 BEHIND, NEAR, AHEAD = "behind", "near", "ahead"
 """Zones of a loop: all its keys are far behind the rows, some are near, all are far ahead."""
 
-LOG2_E = "1.4426950408889634"
+TO_BITS = "SCALE * LOG2_E"
+"""What products become scores with, as exponents of two."""
+
 Lines = tuple[str, ...]
 
 
@@ -60,16 +62,9 @@ class Join:
 class Capped(Join):
     """s = cap · tanh(s / cap)."""
 
-    scale: float
-    softcap: float
-
     def score(self, zone: str = "") -> Lines:
         """The same in either order."""
-        bits = self.softcap * 1.4426950408889634
-        return (
-            f"t = tanh(s * {self.scale / self.softcap})",
-            f"s = t * {bits}  # softcap · log2 e",
-        )
+        return "t = tanh(s * (SCALE / CAP))", "s = t * (CAP * LOG2_E)"
 
     def transposed(self, zone: str = "") -> Lines:
         """The same in either order."""
@@ -80,7 +75,6 @@ class Capped(Join):
 class Sloped(Join):
     """A bias that falls with distance."""
 
-    to_bits: float
     query_head: str
 
     def pointers(self) -> str:
@@ -90,7 +84,7 @@ class Sloped(Join):
     def before(self) -> Lines:
         """The slope of each row."""
         return (
-            f"slope = tl.load(slopes_ptr + {self.query_head}) * {LOG2_E}  # log2 e",
+            f"slope = tl.load(slopes_ptr + {self.query_head}) * LOG2_E",
             "near = tl.arange(0, KEYS).to(tl.float32)[None, :]",
         )
 
@@ -102,7 +96,7 @@ class Sloped(Join):
         """The token is the last key."""
         slope = "tl.load(slopes_ptr + query_head, mask=exists, other=0.0)"
         return (
-            f"slope = {slope} * {LOG2_E}  # log2 e",
+            f"slope = {slope} * LOG2_E",
             "near = tl.arange(0, KEYS).to(tl.float32)[None, :]",
             "last = keys - 1",
         )
@@ -110,12 +104,12 @@ class Sloped(Join):
     def score(self, zone: str = "") -> Lines:
         """The slope times the distance."""
         here = "(slope * (first - last))[:, None]"
-        return (f"s = s * {self.to_bits} + slope[:, None] * near + {here}",)
+        return (f"s = s * ({TO_BITS}) + slope[:, None] * near + {here}",)
 
     def transposed(self, zone: str = "") -> Lines:
         """The slope of each row of the tile times the distance."""
         here = "(slope * (first - last))[None, :]"
         return (
-            f"slope = tl.load(slopes_ptr + {self.query_head}) * {LOG2_E}  # log2 e",
-            f"s = s * {self.to_bits} + slope[None, :] * near + {here}",
+            f"slope = tl.load(slopes_ptr + {self.query_head}) * LOG2_E",
+            f"s = s * ({TO_BITS}) + slope[None, :] * near + {here}",
         )

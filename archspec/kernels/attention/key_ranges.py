@@ -18,15 +18,15 @@ from archspec.kernels.attention.ranges import (
 
 
 def key_ranges(view: View) -> Ranges:
-    """The keys that a tile of rows sees; the rows of a tile are `group` heads of each token."""
+    """The keys that a tile of rows sees; heads of a token that share them are rows of one tile."""
     if not view.causal:
         return _all_keys()
-    token, group = ("token", view.group) if view.group > 1 else ("row", 1)
-    past = f"(tile * ROWS + ROWS - 1){f' // {group}' if group > 1 else ''}"
+    token, group = ("token", " // GROUP") if view.grouped else ("row", "")
+    past = f"(tile * ROWS + ROWS - 1){group}"
     lines = [
         "earlier = keys - tokens  # keys before the first query",
         f"last = earlier + {token}  # the last key a row sees, its own",
-        f"lowest = earlier + {'start' if group > 1 else 'tile * ROWS'}",
+        f"lowest = earlier + {'start' if group else 'tile * ROWS'}",
         f"highest = earlier + tl.minimum({past}, tokens - 1)",
         *_first_keys(view),
     ]

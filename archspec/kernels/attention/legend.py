@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from archspec.kernels.attention.view import KernelView
 
 BLOCKS = [
+    "BLOCK, LOCAL, FIRST, STRIDE, SHIFT",
+    "         keys of a block, and how many blocks a row sees: its last, those at the start, one",
+    "         of so many, which stand so many earlier for each key-value head",
     "stripe   the first block of a stripe behind those at the start; all later blocks see it",
     "border   the first block that is local to a row of the tile; `far`, how many are seen before",
     "number   of a key, counted over the blocks that are seen alone",
@@ -18,18 +23,23 @@ BLOCKS = [
 
 def legend(kernels: list[KernelView]) -> list[str]:
     """What only some packages have to explain."""
-    lines: list[str] = []
+    lines = _constants(kernels)
     if any(not kernel.real_rows for kernel in kernels):
         lines += [
             "bounds   (B, 2, T), None where a row is one text: the slots where the text of each",
             "         token opens and where it closes; padding is a text of its own",
         ]
-    if any(kernel.real_rows for kernel in kernels):
+    bounded = [kernel for kernel in kernels if kernel.real_rows]
+    if bounded:
         slots = "the slot where a text opens, and the one where it closes"
         beside = (
             "         and (B, 2) where it sees every key, or blocks: those of the one real text"
         )
-        lines += [beside if lines else f"bounds   (B, 2), None without padding: {slots}"]
+        lines += [
+            beside
+            if len(bounded) < len(kernels)
+            else f"bounds   (B, 2), None without padding: {slots}"
+        ]
     if any(len(kernel.key_parts + kernel.value_parts) > 2 for kernel in kernels):
         lines += ["x_64     the part of x with so many columns, where no power of two is as wide"]
     if any(kernel.slabs > 1 for kernel in kernels):
@@ -56,3 +66,14 @@ def legend(kernels: list[KernelView]) -> list[str]:
             "reach    one after those of a row's text",
         ]
     return lines
+
+
+def _constants(kernels: list[KernelView]) -> list[str]:
+    """The numbers of a call that a kernel is compiled for."""
+    grouped = any(kernel.grouped for kernel in kernels)
+    parts = ["HEADS, query heads" + (", of which GROUP share keys" if grouped else "")]
+    parts.append("SCALE, of products")
+    parts += ["WINDOW, tokens that a row sees, its own included"] * any(k.window for k in kernels)
+    parts += ["CHUNK, tokens of a chunk"] * any(k.chunk for k in kernels)
+    parts += ["CAP, that of scores"] * any(k.softcap for k in kernels)
+    return textwrap.wrap("; ".join(parts), 98, subsequent_indent=" " * 9)

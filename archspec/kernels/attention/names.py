@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 from archspec.kernels.attention.heads import Heads
 from archspec.kernels.attention.view import KernelView
-
-Shape = TypeVar("Shape", bound=Heads)
 
 
 class Computing(Protocol):
@@ -21,49 +19,55 @@ class Computing(Protocol):
         ...
 
 
-def called(views: Sequence[Computing]) -> dict[str, Any]:
-    """By which name a module calls its kernels."""
-    return {"kernel_names": kernel_names([v.kernel for v in views if v.kernel])}
+def kinds(views: Sequence[Computing]) -> dict[str, list[KernelView]]:
+    """The kernels of each kind, one set for each pair of widths.
+
+    One text serves all calls that differ in a number alone: it shares keys where any call does, and
+    goes over tiles that are seen whole where any window has such.
+    """
+    found: dict[str, list[KernelView]] = {}
+    for view in views:
+        if view.kernel:
+            found.setdefault(view.kernel.kind, []).append(view.kernel)
+    return {kind: _merged(those) for kind, those in found.items()}
 
 
-def kernel_names(kernels: Sequence[KernelView]) -> dict[KernelView, str]:
-    """A name for each: what it sees, and of that only what tells it from the others."""
-    alike: dict[str, list[KernelView]] = {}
-    for kernel in dict.fromkeys(kernels):
-        decodes = any(other.decodes for other in kernels if other == kernel)
-        alike.setdefault(kernel.kind, []).append(replace(kernel, decodes=decodes))
+def _merged(those: list[KernelView]) -> list[KernelView]:
+    decodes = any(kernel.decodes for kernel in those)
+    found: list[KernelView] = []
+    for kernel in dict.fromkeys(those):
+        alike = [other for other in those if other == kernel]
+        narrow = all(other.narrow for other in alike)
+        merged = replace(kernel, narrow=narrow, decodes=decodes, **_largest(alike))
+        found.append(merged)
+    return found
+
+
+def _largest(alike: Sequence[Heads]) -> dict[str, int]:
+    """What a set of kernels for all of them is cut for."""
     return {
-        kernel: kind + label
-        for kind, those in alike.items()
-        for kernel, label in zip(those, _labels(those, _LABELS), strict=True)
+        "group": max(other.group for other in alike),
+        "block": min(other.block for other in alike),
     }
 
 
-def shape_names(shapes: Sequence[Heads]) -> dict[Heads, str]:
-    """A name for each, of its heads."""
-    found = list(dict.fromkeys(shapes))
-    labels = _labels(found, _LABELS_OF_HEADS)
-    return {shape: label.lstrip("_") for shape, label in zip(found, labels, strict=True)}
+def kernel_names(found: dict[str, list[KernelView]]) -> dict[KernelView, str]:
+    """A name for each: its kind, with the widths where a kind has several."""
+    return {
+        kernel: f"{kind}_{kernel.head_dim}x{kernel.value_dim}" if len(those) > 1 else kind
+        for kind, those in found.items()
+        for kernel in those
+    }
 
 
-def _labels(found: list[Shape], labels: Sequence[Callable[[Shape], str]]) -> list[str]:
-    """The first kind of label that tells them apart."""
-    for label in labels:
-        made = [label(one) for one in found]
-        if len(set(made)) == len(found):
-            return made
-    return [f"_{number}" for number in range(1, len(found) + 1)]
-
-
-_LABELS_OF_HEADS: tuple[Callable[[Heads], str], ...] = (
-    lambda k: f"_{k.heads}x{k.head_dim}",
-    lambda k: f"_{k.heads}x{k.head_dim}" + ("_blocks" if k.blocks else ""),
-    lambda k: f"_{k.heads}x{k.head_dim}_{k.kv_heads}x{k.value_dim}",
-    lambda k: f"_{k.heads}x{k.head_dim}" + "_relative" * bool(k.relative) + "_gated" * bool(k.gate),
-)
-_LABELS: tuple[Callable[[KernelView], str], ...] = (
-    lambda k: "",
-    lambda k: "_gated" * bool(k.gate),
-    lambda k: f"_{k.reach}",
-    *_LABELS_OF_HEADS,
-)
+def shape_names(kernels: Sequence[KernelView]) -> dict[Heads, str]:
+    """A name for the heads of each that decodes: widths, and what tells them from plain ones."""
+    those = [kernel.shape for kernel in kernels if kernel.decodes]
+    merged = {
+        shape: replace(shape, **_largest([other for other in those if other == shape]))
+        for shape in those
+    }
+    return {
+        shape: "_".join([f"{shape.head_dim}x{shape.value_dim}", *shape.features])
+        for shape in merged.values()
+    }

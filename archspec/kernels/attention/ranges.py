@@ -18,61 +18,62 @@ from dataclasses import dataclass
 class View:
     """What a query sees: all keys or earlier ones, in a window or chunk, beside a prefix.
 
-    `group` query heads of each token are rows of a tile. Where the view is `narrow` hardly a tile
-    is whole, and one loop with a mask reads them all.
+    Where the view is `grouped`, query heads of a token that share keys are rows of a tile; where it
+    is `narrow` hardly a tile is whole, and one loop with a mask reads them all. Kernels are told
+    how wide a window or chunk is: WINDOW, CHUNK.
     """
 
     causal: bool
-    window: int | None
-    chunk: int | None
+    window: bool
+    chunk: bool
     prefix: bool
     narrow: bool
-    group: int
+    grouped: bool
     padded: bool = True
     """Whether a call may bring bounds of texts; where none does, the first key is in slot 0."""
 
     @property
     def times(self) -> str:
         """What a count of tokens is multiplied by for a count of rows."""
-        return f" * {self.group}" if self.group > 1 else ""
+        return " * GROUP" if self.grouped else ""
 
     @property
     def near(self) -> bool:
         """Whether a row sees less than all before it."""
-        return bool(self.window or self.chunk)
+        return self.window or self.chunk
 
     def first(self, last: str) -> str:
         """The first key that the query at `last` sees, in a text from the first key on."""
         if self.window:
-            return f"{last} - {self.window - 1}"
+            return f"{last} - (WINDOW - 1)"
         return f"{last} - {self._in_chunk(last)}"
 
     def first_of(self, last: str, opens: str, first: str) -> str:
-        """The same in a text that `opens` somewhere; `first` is the name of what it was else."""
+        """That key in a text that `opens` somewhere; `first` is the name of what it was else."""
         if self.chunk:
-            return f"{last} - ({last} - {opens}) % {self.chunk}"
+            return f"{last} - ({last} - {opens}) % CHUNK"
         return f"tl.maximum({first}, {opens})" if self.window else opens
 
     def after(self, key: str) -> str:
         """One after the last query that sees `key`, in a text from the first key on."""
         if self.window:
-            return f"{key} + {self.window}"
-        return f"{key} + {self.chunk} - {self._in_chunk(key)}"
+            return f"{key} + WINDOW"
+        return f"{key} + CHUNK - {self._in_chunk(key)}"
 
     def after_of(self, key: str) -> str:
         """The same in the text of `key`."""
         closes = f"tl.load(closes_at + {key})"
         if not self.near:
             return closes
-        after = f"{key} + {self.window}"
+        after = f"{key} + WINDOW"
         if self.chunk:
-            after = f"{key} + {self.chunk} - ({key} - tl.load(opens_at + {key})) % {self.chunk}"
+            after = f"{key} + CHUNK - ({key} - tl.load(opens_at + {key})) % CHUNK"
         if self.prefix:
             after = f"tl.maximum({after}, tl.load(opens_at + {key}) + prefix)"
         return f"tl.minimum({after}, {closes})"
 
     def _in_chunk(self, key: str) -> str:
-        return f"({key} + phase) % {self.chunk}" if self.padded else f"{key} % {self.chunk}"
+        return f"({key} + phase) % CHUNK" if self.padded else f"{key} % CHUNK"
 
 
 @dataclass(frozen=True)

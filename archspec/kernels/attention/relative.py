@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from archspec.kernels.attention.joins import AHEAD, BEHIND, LOG2_E, NEAR, Join, Lines
+from archspec.kernels.attention.joins import AHEAD, BEHIND, NEAR, TO_BITS, Join, Lines
 from archspec.kernels.attention.key_ranges import key_ranges
 from archspec.kernels.attention.ranges import (
     BOUNDED,
@@ -32,17 +32,10 @@ ALL_AHEAD = "the whole tile is far ahead of every row"
 SOME_NEAR = "some keys are near some rows"
 
 
-def far_line(distances: int) -> str:
-    """The statement for the distance from which on all have one bias."""
-    return f"furthest = tl.minimum(keys, {distances}) - 1  # what is further counts as so far"
-
-
 @dataclass(frozen=True)
 class Related(Join):
     """A learned bias for each distance; `both` ways there are such ahead of a token as well."""
 
-    distances: int
-    to_bits: float
     query_head: str
     place: str
     both: bool
@@ -63,7 +56,6 @@ class Related(Join):
     def one_token(self) -> Lines:
         """The token is the last key; all its biases are read, of far keys too."""
         return (
-            far_line(self.distances),
             "biases = relative_ptr + query_head * (furthest + 1)",
             "near = tl.arange(0, KEYS)",
         )
@@ -73,19 +65,19 @@ class Related(Join):
         if zone == BEHIND:
             return ()
         if zone == AHEAD:
-            return (f"s = s * {self.to_bits} + ahead[:, None]",)
+            return (f"s = s * ({TO_BITS}) + ahead[:, None]",)
         if zone == NEAR:
             return (
                 f"distance = {self.place}[:, None] - key[None, :]",
                 f"bias = tl.load(biases[:, None] + {self._nearest})",
-                f"bias = (bias.to(tl.float32) - behind[:, None]) * {LOG2_E}  # log2 e",
-                f"s = s * {self.to_bits} + bias",
+                "bias = (bias.to(tl.float32) - behind[:, None]) * LOG2_E",
+                f"s = s * ({TO_BITS}) + bias",
             )
         return (
             "distance = tl.maximum(keys - 1 - first - near, 0)",
             "bias = tl.load(biases[:, None] + tl.minimum(distance, furthest)[None, :],"
             " mask=exists[:, None], other=0.0)",
-            f"s = s * {self.to_bits} + bias.to(tl.float32) * {LOG2_E}  # log2 e",
+            f"s = s * ({TO_BITS}) + bias.to(tl.float32) * LOG2_E",
         )
 
     def transposed(self, zone: str = "") -> Lines:
@@ -96,14 +88,14 @@ class Related(Join):
             return (
                 *self._biases(),
                 self._ahead("behind"),
-                f"s = s * {self.to_bits} + ahead[None, :]",
+                f"s = s * ({TO_BITS}) + ahead[None, :]",
             )
         return (
             *self._biases(),
             f"distance = {self.place}[None, :] - key",
             f"bias = tl.load(biases[None, :] + {self._nearest})",
-            f"bias = (bias.to(tl.float32) - behind[None, :]) * {LOG2_E}  # log2 e",
-            f"s = s * {self.to_bits} + bias",
+            "bias = (bias.to(tl.float32) - behind[None, :]) * LOG2_E",
+            f"s = s * ({TO_BITS}) + bias",
         )
 
     def begin_sums(self) -> Lines:
@@ -136,10 +128,10 @@ class Related(Join):
     def around(self) -> Lines:
         """What that kernel begins with: which keys a row sees, and the biases of its head."""
         if self.both:
-            return (far_line(self.distances), *TEXT, *self._biases())
+            return (*TEXT, *self._biases())
         opens = "tl.load(bounds_ptr + 2 * sequence * tokens + row, mask=real, other=0)"
         since = ("since = tl.zeros((ROWS,), tl.int32)", BOUNDED, f"    since = {opens}")
-        return (far_line(self.distances), *since, *self._biases())
+        return (*since, *self._biases())
 
     @property
     def there(self) -> str:
@@ -177,9 +169,7 @@ class Related(Join):
         )
 
     def _ahead(self, behind: str) -> str:
-        return (
-            f"ahead = (tl.load(biases - furthest).to(tl.float32) - {behind}) * {LOG2_E}  # log2 e"
-        )
+        return f"ahead = (tl.load(biases - furthest).to(tl.float32) - {behind}) * LOG2_E"
 
     @property
     def _nearest(self) -> str:
@@ -187,9 +177,8 @@ class Related(Join):
         return f"tl.minimum(tl.maximum(distance, {'-furthest' if self.both else '0'}), furthest)"
 
 
-def related_keys(view: View, distances: int) -> Ranges:
+def related_keys(view: View) -> Ranges:
     """The keys that a tile of rows sees: far ones behind, those around the diagonal, ones ahead."""
-    first = far_line(distances)
     if view.causal:
         plain = key_ranges(view)
         *lines, _ = plain.lines
@@ -200,12 +189,11 @@ def related_keys(view: View, distances: int) -> Ranges:
             replace(behind, why=ALL_BEHIND, zone=BEHIND),
             replace(diagonal, why=SOME_NEAR, zone=NEAR),
         )
-        lines = (first, *lines, f"full = tl.maximum({full}, edge)")
+        lines = (*lines, f"full = tl.maximum({full}, edge)")
         return replace(plain, lines=lines, loops=loops)
-    group = f" // {view.group}" if view.group > 1 else ""
+    group = " // GROUP" if view.grouped else ""
     past = "(tile * ROWS + ROWS - 1)" if group else "tile * ROWS + ROWS - 1"
     lines = (
-        first,
         *TEXT,
         f"lowest = {'start' if group else 'tile * ROWS'}",
         f"highest = tl.minimum({past}{group}, tokens - 1)",
@@ -222,9 +210,9 @@ def related_keys(view: View, distances: int) -> Ranges:
     return Ranges(lines, loops, "key[None, :] < closes", begin="opens")
 
 
-def related_rows(view: View, distances: int) -> Ranges:
+def related_rows(view: View) -> Ranges:
     """The rows that see a tile of keys, by how far they stand from it."""
-    first, times = far_line(distances), view.times
+    times = view.times
     below = f"tl.minimum(tl.maximum(first + KEYS - 1 + furthest{{}}, 0){times}, end)"
     if view.causal:
         plain = row_ranges(view)
@@ -236,9 +224,8 @@ def related_rows(view: View, distances: int) -> Ranges:
             replace(behind, why=ALL_BEHIND, zone=BEHIND),
             replace(endings, zone=NEAR),
         )
-        return replace(plain, lines=(first, *lines), loops=loops)
+        return replace(plain, lines=tuple(lines), loops=loops)
     lines = (
-        first,
         f"end = tokens{times}",
         *TEXT,
         "    end = tl.where((first + KEYS > opens) & (first < closes), end, 0)",

@@ -70,7 +70,7 @@ def row_ranges(view: View) -> Ranges:
 
 def _row_bounds(view: View) -> list[str]:
     """The first and the last key that each row of a tile sees."""
-    lines = [f"last = earlier + {'token' if view.group > 1 else 'row'}"]
+    lines = [f"last = earlier + {'token' if view.grouped else 'row'}"]
     lines += [f"since = {view.first('last')}"] if view.near else []
     if view.prefix and view.near:
         lines.append("since = tl.where(last < prefix, 0, since)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 
 from archspec.kernels.attention.block_ranges import block_key_ranges, block_row_ranges
-from archspec.kernels.attention.heads import SLAB, Heads
+from archspec.kernels.attention.heads import SLAB, Heads, parameters
 from archspec.kernels.attention.joins import Join
 from archspec.kernels.attention.key_ranges import key_ranges
 from archspec.kernels.attention.ranges import Ranges, View
@@ -39,17 +39,27 @@ class Gradients:
 
 @dataclass(frozen=True)
 class KernelView(Heads):
-    """The kernels for one shape of attention: its heads, and what a query sees."""
+    """The kernels for one kind of attention: its heads, and what a query sees."""
 
     kind: str
+    """The function that calls them, which says all there is beside widths."""
+
     causal: bool
-    window: int | None
-    chunk: int | None
+    window: bool
+    chunk: bool
     prefix: bool
+    narrow: bool = field(compare=False)
+    """Whether a window, chunk or local blocks are at most `NARROW` tokens wide."""
+
     decodes: bool = field(compare=False)
     """Whether a call may bring a single new token: the kernels of an encoder's layers and of
     attention to its states are the same.
     """
+
+    @property
+    def grouped(self) -> bool:
+        """Whether query heads share key-value heads."""
+        return self.group > 1
 
     @property
     def shape(self) -> Heads:
@@ -57,19 +67,25 @@ class KernelView(Heads):
         return Heads(**{own.name: getattr(self, own.name) for own in fields(Heads)})
 
     @property
-    def reach(self) -> int | None:
-        """The window or chunk, or the local blocks."""
-        return self.window or self.chunk or (self.blocks.reach if self.blocks else None)
+    def constants(self) -> list[str]:
+        """The names of the numbers that a kernel is compiled for."""
+        own = {"WINDOW": self.window, "CHUNK": self.chunk}
+        return super().constants + [name for name, there in own.items() if there]
+
+    @property
+    def gated_numbers(self) -> list[str]:
+        """The parameters of kernels that open a gate."""
+        return parameters(self.constants + ["ACTIVATION"] * bool(self.gate))
 
     @property
     def _view(self) -> View:
-        narrow = self.reach is not None and self.reach <= NARROW
-        return View(self.causal, self.window, self.chunk, self.prefix, narrow, self.group)
+        parts = (self.causal, self.window, self.chunk, self.prefix, self.narrow)
+        return View(*parts, self.grouped)
 
     @property
     def ragged(self) -> bool:
         """Whether new tokens, one of each text, may have other places: none is counted from."""
-        counts = self.chunk or self.blocks or self.relative is not None
+        counts = self.chunk or self.blocks or self.relative
         return self.causal and self.decodes and not counts
 
     @property
@@ -86,16 +102,16 @@ class KernelView(Heads):
     @property
     def by_keys(self) -> Ranges:
         """The loops over the keys of a tile of rows."""
-        if self.relative is not None:
-            return related_keys(self._view, self.relative)
+        if self.relative:
+            return related_keys(self._view)
         if self.blocks:
-            return block_key_ranges(self._view, self.blocks, self.kv_heads)
+            return block_key_ranges(self._view, self.kv_heads)
         return key_ranges(self._view)
 
     @property
     def paged(self) -> bool:
         """Whether its keys may lie in pages."""
-        one_piece = self.prefix or self.relative is not None or self.blocks
+        one_piece = self.prefix or self.relative or self.blocks
         return self.causal and self.decodes and not one_piece
 
     @property
@@ -104,22 +120,12 @@ class KernelView(Heads):
         return key_ranges(replace(self._view, padded=False))
 
     @property
-    def plain_arguments(self) -> str:
-        """How PyTorch's operators compute it for keys in pages."""
-        parts = [repr(self.scale)]
-        for name in ("window", "chunk", "softcap"):
-            value = getattr(self, name)
-            parts += [f"{name}={value!r}"] if value else []
-        parts += ["sinks=sinks"] * self.sinks + ["slopes=slopes"] * self.slopes
-        return ", ".join(parts)
-
-    @property
     def by_rows(self) -> Ranges:
         """The loops over the rows that see a tile of keys."""
-        if self.relative is not None:
-            return related_rows(self._view, self.relative)
+        if self.relative:
+            return related_rows(self._view)
         if self.blocks:
-            return block_row_ranges(self._view, self.blocks, self.kv_heads)
+            return block_row_ranges(self._view, self.kv_heads)
         return row_ranges(self._view)
 
     @property
@@ -130,20 +136,20 @@ class KernelView(Heads):
     @property
     def query_head(self) -> str:
         """The query head of a row."""
-        return f"head * {self.group} + member" if self.group > 1 else "head"
+        return "head * GROUP + member" if self.grouped else "head"
 
     @property
     def real_rows(self) -> str:
         """Which rows are of the text, where bounds are those of the one text of a whole row."""
         if not self.causal:
             return "closes > opens"
-        place = "earlier + token" if self.group > 1 else "earlier + row"
+        place = "earlier + token" if self.grouped else "earlier + row"
         return f"({place} >= opens) & ({place} < closes)" if self.blocks else ""
 
     @property
     def join(self) -> Join:
         """What joins a product."""
-        place = "last" if self.causal else "token" if self.group > 1 else "row"
+        place = "last" if self.causal else "token" if self.grouped else "row"
         return self._join(self.query_head, place, not self.causal)
 
     @property
@@ -159,7 +165,7 @@ class KernelView(Heads):
     @property
     def counted(self) -> str:
         """The number of a call that only this kind has, where there is one."""
-        return "phase" if self.chunk else "prefix" if self.prefix else ""
+        return "phase" if self.chunk else "prefix" if self.prefix else "furthest" * self.relative
 
     @property
     def count_names(self) -> str:
@@ -168,15 +174,15 @@ class KernelView(Heads):
 
     @property
     def counts(self) -> str:
-        """The same as a list of names."""
+        """These as a list of names."""
         return str(self.count_names.split(", ")).replace("'", '"')
 
     @property
     def formula(self) -> str:
         """The scores, in words of the docstrings."""
-        product = f"q kᵀ · {self.scale:.4g}"
+        product = "q kᵀ · SCALE"
         if self.softcap:
-            product = f"{self.softcap:g} tanh({product} / {self.softcap:g})"
+            product = f"CAP tanh({product} / CAP)"
         product += " − slope · distance" if self.slopes else ""
         product += " + bias of the distance" if self.related else ""
         return f"{product}, sinks" if self.sinks else product
@@ -188,18 +194,10 @@ class KernelView(Heads):
             return "a token sees every key"
         end = ", and those of the prefix each other" if self.prefix else ""
         if self.window:
-            return f"a token sees the last {self.window:,}{end}"
+            return f"a token sees the last of its window{end}"
         if self.blocks:
-            return f"a token sees {self.blocks.sentence()}"
-        what = f"its chunk of {self.chunk:,}" if self.chunk else "all before it"
-        return f"a token sees {what}{end}"
-
-    @property
-    def tensors_typed(self) -> str:
-        """Tensors beside queries, keys and values, as parameters."""
-        there = {"sinks": self.sinks, "slopes": self.slopes}
-        there |= {"relative": self.related, "gate": self.gate}
-        return "".join(f"{name}: Tensor, " for name, own in there.items() if own)
+            return "a token sees its last blocks, the first ones and stripes"
+        return f"a token sees {'its chunk' if self.chunk else 'all'} up to itself{end}"
 
     def forward(self, target: str) -> Tiles:
         """The tiles of the forward pass."""
@@ -234,7 +232,7 @@ class KernelView(Heads):
     @property
     def by_key(self) -> tuple[Gradients, ...]:
         """What goes over the rows that see a key: wide heads leave room for one sum at a time."""
-        dk = f"dk = Σ ds q · {self.scale:.4g}"
+        dk = "dk = Σ ds q · SCALE"
         if max(self.head_dim, self.value_dim) <= WIDE:
             return (Gradients("keys", f"dv = Σ p dout and {dk}", dk=True, dv=True),)
         values = Gradients("values", "dv = Σ p dout", dk=False, dv=True)

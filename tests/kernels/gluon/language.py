@@ -184,6 +184,7 @@ class Kernel:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function, self.__name__ = function, function.__name__
+        self.arg_names = list(signature(function).parameters)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         return self.function(*arguments, **named)

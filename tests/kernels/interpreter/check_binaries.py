@@ -84,7 +84,7 @@ def test_lengths_reach_no_binary(
             in_pages(package, batch, tokens)
     assert len(seen) > (9 if "type: mla" not in text else 5)
     # What was gated is kept for gradients alone, and keys in pages know no gate.
-    twice = {"causal_forward", "combine_4x32_gated"} if text == SCORES else set[str]()
+    twice = {"causal_gated_forward", "combine_32x32_gated"} if text == SCORES else set[str]()
     for kernel, keys in seen.items():
         assert len(keys) == (2 if kernel in twice else 1), (kernel, keys)
 
@@ -114,4 +114,5 @@ def in_pages(package: ModuleType, batch: int, tokens: int) -> None:
     table, lengths = torch.zeros(batch, 20, dtype=torch.int32), torch.full((batch,), tokens)
     kept = paged.PagedKeyValueCache(block, block, table, lengths.int())
     for queries in (q, q[:, :, :1]):
-        paged.causal_paged(queries, kept)
+        own = "causal_paged" if hasattr(paged, "causal_paged") else "causal_gated_paged"
+        getattr(paged, own)(queries, kept, scale=0.2)

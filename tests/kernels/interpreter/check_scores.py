@@ -50,7 +50,9 @@ def test_what_was_gated_is_kept_for_gradients_alone(made: Twice) -> None:
     q, k, v = (torch.randn(1, heads, 5, 32) for heads in (4, 1, 1))
     gate = torch.randn(1, 5, 4)
     for keep in (True, False):
-        out, _, plain = operators.attention("causal", q, k, v, gate, None, [], keep)
+        out, _, plain = operators.attention(
+            "causal_gated_heads", q, k, v, gate, None, [], 0.2, "sigmoid", keep
+        )
         assert plain.numel() == (out.numel() if keep else 0)
         opened = gate.sigmoid().transpose(1, 2)[..., None]
         if keep:
@@ -79,7 +81,8 @@ def test_a_gate_comes_after_a_kernel_in_gluon(
     operators = importlib.import_module(f"{package.__name__}.kernels.attention_operators")
     q, k, v = (torch.randn(2, heads, 7, 64) for heads in (3, 1, 1))
     gate = torch.randn(2, 7, 3 * (64 if per == "element" else 1))
-    given = ("causal", q, k, v, gate, None, [])
+    kind = "causal_gated" if per == "element" else "causal_gated_heads"
+    given = (kind, q, k, v, gate, None, [], 0.125, "sigmoid")
     wanted = {keep: operators.attention(*given, keep) for keep in (True, False)}
 
     class Hopper:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -102,6 +102,11 @@ def drawn(tokens: int, keys: int) -> list[Tensor]:
     ]
 
 
+def standing(start: int, starts: Tensor | None = None) -> Any:
+    """What of a step says where tokens stand."""
+    return SimpleNamespace(start=start, starts=starts)
+
+
 def named(numbers: tuple[Any, ...]) -> dict[str, Any]:
     return dict(zip(("size", "local", "first", "stride", "shift"), numbers, strict=True))
 
@@ -113,7 +118,7 @@ def test_it_is_the_pattern_written_out(
 ) -> None:
     q, k, v = drawn(tokens, keys)
     given = named(numbers)
-    out = attend.attend_block_sparse(q, k, v, keys - tokens, None, **given, scale=0.3)
+    out = attend.attend_block_sparse(q, k, v, standing(keys - tokens), **given, scale=0.3)
     want = written_out(q, k, v, torch.ones(2, keys, dtype=torch.bool), numbers)
     assert (out - want).abs().max() < 1e-5
 
@@ -125,7 +130,7 @@ def test_texts_may_differ_in_length(
 ) -> None:
     q, k, v = drawn(tokens, keys)
     starts, given = torch.tensor([keys - tokens, 37]), named(numbers)
-    out = attend.attend_block_sparse(q, k, v, keys - tokens, starts, **given, scale=0.3)
+    out = attend.attend_block_sparse(q, k, v, standing(keys - tokens, starts), **given, scale=0.3)
     for row, start in enumerate(starts.tolist()):
         own = [x[row : row + 1, :, : start + tokens] for x in (q, k, v)]
         real = torch.ones(1, start + tokens, dtype=torch.bool)
@@ -154,10 +159,9 @@ def test_what_joins_a_score(
     }
     suffix = {"sinking": "sink", "capped": "capped", "both": "capped_sink", "sloping": "alibi"}
     beside = {name: fields[name] for name in names[kind]}
-    tensors = [x for name, x in beside.items() if name != "softcap"]
-    cap = {"softcap": 2.0} if "softcap" in beside else {}
+    given = beside | ({"softcap": 2.0} if "softcap" in beside else {})
     function = getattr(attend, f"attend_block_sparse_{suffix[kind]}")
-    out = function(q, k, v, *tensors, keys - tokens, None, **named(numbers), scale=0.3, **cap)
+    out = function(q, k, v, standing(keys - tokens), **given, **named(numbers), scale=0.3)
     want = written_out(q, k, v, torch.ones(2, keys, dtype=torch.bool), numbers, **beside)
     assert (out - want).abs().max() < 1e-5
 
@@ -169,7 +173,7 @@ def test_the_cost_grows_with_what_is_seen(attend: ModuleType) -> None:
         q, k, v = drawn(tokens, keys)
         given = named((16, 2, 1, stride, 0))
         with FlopCounterMode(display=False) as counter:
-            attend.attend_block_sparse(q, k, v, keys - tokens, None, **given, scale=0.3)
+            attend.attend_block_sparse(q, k, v, standing(keys - tokens), **given, scale=0.3)
         return counter.get_total_flops()
 
     assert products(2048, 2048, None) <= 2.1 * products(1024, 1024, None)

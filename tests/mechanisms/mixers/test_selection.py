@@ -58,9 +58,6 @@ class Built:
     def over_latents(self) -> bool:
         return hasattr(self.model.layers[0].self_attn, "kv_b_proj")
 
-    def layer_file(self) -> str:
-        return type(self.model.layers[0].self_attn).__module__
-
     def step(self, tokens: int) -> Any:
         like = torch.zeros((), dtype=torch.float64)
         return self.part("step").make_step(0, tokens, None, like)
@@ -143,13 +140,13 @@ def test_attention_sees_what_was_chosen_and_nothing_else(built: Built) -> None:
     allowed[:, 7:] = False
     allowed[:, 7:] = allowed[:, 7:].scatter(-1, positions, True)
 
-    def masked(q: Tensor, k: Tensor, v: Tensor, start: int, starts: None, scale: float) -> Tensor:
+    def masked(q: Tensor, k: Tensor, v: Tensor, step: object, scale: float) -> Tensor:
         group = q.shape[1] // k.shape[1]
         k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
         scores = (q @ k.mT * scale).masked_fill(~allowed[:, None], float("-inf"))
         return scores.softmax(-1) @ v
 
-    module = import_module(type(layer).__module__)
+    module = built.part("selection")
     original, module.attend_causal = module.attend_causal, masked
     try:
         layer.indexer.forward = lambda *_: None  # all tokens, so that the mask decides alone
@@ -194,7 +191,7 @@ LONG = 150  # so long, for 7 tokens that are seen, that these are gathered
 
 def both_forms(built: Built, monkeypatch: pytest.MonkeyPatch, x: Tensor):
     """What the first layer gives for a long text, gathered and masked: values and gradients."""
-    layer, module = built.model.layers[0].self_attn, import_module(built.layer_file())
+    layer, module = built.model.layers[0].self_attn, built.part("selection")
     found: list[list[Tensor]] = []
     for masked in (False, True):
         with monkeypatch.context() as patch:

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from archspec.codegen.files import SharedFile, nothing
+from archspec.codegen.files import SharedFile
 from archspec.codegen.members import Member
 from archspec.codegen.rotary import Turn, turn
 from archspec.codegen.site import Site
 from archspec.mechanisms.common.selection.fields import SharedSelection, TokenSelection, name
-
-SELECT = SharedFile(
-    "selection.py",
-    "mechanisms/common/selection/templates/selection.py.jinja",
-    "which tokens attention looks at",
-    needed="select",
-    context=nothing,
-)
 
 NEAR = {"heads": 12, "latents": 8}
 """Up to so many times the tokens that are seen, hiding the others is faster than gathering these.
 
 Measured on a CPU: the folder's README has the numbers.
 """
+
+
+def _ways(views: list[Any]) -> dict[str, Any]:
+    """What selection.py is told beside the classes."""
+    return {"near": NEAR}
+
+
+SELECT = SharedFile(
+    "selection.py",
+    "mechanisms/common/selection/templates/selection.py.jinja",
+    "which tokens attention looks at",
+    needed="select",
+    context=_ways,
+)
 
 
 @dataclass(frozen=True)
@@ -61,8 +67,8 @@ class SelectionView:
 
     @property
     def near(self) -> int:
-        """The longest text of which all pairs are scored."""
-        return NEAR[self.over] * self.top_k
+        """Up to so many times the tokens that are seen, hiding the others is faster."""
+        return NEAR[self.over]
 
     @property
     def arguments(self) -> str:

@@ -26,7 +26,7 @@ from archspec.mechanisms.feedforward.moe.router import Groups, Router
 from archspec.mechanisms.feedforward.moe.routing import RouterKernel, route_name, router_kernel
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 
-__all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
+__all__ = ["CACHES", "CHECKS", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "experts.py"
 PURPOSE = "the router and the experts"
@@ -41,14 +41,16 @@ SHARED = (
     ROUTER_KERNELS,
 )
 CACHES: Mapping[str, str] = {}
-CHECK = Check(
-    "Experts' linear maps are compared with their definition, values and gradients.",
-    lambda _: (
-        Defined(
-            "grouped",
-            "grouped_linear",
-            "mechanisms/feedforward/moe/definition.py",
-            "grouped_linear",
+CHECKS = (
+    Check(
+        "Experts' linear maps are compared with their definition, values and gradients.",
+        lambda _: (
+            Defined(
+                "grouped",
+                "grouped_linear",
+                "mechanisms/feedforward/moe/definition.py",
+                "grouped_linear",
+            ),
         ),
     ),
 )

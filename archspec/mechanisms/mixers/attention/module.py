@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from archspec.codegen.members import Member, product
 from archspec.codegen.rotary import Turn
 from archspec.kernels.attention.hopper import HopperView, hopper_view
 from archspec.kernels.attention.view import KernelView
 from archspec.mechanisms.common.selection.view import SelectionView
-from archspec.mechanisms.mixers.attention.finish import Finish
-from archspec.mechanisms.mixers.attention.functions import Attend
 from archspec.mechanisms.mixers.attention.scores import Scores
 from archspec.mechanisms.mixers.attention.stages import TemperatureView
-
-_ALIKE = "(step.starts is None or tokens == 1)"
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,6 @@ class AttentionView(Scores):
     qkv_bias: bool
     key_bias: bool
     template: str
-    prefix_lm: bool
     output_bias: bool
     own_values: bool
     takes: str | None
@@ -45,7 +41,6 @@ class AttentionView(Scores):
     stages: tuple[str, ...]
     turn: Turn | None
     temperature: TemperatureView | None
-    finish: Finish
     select: SelectionView | None
     cache: str | None
     kept_of: str
@@ -54,8 +49,17 @@ class AttentionView(Scores):
     bounds: str
     """The expression for where the keys of each text begin and end."""
 
-    function: Attend
     kernel: KernelView | None
+    factor: float
+    """What scores are multiplied by."""
+
+    distances: int | None
+    """How many have a learned bias, that of none included; where there are such."""
+
+    absorbs: bool = False
+    file: str = "attention"
+    """The module of its class."""
+
     only: tuple[str, ...] = ("q", "k", "v")
     """What the stages at hand work on."""
 
@@ -128,14 +132,25 @@ class AttentionView(Scores):
         return ", step, cache" if self.cache else ", step"
 
     @property
-    def attend(self) -> str:
-        """The function that it calls."""
-        return self.function.name
-
-    @property
     def decode_kernel(self) -> KernelView | None:
         """The kernels, where a call may bring a single new token."""
         return self.kernel if self.kernel and self.kernel.decodes else None
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What it asks of its kernels, as a benchmark is told: counts, widths and numbers."""
+        gate = self.kernel and self.kernel.gate
+        return {
+            "heads": self.heads,
+            "kv_heads": self.kv_heads,
+            "window": self.window,
+            "chunk": self.chunk,
+            "blocks": self.blocks and asdict(self.blocks),
+            "scale": self.factor,
+            "softcap": self.softcap,
+            "relative": self.distances,
+            "gate": {"per": gate.per, "activation": self.activation} if gate else None,
+        }
 
     @property
     def paged_kernel(self) -> KernelView | None:
@@ -148,45 +163,6 @@ class AttentionView(Scores):
         return hopper_view(self.kernel)
 
     @property
-    def attends(self) -> str:
-        """The template of what gives the output."""
-        return "attends_in_kernels" if self.kernel else "attends"
-
-    @property
-    def in_kernels(self) -> str:
-        """When kernels compute it: of texts that differ in length one token each, in its place."""
-        used = "use_kernels(q, k, v)"
-        if not (self.causal and self.decode_kernel):
-            return used
-        alike = _ALIKE if self.decode_kernel.ragged else "step.starts is None"
-        return f"{alike} and {used}"
-
-    @property
-    def kernel_arguments(self) -> str:
-        """What follows q, k and v where kernels compute it."""
-        prefix = "step.prefix if step.start == 0 else 0"
-        return self._beside("self.sinks", "step.start", prefix, self.bounds, True)
-
-    @property
-    def selftest_kernel_arguments(self) -> str:
-        """The same on a text from its start."""
-        return self._beside("sinks", "0", "0", "None")
-
-    def _beside(
-        self, sinks: str, start: str, prefix: str, bounds: str, of_step: bool = False
-    ) -> str:
-        parts = [sinks] if self.sinks else ["slopes"] if self.slopes else []
-        parts += ["relative"] if self.relative else []
-        parts += ["gate"] if self.finish.in_kernels else []
-        parts += [start] if self.chunk else []
-        parts += [prefix] if self.prefix_lm else []
-        parts.append(bounds)
-        one = self.kernel.for_one if self.kernel else ""
-        known = {"starts": "step.starts", "real": "step.source_real"}
-        return ", ".join(parts + ([known[one]] if of_step and one else []))
-
-    @property
     def kept(self) -> str:
         """How many tokens its cache has room for."""
-        limit = self.window or self.chunk
-        return f"min({limit}, {self.kept_of})" if limit else self.kept_of
+        return f"min(cls.{self.reach}, {self.kept_of})" if self.reach else self.kept_of

@@ -1,91 +1,104 @@
-"""What a score is made of, and the arguments that say so wherever attention is called."""
+"""What a score is made of, and the call of the function that makes values of scores."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archspec.architecture.block_pattern import BlockPattern
 from archspec.mechanisms.mixers.attention.fields import Alibi
-from archspec.mechanisms.mixers.attention.functions import Distances, RelativeView
+from archspec.mechanisms.mixers.attention.functions import (
+    PATTERN,
+    Attend,
+    Distances,
+    RelativeView,
+)
 from archspec.mechanisms.mixers.attention.spec import Attention
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What a query sees, and what joins or changes a score."""
+    """What a query sees, and what joins or changes a score: each stands once in its class.
 
-    causal: bool
+    What a class needs in several places is an attribute of it.
+    """
+
     window: int | None
     chunk: int | None
     blocks: BlockPattern | None
-    scale: float
+    scale: str
     softcap: float | None
-    sinks: bool
     slopes: str | None
     """The expression for the slope of each head."""
 
     relative: RelativeView | None
-    places: tuple[str, ...]
-    """The expressions for where queries stand, or for which keys are real."""
+    function: Attend
+    activation: str | None
+    """The function of a gate on what attention gives."""
+
+    selects: bool
+    caches: bool
 
     @property
-    def attend_arguments(self) -> str:
-        """What follows q, k and v in the call."""
-        return self._arguments("self.sinks", self.places)
+    def owned(self) -> str:
+        """The statement for the numbers that a class needs in several places."""
+        own = {"window": repr(self.window)} if self.window and self.caches else {}
+        own |= {"chunk": repr(self.chunk)} if self.chunk and self.caches else {}
+        own |= {"scale": self.scale} if self._scales_slopes else {}
+        return f"{', '.join(own)} = {', '.join(own.values())}" if own else ""
 
     @property
-    def selftest_arguments(self) -> str:
-        """The same call on a text from its start."""
-        start = ["0", *["None"] * len(self.places)][: len(self.places)]
-        places = start if self.causal else ["None"]
-        return f"q, k, v, {self._arguments('sinks', places)}"
+    def _scales_slopes(self) -> bool:
+        return self.slopes is not None and "self.scale" in self.slopes
 
     @property
-    def both_ways_arguments(self) -> str:
-        """What follows the output, q, k and v in the call that reads a prefix."""
-        parts = ["self.sinks"] if self.sinks else []
-        parts += ["step.prefix", "step.real", repr(self.scale)]
-        return ", ".join(parts + ([repr(self.softcap)] if self.softcap else []))
+    def reach(self) -> str:
+        """The name of how many tokens are kept, where these are not all."""
+        return "window" if self.window else "chunk" if self.chunk else ""
 
     @property
-    def definition_arguments(self) -> str:
-        """The arguments of the definition that the selftest compares with."""
-        parts = ["q, k, v", repr(self.scale)]
-        for name in ("window", "chunk", "softcap"):
+    def gates(self) -> bool:
+        """Whether it multiplies what it gets by a gate itself."""
+        return self.selects and self.activation is not None
+
+    @property
+    def call(self) -> str:
+        """The expression for what attention gives, (B, H, T, D)."""
+        named = "".join(f", {name}={value}" for name, value in self._named().items())
+        if not self.selects:
+            return f"{self.function.name}(q, k, v, step{named})"
+        made = f"attend_chosen(q, k, v, chosen, step{named})"
+        return f'gated({made}, self.gate_proj(x), "{self.activation}")' if self.gates else made
+
+    def _named(self) -> dict[str, str]:
+        found = {"sinks": "self.sinks"} if self.function.core_view.sinks else {}
+        found |= {"slopes": "slopes"} if self.slopes else {}
+        found |= {"relative": "relative"} if self.relative else {}
+        found |= {"gate": "self.gate_proj(x)"} if self.function.gate else {}
+        for name in ("window", "chunk"):
             value = getattr(self, name)
-            parts += [f"{name}={value!r}"] if value else []
-        parts += [f"blocks={tuple(_numbers(self.blocks).values())}"] if self.blocks else []
-        parts += ["sinks=sinks"] if self.sinks else []
-        parts += ["slopes=slopes"] if self.slopes else []
-        parts += ["relative=relative"] if self.relative else []
-        return ", ".join(parts)
-
-    @property
-    def options(self) -> list[str]:
-        """What the definition must know beside the scale."""
-        names = ("window", "chunk", "blocks", "sinks", "slopes", "relative", "softcap")
-        kind = "causal" if self.causal else "bidirectional"
-        return [kind, *(name for name in names if getattr(self, name))]
-
-    def _arguments(self, sinks: str, places: Sequence[str]) -> str:
-        parts = [sinks] if self.sinks else []
-        parts += ["slopes"] if self.slopes else []
-        parts += ["relative"] if self.relative else []
-        parts += places
-        parts += [f"window={self.window}"] if self.window else []
-        parts += [f"chunk={self.chunk}"] if self.chunk else []
+            found |= {name: f"self.{name}" if self.caches else repr(value)} if value else {}
         if self.blocks:
-            parts += [f"{name}={value}" for name, value in _numbers(self.blocks).items()]
-        parts.append(f"scale={self.scale!r}")
-        parts += [f"softcap={self.softcap!r}"] if self.softcap else []
-        return ", ".join(parts)
+            found |= {name: repr(getattr(self.blocks, name)) for name in PATTERN}
+        found["scale"] = "self.scale" if self._scales_slopes else self.scale
+        found |= {"softcap": repr(self.softcap)} if self.softcap else {}
+        return found | ({"activation": f'"{self.activation}"'} if self.function.gate else {})
 
 
-def _numbers(blocks: BlockPattern) -> dict[str, int | None]:
-    """What a package is told of a pattern, which follows from the key-value head by itself."""
-    names = ("size", "local", "first", "stride", "shift")
-    return {name: getattr(blocks, name) for name in names}
+LONGEST = 9
+"""Up to so many digits a number is read as easily as a power."""
+
+
+def written(scale: float, width: int) -> str:
+    """A factor of scores as people write it: `256**-0.5`, or its digits where it is no such power.
+
+    `width` is that of a query.
+    """
+    if scale == width**-0.5:
+        return f"{width}**-0.5"
+    root = round(scale**-2)
+    if len(repr(scale)) > LONGEST and root and root**-0.5 == scale:
+        return f"{root}**-0.5"
+    return repr(scale)
 
 
 def relative(a: Attention) -> RelativeView | None:
@@ -96,18 +109,16 @@ def relative(a: Attention) -> RelativeView | None:
     rows = f"torch.arange({own.rows(a.causal)}, device=x.device)"
     table = 'step.tables["relative_bias"]' if own.shared else f"self.relative_bias({rows})"
     count = "step.start + tokens" if a.causal else "tokens"
-    arguments = f"{table}, min({count}, {own.distances})"
-    if own.buckets:
-        near = own.buckets // (2 if a.causal else 4)
-        arguments += f", near={near}, furthest={own.max_distance}"
+    arguments = f"{table}, {count}" + (f", furthest={own.max_distance}" if own.buckets else "")
     kind = "buckets" if own.buckets else "each"
-    return RelativeView(Distances(kind), not a.causal, own.distances, arguments)
+    return RelativeView(Distances(kind), not a.causal, arguments)
 
 
-def slopes(alibi: Alibi, heads: int, scale: float) -> str:
+def slopes(alibi: Alibi, heads: int) -> str:
     """The expression for what each head takes from a score per token of distance.
 
-    It is made on the device of x alone: a CUDA graph holds no copy from the host.
+    Scaled ones are multiplied by the factor of scores, an attribute of the class. They are made on
+    the device of x alone: a CUDA graph holds no copy from the host.
     """
     exponents = alibi.exponents(heads)
     power = 1 << (heads.bit_length() - 1)
@@ -120,5 +131,5 @@ def slopes(alibi: Alibi, heads: int, scale: float) -> str:
         made = f"torch.cat(({made}, {other}))"
     else:
         made = f"({made})"
-    factor = f"{scale!r} * " if alibi.scaled else ""
+    factor = "self.scale * " if alibi.scaled else ""
     return f"{factor}2.0 ** {made}"

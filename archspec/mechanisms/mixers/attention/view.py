@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from archspec.codegen.rotary import turn
-from archspec.codegen.site import Check, Site
+from archspec.codegen.site import Site
 from archspec.kernels.attention.files import KERNEL_FILES
 from archspec.kernels.attention.gating import Gating
 from archspec.kernels.attention.heads import SLAB
 from archspec.kernels.attention.tiles import WIDEST
-from archspec.kernels.attention.view import KernelView
+from archspec.kernels.attention.view import NARROW, KernelView
 from archspec.mechanisms.common.selection.fields import TokenSelection
 from archspec.mechanisms.common.selection.view import SELECT, selection_view
-from archspec.mechanisms.mixers.attention.check import check_context
-from archspec.mechanisms.mixers.attention.finish import Finish
-from archspec.mechanisms.mixers.attention.functions import ATTEND, Attend, Core, places, shared
+from archspec.mechanisms.mixers.attention.functions import ATTEND, WATCHED, Attend, Core, shared
 from archspec.mechanisms.mixers.attention.members import members, starts
 from archspec.mechanisms.mixers.attention.module import AttentionView
-from archspec.mechanisms.mixers.attention.scores import relative, slopes
+from archspec.mechanisms.mixers.attention.scores import relative, slopes, written
 from archspec.mechanisms.mixers.attention.spec import Attention
 from archspec.mechanisms.mixers.attention.stages import stages, temperature
 
-__all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
+__all__ = ["CACHES", "CHECKS", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "attention.py"
 PURPOSE = "the attention of each kind of layer"
@@ -31,13 +31,7 @@ CACHES = {
     "SourceCache": "templates/caches/source.py.jinja",
     "IndexedKeyValueCache": "templates/caches/indexed_key_value.py.jinja",
 }
-CHECK = Check(
-    "Attention is compared with its definition in float64.",
-    label="attention",
-    function="check_attention",
-    imports="from . import attend\nfrom .kernels import use_kernels",
-    context=check_context,
-)
+CHECKS = (WATCHED,)
 
 PLACE = "mechanisms/mixers/attention/templates/forward_{}.py.jinja"
 
@@ -52,8 +46,11 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         for heads in {a.heads} if a.shared_kv else {a.heads, a.key_heads}:
             site.turns(turned, heads, normed="norm_rotate" in steps)
     core = Core(a.sinks, a.softcap is not None, a.alibi is not None)
-    function = Attend(_kind(a), core)
+    gate = a.gate.per if a.gate and not a.select else None
+    function = Attend(_kind(a), core, a.prefix_lm, gate)
     kernel = None if a.select else _kernel(a, function, site)
+    keeps = site.decodes and a.is_causal() and not a.shared_kv
+    cache = _cache(a) if keeps else None
     return AttentionView(
         class_name=site.class_name,
         caption=a.caption(site.hidden_size),
@@ -65,7 +62,6 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         qkv_bias=a.qkv_bias,
         key_bias=a.qkv_bias and a.key_bias,
         template=PLACE.format("source" if across else "own"),
-        prefix_lm=a.prefix_lm,
         relative=relative(a),
         output_bias=a.output_bias,
         own_values=not a.keys_as_values and not a.shared_kv,
@@ -78,20 +74,21 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
         stages=steps,
         turn=turned,
         temperature=temperature(a),
-        slopes=slopes(a.alibi, a.heads, a.score_scale) if a.alibi else None,
-        sinks=a.sinks,
+        slopes=slopes(a.alibi, a.heads) if a.alibi else None,
         softcap=a.softcap,
-        causal=a.causal and not across,
         window=a.window,
         chunk=a.chunk,
         blocks=a.pattern,
-        scale=a.score_scale,
-        places=_places(a, site),
+        scale=written(a.score_scale, a.head_dim),
+        factor=a.score_scale,
+        distances=a.relative_bias.distances if a.relative_bias else None,
+        activation=a.gate.activation if a.gate else None,
+        selects=a.select is not None,
+        caches=cache is not None,
         bounds=_bounds(a, site),
-        finish=Finish(a.gate, in_kernels=bool(kernel and kernel.gate)),
         select=selection_view(a.select, site, "heads"),
         only=("q",) if a.shared_kv else ("q", "k", "v"),
-        cache=_cache(a) if site.decodes and a.is_causal() and not a.shared_kv else None,
+        cache=cache,
         kept_of="source_length" if across else "max_length",
         function=function,
         kernel=kernel,
@@ -101,34 +98,27 @@ def view(mechanism: Attention, site: Site) -> AttentionView:
 def _kernel(a: Attention, function: Attend, site: Site) -> KernelView | None:
     if max(a.head_dim, a.value_width) > WIDEST:
         return None
-    kind = function.name.removeprefix("attend_")
-    if a.relative_bias:
-        kind = f"{'causal' if a.causal else 'bidirectional'}_relative"
+    gate = _gating(a)
+    reach = a.window or a.chunk or (a.pattern.reach if a.pattern else None)
     return KernelView(
-        kind=kind,
-        heads=a.heads,
-        kv_heads=a.key_heads,
+        kind=(function if gate else replace(function, gate=None)).in_kernels,
         head_dim=a.head_dim,
         value_dim=a.value_width,
-        causal=a.causal and a.source == "self",
-        window=a.window,
-        chunk=a.chunk,
-        scale=a.score_scale,
-        softcap=a.softcap,
+        causal=function.causal,
+        window=a.window is not None,
+        chunk=a.chunk is not None,
+        softcap=a.softcap is not None,
         sinks=a.sinks,
         slopes=a.alibi is not None,
-        relative=a.relative_bias.distances if a.relative_bias else None,
-        gate=_gating(a),
+        relative=a.relative_bias is not None,
+        gate=gate,
         prefix=a.prefix_lm,
+        narrow=reach is not None and reach <= NARROW,
         decodes=site.decodes and a.is_causal(),
-        blocks=a.pattern,
+        blocks=a.pattern is not None,
+        group=a.heads // a.key_heads,
+        block=a.pattern.size & -a.pattern.size if a.pattern else 1 << 20,
     )
-
-
-def _places(a: Attention, site: Site) -> tuple[str, ...]:
-    if a.source == "encoder":
-        return ("step.source_real",)
-    return places(site) if a.causal else ("step.real",)
 
 
 def _bounds(a: Attention, site: Site) -> str:
@@ -143,13 +133,15 @@ def _gating(a: Attention) -> Gating | None:
     """The gate that kernels compute: none where programs share the columns of an output."""
     if a.gate is None or max(a.head_dim, a.value_width) > SLAB:
         return None
-    return Gating(a.gate.per, a.gate.activation)
+    return Gating(a.gate.per)
 
 
 def _kind(a: Attention) -> str:
     if a.relative_bias:
         return "relative" if a.causal else "relative_both"
-    if not a.causal or a.source == "encoder":
+    if a.source == "encoder":
+        return "source"
+    if not a.causal:
         return "bidirectional"
     if a.block_sparse:
         return "block_sparse"

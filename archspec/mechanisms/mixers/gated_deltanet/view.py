@@ -37,10 +37,12 @@ def _defined(views: list[DeltaView]) -> tuple[Defined, ...]:
     return (*held, CONVOLUTION) if any(view.conv for view in views) else held
 
 
-CHECK = Check(
-    "The delta rule is compared with its definition, values and gradients.",
-    _defined,
-    tokens=delta_view.TOKENS,
+CHECKS = (
+    Check(
+        "The delta rule is compared with its definition, values and gradients.",
+        _defined,
+        tokens=delta_view.TOKENS,
+    ),
 )
 
 

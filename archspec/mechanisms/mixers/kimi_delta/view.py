@@ -36,10 +36,12 @@ def _defined(views: list[DeltaView]) -> tuple[Defined, ...]:
     return (*held, CONVOLUTION) if any(view.conv for view in views) else held
 
 
-CHECK = Check(
-    "The delta rule with a decay for each channel is compared with its definition likewise.",
-    _defined,
-    tokens=delta_view.TOKENS,
+CHECKS = (
+    Check(
+        "The delta rule with a decay for each channel is compared with its definition likewise.",
+        _defined,
+        tokens=delta_view.TOKENS,
+    ),
 )
 
 

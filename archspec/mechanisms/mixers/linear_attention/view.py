@@ -36,10 +36,12 @@ def _defined(views: list[LinearAttentionView]) -> tuple[Defined, ...]:
     return tuple(Defined("linear_recurrence", name, DEFINITION, name, needs) for name in names)
 
 
-CHECK = Check(
-    "Linear attention is compared with its definition, values and gradients.",
-    _defined,
-    tokens=2 * 64 + 5,  # three chunks
+CHECKS = (
+    Check(
+        "Linear attention is compared with its definition, values and gradients.",
+        _defined,
+        tokens=2 * 64 + 5,  # three chunks
+    ),
 )
 CHUNK = 64
 STAGES = "mechanisms/mixers/linear_attention/templates/{}.py.jinja"

@@ -35,10 +35,12 @@ def _defined(views: list[Any]) -> tuple[Defined, ...]:
     return CONVOLUTION, *(Defined("scan", form, DEFINITION, "selective_scan") for form in forms)
 
 
-CHECK = Check(
-    "Both forms of the selective scan are compared with its definition, values and gradients.",
-    _defined,
-    tokens=2 * 64 + 5,  # three chunks
+CHECKS = (
+    Check(
+        "Both forms of the selective scan are compared with its definition, values and gradients.",
+        _defined,
+        tokens=2 * 64 + 5,  # three chunks
+    ),
 )
 
 

@@ -32,10 +32,12 @@ def _defined(views: list[Any]) -> tuple[Defined, ...]:
     return CONVOLUTION, *(Defined("ssd", form, DEFINITION, "ssd") for form in forms)
 
 
-CHECK = Check(
-    "Both forms of the state-space recurrence are compared with its definition likewise.",
-    _defined,
-    tokens=2 * 64 + 5,  # three chunks
+CHECKS = (
+    Check(
+        "Both forms of the state-space recurrence are compared with its definition likewise.",
+        _defined,
+        tokens=2 * 64 + 5,  # three chunks
+    ),
 )
 
 

@@ -48,15 +48,16 @@ def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Besid
     return linear(weights, "o_proj", out.flatten(2))
 
 
-def attend_latent(
-    q: Tensor, entries: Tensor, rank: int, start: int, starts: Tensor | None, scale: float
-) -> Tensor:
+def attend_latent(q: Tensor, entries: Tensor, step: Any, rank: int, scale: float) -> Tensor:
     """Softmax over latents, of which all heads see those up to their own place.
 
-    q (B, H, T, R) stand at `start` and on, or in each text at `starts` (B,) and on; an entry of
-    (B, 1, S, R) is a key, and its first `rank` numbers are the value: (B, H, T, rank).
+    q (B, H, T, R) stand where `step` says, at its `start` and on, or in each text at its `starts`
+    (B,) and on; an entry of (B, 1, S, R) is a key, and its first `rank` numbers are the value:
+    (B, H, T, rank).
     """
-    first = torch.full((q.shape[0],), start, device=q.device) if starts is None else starts
+    first = step.starts
+    if first is None:
+        first = torch.full((q.shape[0],), step.start, device=q.device)
     place = first[:, None] + torch.arange(q.shape[2], device=q.device)  # (B, T)
     hidden = torch.arange(entries.shape[2], device=q.device) > place[:, None, :, None]
     scores = torch.einsum("bhtr,bsr->bhts", q, entries[:, 0]) * scale

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile
@@ -20,11 +21,11 @@ from archspec.mechanisms.common.selection.view import (
     indexer_name,
     selection_view,
 )
-from archspec.mechanisms.mixers.attention.finish import Finish
-from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, Attend, places, shared
+from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, WATCHED, Attend, shared
+from archspec.mechanisms.mixers.attention.scores import written
 from archspec.mechanisms.mixers.mla.spec import LatentAttention
 
-__all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
+__all__ = ["CACHES", "CHECKS", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "latent_attention.py"
 PURPOSE = "the latent attention of each kind of layer"
@@ -46,9 +47,12 @@ def _defined(views: list[LatentView]) -> tuple[Defined, ...]:
     return (Defined("latent", "attend_latent", DEFINITION, "attend_latent"),) if reads else ()
 
 
-CHECK = Check(
-    "Attention over latents is compared with its definition, values and gradients.",
-    _defined,
+CHECKS = (
+    WATCHED,
+    Check(
+        "Attention over latents is compared with its definition, values and gradients.",
+        _defined,
+    ),
 )
 
 
@@ -68,8 +72,13 @@ class LatentView:
     rope_dim: int
     value_head_dim: int
     turn: Turn | None
-    scale: float
-    finish: Finish
+    scale: str
+    factor: float
+    """What scores are multiplied by."""
+
+    activation: str | None
+    """The function of a gate on what attention gives."""
+
     latent_norm: bool
     select: SelectionView | None
     cache: str | None
@@ -77,14 +86,14 @@ class LatentView:
     kernel: KernelView | None
     """The kernels for its expanded form."""
 
-    places: tuple[str, ...]
-    """The expressions for where queries stand in their texts."""
-
     bounds: str
     """The expression for where the text of each token begins and ends."""
 
-    prefix_lm: bool = False
     relative: None = None
+    takes: None = None
+    file: str = "latent_attention"
+    """The module of its class."""
+
     decode_kernel: None = None
     paged_kernel: None = None
 
@@ -134,31 +143,21 @@ class LatentView:
         return [self.kept_dim, *([indexer.head_dim] if indexer else [])]
 
     @property
-    def narrower(self) -> int:
-        """By how much values are narrower than keys."""
-        return max(0, self.head_dim - self.value_head_dim)
+    def gates(self) -> bool:
+        """Whether it multiplies what attention gives by a gate."""
+        return self.activation is not None
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What it asks of its kernels, as a benchmark is told: counts, widths and numbers."""
+        nothing = dict.fromkeys(("window", "chunk", "blocks", "softcap", "relative", "gate"))
+        heads = {"heads": self.heads, "kv_heads": self.heads}
+        return nothing | heads | {"scale": self.factor}
 
     @property
     def hopper(self) -> HopperView | None:
         """The kernel for Hopper GPUs, where there is one for its shape."""
         return hopper_view(self.kernel)
-
-    @property
-    def in_kernels(self) -> str:
-        """When kernels compute the expanded form: where all is seen, from the start of a text."""
-        used = f"{'step.start == 0 and ' if self.absorbs else ''}use_kernels(q, k, v)"
-        return f"chosen is None and {used}" if self.select else used
-
-    @property
-    def standing(self) -> str:
-        """The arguments for where the queries of the expanded form stand."""
-        first = ["step.start", "starts"] if self.absorbs else ["0", "None"]
-        return ", ".join([*first, *self.places[2:]])
-
-    @property
-    def whole_text(self) -> str:
-        """The same where a row is one text."""
-        return ", ".join(self.places[:2])
 
 
 def view(mechanism: LatentAttention, site: Site) -> LatentView:
@@ -179,13 +178,13 @@ def view(mechanism: LatentAttention, site: Site) -> LatentView:
         rope_dim=a.rope_dim,
         value_head_dim=a.value_head_dim,
         turn=turned,
-        scale=a.score_scale,
-        finish=Finish(a.gate),
+        scale=written(a.score_scale, a.head_dim),
+        factor=a.score_scale,
+        activation=a.gate.activation if a.gate else None,
         latent_norm=a.latent_norm is not None,
         select=selection_view(a.select, site, "latents", a.query_rank),
         cache=_cache(a) if site.decodes else None,
         function=Attend("causal", PLAIN),
-        places=places(site),
         bounds="step.spans" if site.packs else "None",
         kernel=_kernel(a),
     )
@@ -197,18 +196,16 @@ def _kernel(a: LatentAttention) -> KernelView | None:
         return None
     return KernelView(
         kind="causal",
-        heads=a.heads,
-        kv_heads=a.heads,
         head_dim=a.head_dim,
         value_dim=a.value_head_dim,
         causal=True,
-        window=None,
-        chunk=None,
-        scale=a.score_scale,
-        softcap=None,
+        window=False,
+        chunk=False,
+        softcap=False,
         sinks=False,
         slopes=False,
         prefix=False,
+        narrow=False,
         decodes=False,
     )
 

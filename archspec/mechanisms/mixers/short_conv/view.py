@@ -13,9 +13,11 @@ FILE = "gated_conv.py"
 PURPOSE = "the gated short convolution"
 SHARED = (CONV,)
 CACHES = {"TailCache": "cache.py.jinja"}
-CHECK = Check(
-    "The short convolution is compared with its definition, values and gradients.",
-    lambda _: (CONVOLUTION,),
+CHECKS = (
+    Check(
+        "The short convolution is compared with its definition, values and gradients.",
+        lambda _: (CONVOLUTION,),
+    ),
 )
 
 

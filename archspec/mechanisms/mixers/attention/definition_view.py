@@ -1,22 +1,24 @@
-"""What the selftest's definition of attention takes, so that it covers every class of a package."""
+"""What a package's definition of attention takes, so that it covers every function of attend.py."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-from archspec.mechanisms.mixers.attention.functions import shared
-from archspec.mechanisms.mixers.attention.module import AttentionView
+if TYPE_CHECKING:
+    from archspec.mechanisms.mixers.attention.functions import Attend
 
 PARAMETERS = {
-    "window": "window: int = TOKENS",
-    "chunk": "chunk: int = TOKENS",
-    "blocks": "blocks: tuple[int, int, int, int | None, int] | None = None",
+    "window": "window: int | None = None",
+    "chunk": "chunk: int | None = None",
+    "blocks": "size: int = 0, local: int = 0, first: int = 0, stride: int | None = None, "
+    "shift: int = 0",
+    "softcap": "softcap: float | None = None",
     "sinks": "sinks: Tensor | None = None",
     "slopes": "slopes: Tensor | None = None",
     "relative": "relative: Tensor | None = None",
-    "softcap": "softcap: float = 0.0",
+    "gate": 'gate: Tensor | None = None, activation: str = "sigmoid"',
 }
 
 
@@ -25,6 +27,19 @@ class Definition:
     """One function for all; `has` names what any of them needs beside the scale."""
 
     has: frozenset[str]
+
+    @staticmethod
+    def of(functions: Sequence[Attend]) -> Definition:
+        """What covers these."""
+        found: set[str] = set()
+        for f in functions:
+            own = {"causal": f.causal, "bidirectional": not f.causal}
+            own |= {"window": f.kind == "sliding", "chunk": f.kind == "chunked"}
+            own |= {"blocks": f.kind == "block_sparse", "relative": f.kind.startswith("relative")}
+            own |= {"softcap": f.core_view.capped, "sinks": f.core_view.sinks}
+            own |= {"slopes": f.core_view.alibi, "gate": f.gate is not None}
+            found |= {name for name, there in own.items() if there}
+        return Definition(frozenset(found))
 
     @property
     def mixed(self) -> bool:
@@ -52,14 +67,5 @@ class Definition:
 
     @property
     def hidden(self) -> str:
-        """The expression for which keys a token that looks back does not see."""
-        text = "(distance < 0) & causal" if self.mixed else "(distance < 0)"
-        text += " | (distance >= window)" if "window" in self.has else ""
-        chunks = " | (index[:, None] // chunk != index // chunk)"
-        return text + (chunks if "chunk" in self.has else "")
-
-
-def check_context(views: Sequence[AttentionView]) -> dict[str, Any]:
-    """What the check sees beside the classes: what they share, and what all are compared with."""
-    definition = Definition(frozenset(option for view in views for option in view.options))
-    return shared(views) | {"definition": definition}
+        """The expression for which keys a token does not see at least."""
+        return "(distance < 0) & causal" if self.mixed else "distance < 0"
