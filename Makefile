@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/ready
 
-.PHONY: help setup demo test attack sweep sweep-kernels kernels-table gpu-kit mechanism check regen gallery bench clean
+.PHONY: help setup demo test attack sweep sweep-kernels mutants kernels-table gpu-kit mechanism check regen gallery bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,9 @@ attack: $(READY)  ## Wrong specs by the hundred thousand, right ones by the ten 
 
 sweep-kernels: $(READY)  ## Every shape of attention in Triton's interpreter, which takes an hour
 	$(RUN) -m pytest -n 2 --dist worksteal -q -m slow tests/kernels
+
+mutants: $(READY)  ## Plant small errors in the templates, one at a time, and count those that are caught
+	$(RUN) -m tests.mutants
 
 kernels-table: $(READY)  ## Compile every kernel of every spec, and write the table of it
 	cd tests && PYTHONPATH=.. ../$(RUN) -m kernels.table

@@ -146,16 +146,16 @@ def draw(
             f"{output}: cannot draw .{suffix}; the name ends in .svg, .png, .pdf or .dot"
         )
     architecture, _, _ = load(spec)
-    from archspec import draw as figure
+    from archspec.draw import dot, foreign, render
     from archspec.output.signature import is_signed, signed
 
     if suffix == "dot":
-        content = figure.dot(architecture, theme=theme.value).encode()
+        content = dot(architecture, theme=theme.value).encode()
     else:
-        content = figure.render(architecture, format=suffix, theme=theme.value)
+        content = render(architecture, format=suffix, theme=theme.value)
     target = output or f"{architecture.name}.svg"
     put(target, signed(content, suffix), force, lambda old: is_signed(old, suffix))
-    if suffix in ("png", "pdf") and (unknown := figure.foreign(architecture)):
+    if suffix in ("png", "pdf") and (unknown := foreign(architecture)):
         say(
             f"  note: the carried font lacks {len(unknown)} characters of this figure "
             f"({clipped(unknown, 20)}); a font of this machine shows them, where it has one"

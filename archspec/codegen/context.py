@@ -14,7 +14,7 @@ from archspec.codegen.head import head_view
 from archspec.codegen.initialization import initialization_view
 from archspec.codegen.layers import LayerView
 from archspec.codegen.loss import loss_context
-from archspec.codegen.selftest import Compared, compared, length
+from archspec.codegen.selftest import BESIDES, Compared, compared, length
 from archspec.codegen.site import view_module
 from archspec.codegen.stacks import EmbeddingView, layer_made, python_schedule
 from archspec.codegen.trunk import Trunk, returned
@@ -227,10 +227,16 @@ def _selftest(view: PackageView) -> dict[str, Any]:
         "decoding": decoding,
         "reading": reading,
         "comparisons": [words for words, kinds in said if kinds.classes],
-        "length": length(windows, patterns),
+        "length": length(windows, [*patterns, *_tokens_of_forms(view)]),
         "many": MANY,
         "heavy": any(len(p.shape) == 3 and p.size > MANY for p in a.parameters()),
     }
+
+
+def _tokens_of_forms(view: PackageView) -> list[int]:
+    """How many tokens show all forms of each mechanism that says so, less those that are added."""
+    checks = (check for mechanism in view.modules for check in view_module(type(mechanism)).CHECKS)
+    return [check.tokens - BESIDES for check in checks if check.tokens]
 
 
 def _compared(view: PackageView, layers: list[LayerView], **given: Any) -> Compared:

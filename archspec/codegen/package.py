@@ -11,6 +11,7 @@ from archspec import __version__
 from archspec.architecture.model import Architecture
 from archspec.codegen.checkpoint import CheckpointView
 from archspec.codegen.context import context as package_context
+from archspec.codegen.definitions import held_modules, written_out
 from archspec.codegen.environment import environment
 from archspec.codegen.files import File
 from archspec.codegen.format import SETTINGS, format_python
@@ -54,6 +55,12 @@ FILES = (
     File("checkpoint.py", PLACE.format("checkpoint"), "published tensors to parameters"),
     File("tensors.py", PLACE.format("tensors"), "tensors from files, or refused"),
     File("shards.py", PLACE.format("shards"), "tensors to files, all or none"),
+    File(
+        "definitions.py",
+        PLACE.format("definitions"),
+        "what functions are held to, written out in float64",
+        "defined",
+    ),
     File("selftest.py", PLACE.format("selftest"), "check the package on this machine"),
 )
 KERNELS = "templates/kernels/{}.py.jinja"
@@ -165,7 +172,14 @@ def _files(view: PackageView, context: dict[str, Any]) -> Iterator[tuple[File, d
             own = (shared.context or view_module(owners[0]).shared)(views)
             yield file, context | {"modules": users} | own
     checks = _checks(found)
-    yield from ((file, context | {"checks": checks}) for file in FILES if file.there(context))
+    defined = tuple(dict.fromkeys(one for check in checks for one in check["held"]))
+    seen = context | {
+        "checks": checks,
+        "defined": defined,
+        "written_out": written_out(defined),
+        "held_modules": held_modules(defined),
+    }
+    yield from ((file, seen) for file in FILES if file.there(seen))
 
 
 def _binaries(file: File, seen: dict[str, Any]) -> dict[str, Any]:
@@ -179,7 +193,7 @@ def _checks(found: Sharing) -> list[dict[str, Any]]:
     """What the selftest is to check of mechanisms; of those that name the same check, together."""
     kinds: dict[Check, list[type[Mechanism]]] = {}
     for kind in found.kinds:
-        if check := view_module(kind).CHECK:
+        for check in view_module(kind).CHECKS:
             kinds.setdefault(check, []).append(kind)
     return [_check(check, those, found) for check, those in kinds.items()]
 
@@ -189,7 +203,8 @@ def _check(check: Check, kinds: list[type[Mechanism]], found: Sharing) -> dict[s
     files = [view_module(kind).FILE.removesuffix(".py") for kind in kinds]
     shared = (check.context or view_module(kinds[0]).shared)(modules) | found.named(kinds[0])
     place = template(kinds[0], check.template)
-    return {**vars(check), "template": place, "modules": modules, "files": files, "shared": shared}
+    seen = {"template": place, "modules": modules, "files": files, "shared": shared}
+    return {**vars(check), **seen, "held": check.defined(modules)}
 
 
 def _render(name: str, context: dict[str, Any]) -> str:

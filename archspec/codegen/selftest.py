@@ -14,6 +14,9 @@ SOURCE = 7
 LEAST, MOST = 24, 1024
 """Tokens that a check reads, but for a few: the scores of the definition are its square."""
 
+BESIDES = 9
+"""Those few."""
+
 FEW = 16
 """Kinds of layers whose union is a type that people read, and that Python's own parser can."""
 
@@ -28,7 +31,7 @@ class Length:
 
 def length(windows: Collection[int], patterns: Iterable[int]) -> Length:
     """What fills `windows` and lets `patterns` show all there is, as far as a check can go."""
-    tokens = min(max([*windows, *patterns, LEAST]), MOST) + 9
+    tokens = min(max([*windows, *patterns, LEAST]), MOST) + BESIDES
     widest = max(windows, default=0)
     if not widest:
         return Length(tokens, "")

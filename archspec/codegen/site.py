@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from archspec.codegen import norms
+from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile
 from archspec.codegen.norm_rotary import Heads, Turned
 from archspec.codegen.rotary import RotaryView, Turn
@@ -14,18 +15,33 @@ from archspec.mechanisms.base import Mechanism
 from archspec.spec.norm import Norm
 
 
+def _nothing(views: list[Any]) -> tuple[Defined, ...]:
+    """No function has a definition of its own."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Check:
-    """What a mechanism adds to the package's selftest: a function that returns a difference.
+    """What a mechanism adds to the package's selftest.
 
-    Where it `watches`, the function is a context manager of a list, which fills with differences
-    while the layers are checked.
+    Functions that have definitions are held to these whenever a layer calls them. What is not
+    called so has a `function` of its own, in a `template`, that returns a difference; where it
+    `watches`, it is a context manager of a list, which fills with differences while the layers are
+    checked.
     """
 
-    label: str
-    function: str
     sentence: str
-    imports: str
+    defined: Callable[[list[Any]], tuple[Defined, ...]] = _nothing
+    """The functions of its package that have a definition, of its views."""
+
+    tokens: int = 0
+    """How many tokens show all of its forms."""
+
+    label: str = ""
+    function: str = ""
+    imports: str = ""
+    """What the function needs."""
+
     template: str = "check.py.jinja"
     context: Callable[[list[Any]], dict[str, Any]] | None = None
     """What its template finds in `check.shared`; as `shared` of the view says where left out."""
@@ -99,7 +115,7 @@ class ViewModule(Protocol):
     CACHES: Mapping[str, str]
     """The template of each class that its views name as their `cache`."""
 
-    CHECK: Check | None
+    CHECKS: tuple[Check, ...]
 
     def view(self, mechanism: Any, site: Site) -> ModuleView:
         """What the template sees of one mechanism."""

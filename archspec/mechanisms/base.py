@@ -1,10 +1,11 @@
 """The contract of a mechanism: one definition with several faces that must agree.
 
 A mechanism is a folder: `spec.py` (its fields, their invariants, its operator graph and what it
-keeps between tokens), `module.py.jinja` (its PyTorch), `view.py` (what that template sees),
-`plain.py` (the same without kernels, for `build --plain`), `example.yaml` and `README.md`.
-tests/mechanisms/test_contract.py proves that the faces agree, tests/codegen/test_plain.py that the
-plain file does.
+keeps between tokens), `definition.py` (what it computes, in float64), `module.py.jinja` (its
+PyTorch), `view.py` (what that template sees), `plain.py` (the same without kernels, for `build
+--plain`), `example.yaml` and `README.md`. Tests prove that the faces agree
+(tests/mechanisms/test_contract.py), and that what is built gives what the definition says
+(tests/mechanisms/test_definition.py), as the plain file does (tests/codegen/test_plain.py).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The delta rule by chunks is the delta rule token by token, and padding leaves a state alone."""
+"""The delta rule in both forms is its definition, and padding leaves a state alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import torch
 from conftest import ROOT, Builder
 from padded import read_padded
 from torch import Tensor, nn
+
+from archspec.mechanisms.common.definitions.delta_rule import delta_rule
 
 RULES = {
     "delta_rule": ("gated_deltanet", "delta_rule", 0),
@@ -27,14 +29,20 @@ def package(mixer: str, builder: Builder) -> ModuleType:
 class Rule:
     """The two ways of one rule."""
 
-    def __init__(self, name: str, builder: Builder):
-        mixer, file, self.decays = RULES[name]
-        built = package(mixer, builder)
+    def __init__(self, name: str, built: ModuleType):
+        _, file, self.decays = RULES[name]
         __import__(f"{built.__name__}.{file}")
         self.module: Any = getattr(built, file)
         self.recurrent = getattr(self.module, f"recurrent_{name}")
         self.chunked = getattr(self.module, f"chunked_{name}")
         self.entry = getattr(self.module, name)
+
+    def definition(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """The rule written out, of tensors by head, (B, H, T, D)."""
+        *tensors, state = inputs
+        q, k, v, *decay, beta = (x.transpose(1, 2) for x in tensors)
+        out, last = delta_rule(q, k, v, decay[0] if decay else None, beta, state)
+        return out.transpose(1, 2), last
 
     def inputs(self, tokens: int, decay: float = 0.2, dtype: Any = torch.float64) -> list[Tensor]:
         """Queries, keys of length one, values, decays, β up to two, and a state."""
@@ -50,22 +58,24 @@ class Rule:
 
 @pytest.fixture(scope="module", params=RULES)
 def rule(request: pytest.FixtureRequest, builder: Builder) -> Rule:
-    return Rule(request.param, builder)
+    return Rule(request.param, package(RULES[request.param][0], builder))
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 7, 63, 64, 65, 131, 192])
-def test_chunks_give_the_values_and_gradients_of_the_recurrence(rule: Rule, tokens: int) -> None:
+def test_both_forms_give_values_and_gradients_of_the_definition(rule: Rule, tokens: int) -> None:
     inputs = [x.requires_grad_() for x in rule.inputs(tokens)]
-    results = [way(*inputs) for way in (rule.recurrent, rule.chunked)]
-    for a, b in zip(*results, strict=True):
-        torch.testing.assert_close(b, a, atol=1e-10, rtol=0)
+    results = [way(*inputs) for way in (rule.definition, rule.recurrent, rule.chunked)]
+    for parts in zip(*results, strict=True):
+        for found in parts[1:]:
+            torch.testing.assert_close(found, parts[0], atol=1e-10, rtol=0)
     weights = [torch.randn_like(part) for part in results[0]]
     gradients = [
         torch.autograd.grad(sum((p * w).sum() for p, w in zip(r, weights, strict=True)), inputs)
         for r in results
     ]
-    for a, b in zip(*gradients, strict=True):
-        torch.testing.assert_close(b, a, atol=1e-8, rtol=0)
+    for parts in zip(*gradients, strict=True):
+        for found in parts[1:]:
+            torch.testing.assert_close(found, parts[0], atol=1e-8, rtol=0)
 
 
 @pytest.mark.parametrize("decay", [1e-6, 30.0, 3000.0])

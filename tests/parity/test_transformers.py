@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import Builder
+from defined import Defined
 from oracle import CASES, oracle
 from reading import SOURCE, Inputs, Reading
 from safetensors.torch import load_file
@@ -60,6 +61,14 @@ def logits(out: Any) -> Tensor:
 @pytest.fixture(scope="module", params=CASES)
 def pair(request: pytest.FixtureRequest, builder: Builder) -> Pair:
     return Pair(request.param, builder)
+
+
+@torch.no_grad()
+def test_the_definition_gives_their_numbers(pair: Pair) -> None:
+    """So that what tests and packages are held to is right by something we did not write."""
+    defined = Defined(pair, pair.ours)
+    _, theirs = pair.both(pair.inputs(pair.ids))
+    torch.testing.assert_close(defined.logits(pair.ids).float(), theirs, atol=1e-4, rtol=0)
 
 
 @torch.no_grad()

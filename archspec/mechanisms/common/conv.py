@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile
 
 
@@ -17,3 +18,11 @@ CONV = SharedFile(
     "short convolutions over time",
     context=_exact,
 )
+
+CONVOLUTION = Defined(
+    "conv.ShortConv",
+    "forward",
+    "mechanisms/common/definitions/convolution.py",
+    "short_convolution",
+)
+"""What a short convolution is held to in the selftest."""

@@ -9,6 +9,9 @@ from archspec.codegen.site import Site
 from archspec.mechanisms.common.delta import DeltaMixer
 from archspec.mechanisms.common.output_gate import FUNCTIONS
 
+TOKENS = 2 * 64 + 5
+"""Three chunks."""
+
 CACHES = {
     "DeltaCache": "templates/caches/delta.py.jinja",
     "ConvDeltaCache": "templates/caches/conv_delta.py.jinja",

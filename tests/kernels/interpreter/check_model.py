@@ -1,15 +1,18 @@
-"""A whole model with kernels is the same model: its logits, its loss, its gradients."""
+"""A whole model with kernels gives what its definition says: logits, loss, gradients."""
 
 from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 from conftest import ROOT, Builder
-from torch import Tensor, nn
+from defined import Defined, roughened
+from reading import Reading, next_token_loss
+from torch import Tensor
+
+import archspec
 
 SPECS = {
     "two-routers": "examples/two-routers.yaml",
@@ -18,34 +21,25 @@ SPECS = {
 }
 
 
-@pytest.fixture(scope="module", params=SPECS.values(), ids=SPECS)
-def package(request: pytest.FixtureRequest, builder: Builder) -> ModuleType:
-    text = (ROOT / request.param).read_text(encoding="utf-8").replace("2 x (", "1 x (")
+@pytest.mark.parametrize("path", SPECS.values(), ids=SPECS)
+def test_it_gives_what_its_definition_says(path: str, builder: Builder) -> None:
+    text = (ROOT / path).read_text(encoding="utf-8").replace("2 x (", "1 x (")
     made = builder.load(text)
     if (Path(made.__path__[0]) / "kernels/experts.py").exists():
         kernels = importlib.import_module(f"{made.__name__}.kernels.experts")
         kernels.SMALL = kernels.FORWARD[1]  # few programs, since each takes long here
-    return made
-
-
-def results(model: nn.Module, tokens: Tensor) -> list[Tensor]:
-    model.zero_grad()
-    logits = model(tokens)
+    model, tokens = roughened(made.Model()).float(), torch.arange(10).view(2, 5)
+    defined = Defined(Reading(archspec.loads(text)), model)
+    expected = defined.logits(tokens)
+    expected_loss = next_token_loss(expected, tokens)
+    gradients = defined.gradients(expected_loss)
     loss = model(tokens, labels=tokens)
     loss.backward()
-    return [logits.detach(), loss.detach(), *(p.grad.clone() for p in model.parameters())]
-
-
-def test_it_agrees_with_itself_without_kernels(
-    package: ModuleType,
-) -> None:
-    torch.manual_seed(0)
-    model, tokens = package.Model(), torch.arange(10).view(2, 5)
-    found = results(model, tokens)
-    with importlib.import_module(f"{package.__name__}.kernels").mode("reference"):
-        wanted = results(model, tokens)
-    for kernel, own in zip(found, wanted, strict=True):
-        torch.testing.assert_close(kernel, own, atol=2e-5, rtol=1e-4)
+    defined.close(model(tokens), expected, "logits", share=1e-4)
+    defined.close(loss, expected_loss, "loss", share=1e-4)
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        defined.close(parameter.grad, gradients[name], name, share=1e-3)
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Linear attention in chunks against its equations: values, gradients, padding, extreme decays."""
+"""Linear attention in both forms against its definition: values, gradients, padding."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import archspec
 from archspec.errors import SpecError
+from archspec.mechanisms.mixers.linear_attention.definition import fading_sums
 
 EXAMPLE = ROOT / "archspec/mechanisms/mixers/linear_attention/example.yaml"
 HEADS, KEY, VALUE = 3, 6, 5
@@ -48,6 +49,19 @@ def decays(kind: str, tokens: int, strength: float = 1.0) -> list[Tensor]:
     return [-strength * torch.rand(shape[kind], dtype=torch.float64) ** 2]
 
 
+def defined(kind: str, q: Tensor, k: Tensor, v: Tensor, *more: Tensor) -> tuple[Tensor, Tensor]:
+    """Written out, of tensors by head, (B, H, T, D)."""
+    *decay, state = more
+    of_tokens = [x.transpose(1, 2) for x in (q, k, v)]
+    fading = torch.zeros(1, 1, HEADS, 1, dtype=q.dtype)
+    if kind == "channels":
+        fading = decay[0].transpose(1, 2)
+    elif decay:
+        fading = decay[0].transpose(1, 2)[..., None]
+    out, last = fading_sums(*of_tokens, fading, state)
+    return out.transpose(1, 2), last
+
+
 def inputs(tokens: int) -> list[Tensor]:
     torch.manual_seed(tokens)
     return [
@@ -58,23 +72,25 @@ def inputs(tokens: int) -> list[Tensor]:
 @pytest.mark.parametrize("started", [False, True], ids=["empty", "started"])
 @pytest.mark.parametrize("tokens", LENGTHS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_chunks_equal_the_equations(
+def test_both_forms_give_the_definition(
     package: ModuleType, kind: str, tokens: int, started: bool
 ) -> None:
     q, k, v = inputs(tokens)
     state = torch.randn(2, HEADS, KEY, VALUE, dtype=torch.float64) * started
     taken = [t.requires_grad_() for t in (q, k, v, *decays(kind, tokens), state)]
-    found = function(package, "chunked", kind)(*taken)
-    want = function(package, "recurrent", kind)(*taken)
+    want = defined(kind, *taken)
     targets = [torch.randn_like(part) for part in want]
-    for one, other in zip(found, want, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-10, rtol=1e-10)
-    gradients = [
+    found = [function(package, way, kind)(*taken) for way in ("chunked", "recurrent")]
+    for parts in found:
+        for one, other in zip(parts, want, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-10, rtol=1e-10)
+    expected, *gradients = (
         torch.autograd.grad(sum((x * y).sum() for x, y in zip(parts, targets, strict=True)), taken)
-        for parts in (found, want)
-    ]
-    for one, other in zip(*gradients, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-8, rtol=1e-8)
+        for parts in (want, *found)
+    )
+    for each in gradients:
+        for one, other in zip(each, expected, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-8, rtol=1e-8)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -14,7 +14,7 @@ FILE = "leaky_integrator.py"
 PURPOSE = "running means of channels"
 SHARED = (CARRY,)
 CACHES = {"LeakyIntegratorCache": "cache.py.jinja"}
-CHECK = None
+CHECKS = ()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ FILE = "per_layer.py"
 PURPOSE = "the token's own vector for each layer"
 SHARED: tuple[SharedFile, ...] = ()
 CACHES: Mapping[str, str] = {}
-CHECK = None
+CHECKS = ()
 
 
 @dataclass(frozen=True)

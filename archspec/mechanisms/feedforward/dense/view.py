@@ -10,13 +10,13 @@ from archspec.kernels.gate import GATE_KERNELS, GATES, Gate, gate, shared
 from archspec.mechanisms.common.activation import InnerView, inner_view
 from archspec.mechanisms.feedforward.dense.spec import DenseFeedForward
 
-__all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
+__all__ = ["CACHES", "CHECKS", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "feedforward.py"
 PURPOSE = "the feed-forward"
 SHARED = (GATES, GATE_KERNELS)
 CACHES: Mapping[str, str] = {}
-CHECK = None
+CHECKS = ()
 
 
 @dataclass(frozen=True)

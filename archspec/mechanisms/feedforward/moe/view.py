@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile, nothing
 from archspec.codegen.members import start
-from archspec.codegen.site import Site
+from archspec.codegen.site import Check, Site
 from archspec.codegen.tensor_files import EXACT
 from archspec.kernels.experts import (
     COMBINE_KERNELS,
@@ -32,7 +33,7 @@ from archspec.mechanisms.feedforward.moe.routing import (
 )
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 
-__all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
+__all__ = ["CACHES", "CHECKS", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "experts.py"
 PURPOSE = "the router and the experts"
@@ -67,7 +68,19 @@ SHARED = (
     ROUTER_KERNELS,
 )
 CACHES: Mapping[str, str] = {}
-CHECK = None
+CHECKS = (
+    Check(
+        "Experts' linear maps are compared with their definition, values and gradients.",
+        lambda _: (
+            Defined(
+                "grouped",
+                "grouped_linear",
+                "mechanisms/feedforward/moe/definition.py",
+                "grouped_linear",
+            ),
+        ),
+    ),
+)
 
 STAGES = "mechanisms/feedforward/moe/templates/stages/{}.py.jinja"
 

@@ -12,7 +12,7 @@ from archspec.kernels.attention.gating import Gating
 from archspec.kernels.attention.names import kinds
 from archspec.kernels.attention.numbers import needed
 from archspec.kernels.attention.view import KernelView
-from archspec.mechanisms.mixers.attention.definition import Definition
+from archspec.mechanisms.mixers.attention.definition_view import Definition
 
 
 @dataclass(frozen=True)
@@ -327,10 +327,10 @@ ATTEND = SharedFile(
 )
 
 WATCHED = Check(
-    "attention",
-    "watched_attention",
     "Attention is compared with its definition in float64, as the layers call it.",
-    "from .attend import definition\n",
+    label="attention",
+    function="watched_attention",
+    imports="from .attend import definition\n",
     template="mechanisms/mixers/attention/templates/check.py.jinja",
     context=shared,
     watches=True,

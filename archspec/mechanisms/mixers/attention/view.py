@@ -21,7 +21,7 @@ from archspec.mechanisms.mixers.attention.scores import relative, slopes, writte
 from archspec.mechanisms.mixers.attention.spec import Attention
 from archspec.mechanisms.mixers.attention.stages import stages, temperature
 
-__all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
+__all__ = ["CACHES", "CHECKS", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "attention.py"
 PURPOSE = "the attention of each kind of layer"
@@ -32,7 +32,7 @@ CACHES = {
     "SourceCache": "templates/caches/source.py.jinja",
     "IndexedKeyValueCache": "templates/caches/indexed_key_value.py.jinja",
 }
-CHECK = WATCHED
+CHECKS = (WATCHED,)
 
 PLACE = "mechanisms/mixers/attention/templates/forward_{}.py.jinja"
 

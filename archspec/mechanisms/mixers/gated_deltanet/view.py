@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile
 from archspec.codegen.site import Check, Site
 from archspec.codegen.tensor_files import EXACT, START
 from archspec.mechanisms.common import delta_view
 from archspec.mechanisms.common.chunks import WALK
-from archspec.mechanisms.common.conv import CONV
+from archspec.mechanisms.common.conv import CONV, CONVOLUTION
 from archspec.mechanisms.common.delta_view import DeltaView
 from archspec.mechanisms.mixers.gated_deltanet.spec import GatedDeltaNet
 
@@ -23,11 +24,25 @@ SHARED = (
     SharedFile("delta_rule.py", "delta_rule.py.jinja", "the delta rule, by tokens and by chunks"),
 )
 CACHES = delta_view.CACHES
-CHECK = Check(
-    "delta rule",
-    "check_delta_rule",
-    "The delta rule by chunks is compared with the delta rule token by token.",
-    "from . import delta_rule",
+RULE = "mechanisms/common/definitions/delta_rule.py"
+
+
+def _defined(views: list[DeltaView]) -> tuple[Defined, ...]:
+    names = {
+        "gated_delta_rule": ("delta_rule", ()),
+        "delta_rule": ("undecayed_delta_rule", ("delta_rule",)),
+    }
+    rules = dict.fromkeys(view.rule for view in views)
+    held = tuple(Defined("delta_rule", rule, RULE, *names[rule]) for rule in rules)
+    return (*held, CONVOLUTION) if any(view.conv for view in views) else held
+
+
+CHECKS = (
+    Check(
+        "The delta rule is compared with its definition, values and gradients.",
+        _defined,
+        tokens=delta_view.TOKENS,
+    ),
 )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile
 from archspec.codegen.site import Check, Site
 from archspec.codegen.tensor_files import EXACT, START
 from archspec.mechanisms.common import delta_view
 from archspec.mechanisms.common.chunks import WALK
-from archspec.mechanisms.common.conv import CONV
+from archspec.mechanisms.common.conv import CONV, CONVOLUTION
 from archspec.mechanisms.common.delta_view import DeltaView
 from archspec.mechanisms.mixers.kimi_delta.spec import KimiDelta
 
@@ -27,11 +28,20 @@ SHARED = (
     ),
 )
 CACHES = delta_view.CACHES
-CHECK = Check(
-    "channel delta rule",
-    "check_channel_delta_rule",
-    "The delta rule with a decay for each channel is compared by chunks and token by token.",
-    "from . import channel_delta_rule",
+RULE = "mechanisms/common/definitions/delta_rule.py"
+
+
+def _defined(views: list[DeltaView]) -> tuple[Defined, ...]:
+    held = (Defined("channel_delta_rule", "channel_delta_rule", RULE, "delta_rule"),)
+    return (*held, CONVOLUTION) if any(view.conv for view in views) else held
+
+
+CHECKS = (
+    Check(
+        "The delta rule with a decay for each channel is compared with its definition likewise.",
+        _defined,
+        tokens=delta_view.TOKENS,
+    ),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile
 from archspec.codegen.members import Member, product
 from archspec.codegen.rotary import Turn, turn
@@ -26,11 +27,21 @@ SHARED = (
     SharedFile("linear_recurrence.py", "recurrence.py.jinja", "states that fade as they grow"),
 )
 CACHES = {"StateCache": "cache.py.jinja"}
-CHECK = Check(
-    "linear recurrence",
-    "check_linear_recurrence",
-    "Linear attention in chunks is compared with its equations, token by token, in float64.",
-    "from . import linear_recurrence",
+DEFINITION = "mechanisms/mixers/linear_attention/definition.py"
+
+
+def _defined(views: list[LinearAttentionView]) -> tuple[Defined, ...]:
+    names = dict.fromkeys(view.attend for view in views)
+    needs = ("fading_sums", "sums_by_head")
+    return tuple(Defined("linear_recurrence", name, DEFINITION, name, needs) for name in names)
+
+
+CHECKS = (
+    Check(
+        "Linear attention is compared with its definition, values and gradients.",
+        _defined,
+        tokens=2 * 64 + 5,  # three chunks
+    ),
 )
 CHUNK = 64
 STAGES = "mechanisms/mixers/linear_attention/templates/{}.py.jinja"

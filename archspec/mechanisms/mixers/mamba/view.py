@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile
 from archspec.codegen.site import Check, Site
 from archspec.codegen.tensor_files import START
 from archspec.mechanisms.common.chunks import CARRY
-from archspec.mechanisms.common.conv import CONV
+from archspec.mechanisms.common.conv import CONV, CONVOLUTION
 from archspec.mechanisms.mixers.mamba.spec import Mamba
 
 FILE = "mamba.py"
@@ -26,11 +27,20 @@ SHARED = (
     CARRY,
 )
 CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
-CHECK = Check(
-    "selective scan",
-    "check_scan",
-    "The chunked selective scan is compared with the one token by token in float64.",
-    "from . import scan",
+DEFINITION = "mechanisms/mixers/mamba/definition.py"
+
+
+def _defined(views: list[Any]) -> tuple[Defined, ...]:
+    forms = ("scan_chunked", "scan_recurrent")
+    return CONVOLUTION, *(Defined("scan", form, DEFINITION, "selective_scan") for form in forms)
+
+
+CHECKS = (
+    Check(
+        "Both forms of the selective scan are compared with its definition, values and gradients.",
+        _defined,
+        tokens=2 * 64 + 5,  # three chunks
+    ),
 )
 
 

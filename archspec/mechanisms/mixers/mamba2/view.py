@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile
 from archspec.codegen.site import Check, Site
 from archspec.codegen.tensor_files import START
 from archspec.mechanisms.common.chunks import CARRY
-from archspec.mechanisms.common.conv import CONV
+from archspec.mechanisms.common.conv import CONV, CONVOLUTION
 from archspec.mechanisms.mixers.mamba2.fields import GatedNorm, PartScales
 from archspec.mechanisms.mixers.mamba2.norm import grouped_norm
 from archspec.mechanisms.mixers.mamba2.spec import Mamba2
@@ -23,11 +24,20 @@ SHARED = (
     CARRY,
 )
 CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
-CHECK = Check(
-    "state space",
-    "check_ssd",
-    "The chunked state-space recurrence is compared with the one token by token in float64.",
-    "from . import ssd",
+DEFINITION = "mechanisms/mixers/mamba2/definition.py"
+
+
+def _defined(views: list[Any]) -> tuple[Defined, ...]:
+    forms = ("ssd_chunked", "ssd_recurrent")
+    return CONVOLUTION, *(Defined("ssd", form, DEFINITION, "ssd") for form in forms)
+
+
+CHECKS = (
+    Check(
+        "Both forms of the state-space recurrence are compared with its definition likewise.",
+        _defined,
+        tokens=2 * 64 + 5,  # three chunks
+    ),
 )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile
 from archspec.codegen.members import Member
 from archspec.codegen.rotary import Turn, turn
-from archspec.codegen.site import Site
+from archspec.codegen.site import Check, Site
 from archspec.kernels.attention.files import KERNEL_FILES
 from archspec.kernels.attention.hopper import HopperView, hopper_view
 from archspec.kernels.attention.tiles import WIDEST
@@ -24,7 +25,7 @@ from archspec.mechanisms.mixers.attention.functions import ATTEND, PLAIN, WATCHE
 from archspec.mechanisms.mixers.attention.scores import written
 from archspec.mechanisms.mixers.mla.spec import LatentAttention
 
-__all__ = ["CACHES", "CHECK", "FILE", "PURPOSE", "SHARED", "shared", "view"]
+__all__ = ["CACHES", "CHECKS", "FILE", "PURPOSE", "SHARED", "shared", "view"]
 
 FILE = "latent_attention.py"
 PURPOSE = "the latent attention of each kind of layer"
@@ -38,7 +39,21 @@ CACHES = {
     "LatentCache": "mechanisms/mixers/mla/templates/cache.py.jinja",
     "IndexedLatentCache": "mechanisms/mixers/mla/templates/cache_indexed.py.jinja",
 }
-CHECK = WATCHED
+DEFINITION = "mechanisms/mixers/mla/definition.py"
+
+
+def _defined(views: list[LatentView]) -> tuple[Defined, ...]:
+    reads = any(view.absorbs for view in views)
+    return (Defined("latent", "attend_latent", DEFINITION, "attend_latent"),) if reads else ()
+
+
+CHECKS = (
+    WATCHED,
+    Check(
+        "Attention over latents is compared with its definition, values and gradients.",
+        _defined,
+    ),
+)
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,20 @@ def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Besid
     i = activation("sigmoid", blocks(weights, "input_gate", u))
     r = activation("sigmoid", blocks(weights, "recurrent_gate", u))
     a = torch.exp(-8 * r * activation("softplus", weights["recurrent_param"]))
-    h = i[:, 0] * u[:, 0]
-    rows = [h]
-    for t in range(1, x.shape[1]):
-        h = a[:, t] * h + torch.sqrt(1 - a[:, t] ** 2) * i[:, t] * u[:, t]
-        rows.append(h)
+    share = torch.sqrt(1 - a**2)
+    share[:, 0] = 1  # the first token has nothing before it
+    h, _ = linear_scan(torch.log(a), share * i * u, torch.zeros_like(u[:, 0]))
     y = activation(fields.activation, linear(weights, "linear_y", x))
-    return linear(weights, "linear_out", torch.stack(rows, dim=1) * y)
+    return linear(weights, "linear_out", h * y)
+
+
+def linear_scan(log_a: Tensor, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    """H ← e^(log a) h + x, token by token; log_a and x (B, T, D), the state h (B, D)."""
+    rows: list[Tensor] = []
+    for t in range(x.shape[1]):
+        state = torch.exp(log_a[:, t]) * state + x[:, t]
+        rows.append(state)
+    return torch.stack(rows, dim=1), state
 
 
 def blocks(weights: dict[str, Tensor], name: str, x: Tensor) -> Tensor:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile
 from archspec.codegen.site import Check, Site
 from archspec.mechanisms.common.chunks import CARRY
-from archspec.mechanisms.common.conv import CONV
+from archspec.mechanisms.common.conv import CONV, CONVOLUTION
 from archspec.mechanisms.mixers.rg_lru.spec import RealGatedLRU
 
 FILE = "rg_lru.py"
@@ -23,11 +24,21 @@ SHARED = (
     CARRY,
 )
 CACHES = {"StateSpaceCache": "templates/caches/state_space.py.jinja"}
-CHECK = Check(
-    "linear recurrence",
-    "check_linear_scan",
-    "The chunked linear recurrence is compared with the one token by token in float64.",
-    "from . import linear_scan",
+DEFINITION = "mechanisms/mixers/rg_lru/definition.py"
+
+
+def _defined(views: list[Any]) -> tuple[Defined, ...]:
+    forms = ("scan_chunked", "scan_recurrent")
+    scans = (Defined("linear_scan", form, DEFINITION, "linear_scan") for form in forms)
+    return CONVOLUTION, *scans
+
+
+CHECKS = (
+    Check(
+        "Both forms of the linear scan are compared with its definition, values and gradients.",
+        _defined,
+        tokens=2 * 64 + 5,  # three chunks
+    ),
 )
 
 

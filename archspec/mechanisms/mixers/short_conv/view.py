@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.codegen.site import Site
-from archspec.mechanisms.common.conv import CONV
+from archspec.codegen.site import Check, Site
+from archspec.mechanisms.common.conv import CONV, CONVOLUTION
 from archspec.mechanisms.mixers.short_conv.spec import ShortConvolution
 
 FILE = "gated_conv.py"
 PURPOSE = "the gated short convolution"
 SHARED = (CONV,)
 CACHES = {"TailCache": "cache.py.jinja"}
-CHECK = None
+CHECKS = (
+    Check(
+        "The short convolution is compared with its definition, values and gradients.",
+        lambda _: (CONVOLUTION,),
+    ),
+)
 
 
 @dataclass(frozen=True)
