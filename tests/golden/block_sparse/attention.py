@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from .attend import attend_block_sparse, attend_causal
 from .cache import KeyValueCache
-from .kernels import use_kernels
 from .rotary import rotate
 from .step import Step
 
@@ -30,16 +29,11 @@ class GlobalAttention(nn.Module):
         q, k = rotate(q, step.rotary), rotate(k, step.rotary)
         if cache is not None:
             k, v = cache.append(k, v, step)
-        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from .kernels import attention_operators as kernels
-
-            out = kernels.causal(q, k, v, None, step.starts)
-        else:
-            out = attend_causal(q, k, v, step.start, step.starts, scale=0.1767766952966369)
+        out = attend_causal(q, k, v, step, scale=32**-0.5)  # (B, H, T, D)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
-    @staticmethod
-    def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
+    @classmethod
+    def new_cache(cls, batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
         room = (batch_size, 2, max_length)
         return KeyValueCache(like.new_zeros(*room, 32), like.new_zeros(*room, 32))
 
@@ -62,27 +56,12 @@ class BlockSparseAttention(nn.Module):
         q, k = rotate(q, step.rotary), rotate(k, step.rotary)
         if cache is not None:
             k, v = cache.append(k, v, step)
-        if step.starts is None and use_kernels(q, k, v):
-            from .kernels import attention_operators as kernels
-
-            out = kernels.block_sparse(q, k, v, None)
-        else:
-            out = attend_block_sparse(
-                q,
-                k,
-                v,
-                step.start,
-                step.starts,
-                size=64,
-                local=4,
-                first=1,
-                stride=8,
-                shift=4,
-                scale=0.1767766952966369,
-            )
+        out = attend_block_sparse(
+            q, k, v, step, size=64, local=4, first=1, stride=8, shift=4, scale=32**-0.5
+        )  # (B, H, T, D)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
-    @staticmethod
-    def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
+    @classmethod
+    def new_cache(cls, batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
         room = (batch_size, 2, max_length)
         return KeyValueCache(like.new_zeros(*room, 32), like.new_zeros(*room, 32))

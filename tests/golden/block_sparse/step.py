@@ -27,6 +27,7 @@ def make_step(
     real: Tensor | None,
     like: Tensor,
     starts: Tensor | None = None,
+    position_ids: Tensor | None = None,
 ) -> Step:
     """The step for `tokens` new tokens, computed in the type and on the device of `like`."""
     ends = None
@@ -35,6 +36,8 @@ def make_step(
     elif real is not None:
         ends = real.sum(dim=1) + start
     positions = places(start, starts, tokens, like.device)
+    if position_ids is not None:
+        positions = position_ids
     return Step(
         start=start,
         starts=starts,

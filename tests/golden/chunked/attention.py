@@ -8,13 +8,14 @@ from torch import Tensor, nn
 
 from .attend import attend_causal, attend_chunked
 from .cache import KeyValueCache, RollingCache
-from .kernels import use_kernels
 from .rotary import rotate_pairs
 from .step import Step
 
 
 class ChunkedAttention(nn.Module):
     """Attends to its chunk of 64 tokens: 4 heads of width 32 share 2 key-value heads."""
+
+    chunk = 64
 
     def __init__(self):
         super().__init__()
@@ -34,19 +35,12 @@ class ChunkedAttention(nn.Module):
         q, k = self.q_norm(q), self.k_norm(k)
         if cache is not None:
             k, v = cache.append(k, v, step)
-        if step.starts is None and use_kernels(q, k, v):
-            from .kernels import attention_operators as kernels
-
-            out = kernels.chunked(q, k, v, step.start, step.spans)
-        else:
-            out = attend_chunked(
-                q, k, v, step.start, step.starts, step.opens, chunk=64, scale=0.1767766952966369
-            )
+        out = attend_chunked(q, k, v, step, chunk=self.chunk, scale=32**-0.5)  # (B, H, T, D)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
-    @staticmethod
-    def new_cache(batch_size: int, max_length: int, like: Tensor) -> RollingCache:
-        room = (batch_size, 2, min(64, max_length))
+    @classmethod
+    def new_cache(cls, batch_size: int, max_length: int, like: Tensor) -> RollingCache:
+        room = (batch_size, 2, min(cls.chunk, max_length))
         return RollingCache(like.new_zeros(*room, 32), like.new_zeros(*room, 32))
 
 
@@ -69,17 +63,10 @@ class GlobalAttention(nn.Module):
         q = q * growth[:, None, :, None].to(q.dtype)
         if cache is not None:
             k, v = cache.append(k, v, step)
-        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from .kernels import attention_operators as kernels
-
-            out = kernels.causal(q, k, v, step.spans, step.starts)
-        else:
-            out = attend_causal(
-                q, k, v, step.start, step.starts, step.opens, scale=0.1767766952966369
-            )
+        out = attend_causal(q, k, v, step, scale=32**-0.5)  # (B, H, T, D)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
-    @staticmethod
-    def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
+    @classmethod
+    def new_cache(cls, batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
         room = (batch_size, 2, max_length)
         return KeyValueCache(like.new_zeros(*room, 32), like.new_zeros(*room, 32))

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .grouped import grouped_linear
-from .kernels import use_kernels
+from .activation import silu_gate, silu_gate_packed
+from .grouped import sort_pairs, to_pairs, to_rows
+from .routing import route
 
 
 class MixtureOfExperts(nn.Module):
@@ -20,7 +20,7 @@ class MixtureOfExperts(nn.Module):
     def __init__(self):
         super().__init__()
         self.router = nn.Linear(128, 8, bias=False)
-        self.experts = Experts()
+        self.experts = Experts(self.router.out_features)
         self.shared = SharedExpert()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -33,52 +33,25 @@ class MixtureOfExperts(nn.Module):
     def route(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """The weights and the numbers of each token's experts: (N, C) → twice (N, 1)."""
         logits = self.router(tokens)  # (N, 8)
-        if use_kernels(logits):
-            from .kernels import router as router_kernels
-
-            return router_kernels.route(logits)
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        top, chosen = logits.topk(1, dim=-1)  # (N, 1)
-        weights = top.sigmoid()
+        weights, chosen = route(logits, top_k=1)
         return weights.to(tokens.dtype), chosen
 
 
 class Experts(nn.Module):
-    """8 feed-forwards, their weights stacked: 128 → 256 → 128."""
+    """Feed-forwards, their weights stacked: 128 → 256 → 128."""
 
-    def __init__(self):
+    def __init__(self, experts: int):
         super().__init__()
-        self.gate_up_proj = nn.Parameter(torch.empty(8, 2 * 256, 128))
-        self.down_proj = nn.Parameter(torch.empty(8, 128, 256))
+        self.gate_up_proj = nn.Parameter(torch.empty(experts, 2 * 256, 128))
+        self.down_proj = nn.Parameter(torch.empty(experts, 128, 256))
 
     def forward(self, x: Tensor, weights: Tensor, chosen: Tensor) -> Tensor:
         """Tokens (N, C), the weights and numbers of their experts (N, 1) → (N, C)."""
-        # Pairs of token and expert, sorted by expert, so that each expert meets its tokens at once.
-        expert, order = chosen.flatten().sort(stable=True)  # (N,)
-        ends = torch.searchsorted(expert, torch.arange(8, device=x.device), right=True)
-        if use_kernels(x, self.gate_up_proj):
-            return self.in_kernels(x, weights, order, ends)
-        rows = x[order] * weights.flatten()[order, None]  # (N, C)
-        h = grouped_linear(rows, self.gate_up_proj, ends)
-        out = grouped_linear(self.gated(h), self.down_proj, ends)
-        return torch.empty_like(out).index_copy(0, order, out)  # (N, C)
-
-    def in_kernels(self, x: Tensor, weights: Tensor, order: Tensor, ends: Tensor) -> Tensor:
-        """The same where a kernel takes tokens to the rows of their experts, and one back."""
-
-        from .kernels import experts as expert_kernels
-
-        h = expert_kernels.to_rows(x * weights, self.gate_up_proj, order, ends, 1)
-        return expert_kernels.to_pairs(self.gated(h), self.down_proj, order, ends)
-
-    def gated(self, h: Tensor) -> Tensor:
-        """The activation of the first half of each row, times the other: (…, 2 * 256) → (…, 256)."""
-        if use_kernels(h):
-            from .kernels import gate as gate_kernels
-
-            return gate_kernels.gated_silu_packed(h)
-        gate, up = h.chunk(2, dim=-1)
-        return F.silu(gate) * up
+        x = (x[:, None] * weights[..., None]).flatten(0, 1)  # (N, C): a token for each pair
+        pairs = sort_pairs(chosen.view(-1, 1), self.down_proj.shape[0])
+        h = to_rows(x, self.gate_up_proj, pairs)  # (N, 2 * 256)
+        h = silu_gate_packed(h)  # (N, 256)
+        return to_pairs(h, self.down_proj, pairs)  # (N, C)
 
 
 class SharedExpert(nn.Module):
@@ -91,9 +64,4 @@ class SharedExpert(nn.Module):
         self.down_proj = nn.Linear(256, 128, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate, up = self.gate_proj(x), self.up_proj(x)  # (…, 256)
-        if use_kernels(gate, up):
-            from .kernels import gate as gate_kernels
-
-            return self.down_proj(gate_kernels.gated_silu(gate, up))
-        return self.down_proj(F.silu(gate) * up)
+        return self.down_proj(silu_gate(self.gate_proj(x), self.up_proj(x)))

@@ -1,13 +1,53 @@
 # Built by archspec 0.1.0 from chunked.yaml; edit the spec and build again.
-"""One linear map for each group of rows: what sorted experts compute."""
+"""Tokens to the rows of their experts and back: N tokens, k experts of each, E experts."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .kernels import use_kernels
 from .operators import NAMESPACE, in_autocast
+
+
+class Pairs(NamedTuple):
+    """Pairs of a token and an expert it chose, sorted by expert: each meets its tokens at once."""
+
+    expert: Tensor  # (k·N,), of each sorted pair
+    order: Tensor  # (k·N,), which pair that is; pairs of a token lie side by side
+    ends: Tensor  # (E,), where the pairs of each expert end
+    each: int  # k
+
+
+def sort_pairs(chosen: Tensor, experts: int) -> Pairs:
+    """The pairs of N tokens with the numbers of their experts, (N, k)."""
+    expert, order = chosen.flatten().sort(stable=True)
+    numbers = torch.arange(experts, device=chosen.device)
+    ends = torch.searchsorted(expert, numbers, right=True)
+    return Pairs(expert, order, ends, chosen.shape[1])
+
+
+def to_rows(x: Tensor, weight: Tensor, pairs: Pairs) -> Tensor:
+    """Tokens through the map of each pair's expert: (N, in), (E, out, in) → (k·N, out), sorted."""
+    if use_kernels(x, weight):
+        from .kernels import experts as kernels
+
+        return kernels.to_rows(x, weight, pairs.order, pairs.ends, pairs.each)
+    rows = grouped_linear(x[pairs.order // pairs.each], weight, pairs.ends)
+    return rows
+
+
+def to_pairs(rows: Tensor, weight: Tensor, pairs: Pairs) -> Tensor:
+    """Sorted rows through the map of their expert: (k·N, in), (E, out, in) → (k·N, out) by token."""
+    if use_kernels(rows, weight):
+        from .kernels import experts as kernels
+
+        return kernels.to_pairs(rows, weight, pairs.order, pairs.ends)
+    out = grouped_linear(rows, weight, pairs.ends)
+    return torch.empty_like(out).index_copy(0, pairs.order, out)
 
 
 def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:

@@ -5,7 +5,7 @@
 >>> model = load_checkpoint(Model(), "model.safetensors")
 """
 
-from .checkpoint import load_checkpoint
+from .checkpoint import load_checkpoint, save_checkpoint
 from .model import Model
 
-__all__ = ["Model", "load_checkpoint"]
+__all__ = ["Model", "load_checkpoint", "save_checkpoint"]

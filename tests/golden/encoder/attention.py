@@ -6,7 +6,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from .attend import attend_bidirectional
-from .kernels import use_kernels
 from .step import Step
 
 
@@ -25,10 +24,5 @@ class Attention(nn.Module):
         q = self.q_proj(x).view(batch, tokens, -1, 16).transpose(1, 2)  # (B, H, T, D)
         k = self.k_proj(x).view(batch, tokens, -1, 16).transpose(1, 2)  # (B, K, T, D)
         v = self.v_proj(x).view(batch, tokens, -1, 16).transpose(1, 2)  # (B, K, T, D)
-        if use_kernels(q, k, v):
-            from .kernels import attention_operators as kernels
-
-            out = kernels.bidirectional(q, k, v, step.bounds)
-        else:
-            out = attend_bidirectional(q, k, v, step.real, scale=0.25)
+        out = attend_bidirectional(q, k, v, step, scale=16**-0.5)  # (B, H, T, D)
         return self.o_proj(out.transpose(1, 2).flatten(2))

@@ -1,5 +1,5 @@
 # Built by archspec 0.1.0 from encoder.yaml; edit the spec and build again.
-"""Published tensors → the tensors of this model, from `safetensors` files or a state dict."""
+"""Published tensors → the tensors of this model, and back: in files, or in a state dict."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from .shards import gather, write
 from .tensors import read, unusable
 
 ModelType = TypeVar("ModelType", bound=nn.Module)
@@ -56,6 +57,38 @@ def load_checkpoint(model: ModelType, source: str | Path | Mapping[str, Tensor])
             target.copy_(part.tensor)
     model.load_state_dict(born, strict=False, assign=True)
     return model
+
+
+def save_checkpoint(
+    model: nn.Module,
+    folder: str | Path,
+    max_shard_size: int = 5 * 10**9,
+    overwrite: bool = False,
+) -> None:
+    """Write the weights of `model` as `safetensors` files under their names.
+
+    It is the inverse of `load_checkpoint`: those of `state_dict`.
+    Each tensor keeps its type. Either all files are written, or none. Where processes hold parts of
+    the model, every one of them calls this, and the first one writes.
+
+    Args:
+        model: The model, on any device.
+        folder: Made where it is missing: it gets `model.safetensors`, or else
+            `model-00001-of-0000N.safetensors` and the others, with `model.safetensors.index.json`.
+        max_shard_size: Bytes up to which tensors share a file.
+        overwrite: Whether to write over weights that are in the folder.
+
+    Raises:
+        FileExistsError: there are weights in the folder; it is as it was.
+        ValueError: a tensor is on the meta device, or of no floating-point type.
+    """
+    state: dict[str, Tensor] = model.state_dict()
+    if problems := [f"{name} {why}" for name, tensor in state.items() if (why := unusable(tensor))]:
+        raise ValueError(f"these weights cannot be written: {'; '.join(problems[:10])}")
+    own = gather(state)
+    if not own:  # another process writes
+        return
+    write(Path(folder), own, own.__getitem__, max_shard_size, overwrite)
 
 
 def as_they_are(

@@ -6,14 +6,20 @@ Shapes: B sequences, T new tokens, C = 96, the width of the residual stream.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import Attention
-from .checks import check_ids, unknown_id
+from .checks import check_positions, check_tokens, embedded
 from .feedforward import FeedForward
 from .padding import front
 from .step import Step, make_step
+
+if TYPE_CHECKING:
+    from .trace import Trace
 
 
 class Layer(nn.Module):
@@ -52,9 +58,11 @@ class Model(nn.Module):
 
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
     ) -> Tensor:
         """Read whole texts and return hidden states (B, T, C).
 
@@ -62,25 +70,31 @@ class Model(nn.Module):
             input_ids: (B, T) token ids.
             attention_mask: (B, T), 1 for a real token and 0 for padding, wherever that is.
             token_type_ids: (B, T) segments, 0 … 1; all 0 when left out.
+            position_ids: (B, T), where tokens stand, in place of a count from 0 in each
+                text, for what turns or adds positions; what a token sees goes by its place.
+            inputs_embeds: (B, T, 96), vectors as the embedding gives them,
+                in place of `input_ids`.
         """
-        check_ids(input_ids, token_type_ids=token_type_ids)
-        tokens = input_ids.shape[1]
-        if tokens > 256:
+        batch, tokens = check_tokens(
+            input_ids, inputs_embeds, token_type_ids=token_type_ids, position_ids=position_ids
+        )
+        if position_ids is None and tokens > 256:
             raise ValueError(f"{tokens} tokens; the model has 256 positions")
+        check_positions(position_ids)
         fronted = real = None
         if attention_mask is not None:  # the real tokens of each row to its front
-            fronted = front(attention_mask, input_ids.shape)
+            fronted = front(attention_mask, (batch, tokens))
             real = fronted.real
-            input_ids = fronted.move(input_ids)
-            if token_type_ids is not None:
-                token_type_ids = fronted.move(token_type_ids)
-        try:
-            x = self.embed_tokens(input_ids)  # (B, T, C)
-        except IndexError:  # of a CPU: a GPU would have to be waited for
-            raise unknown_id(input_ids) from None
-        step = make_step(0, tokens, real, x)
+            input_ids, inputs_embeds, token_type_ids, position_ids = fronted.move_all(
+                input_ids, inputs_embeds, token_type_ids, position_ids
+            )
+        if inputs_embeds is not None:
+            x = inputs_embeds
+        else:
+            x = embedded(self.embed_tokens, input_ids)  # (B, T, C)
+        step = make_step(0, tokens, real, x, position_ids=position_ids)
         if token_type_ids is None:
-            token_type_ids = torch.zeros_like(input_ids)
+            token_type_ids = x.new_zeros(x.shape[:2], dtype=torch.long)
         x = x + self.embed_token_types(token_type_ids)
         x = x + self.embed_positions(step.positions)
         x = self.embed_norm(x)
@@ -88,8 +102,43 @@ class Model(nn.Module):
             x = layer(x, step)
         if fronted is not None:
             x = fronted.back(x)
-
         return x
+
+    def encode(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        pooling: str = "mean",
+        normalize: bool = True,
+    ) -> Tensor:
+        """One vector for each text, (B, 96): of unit length where `normalize` says so.
+
+        `pooling` takes the "mean" of its real tokens, or its first one, "cls". The other arguments
+        are those of a call.
+
+        Raises:
+            ValueError: `pooling` is another word.
+        """
+        x: Tensor = self(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+        if attention_mask is None:
+            attention_mask = x.new_ones(x.shape[:2])
+        real = attention_mask.bool()[..., None]  # (B, T, 1)
+        if pooling == "mean":
+            x = x.masked_fill(~real, 0).sum(dim=1) / real.sum(dim=1).clamp(min=1)
+        elif pooling == "cls":
+            x = x.take_along_dim(real.int().argmax(dim=1, keepdim=True), dim=1)[:, 0]
+        else:
+            raise ValueError(f"pooling is {pooling!r}; expected 'mean' or 'cls'")
+        return F.normalize(x, dim=-1) if normalize else x
+
+    def trace(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Trace:
+        """What each layer gives for (B, T) token ids, and where each head looks; see `trace.trace`."""
+        from .trace import trace
+
+        return trace(self, input_ids, attention_mask)
 
     @torch.no_grad()
     def initialise(self) -> None:

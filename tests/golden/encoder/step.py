@@ -26,9 +26,12 @@ def make_step(
     tokens: int,
     real: Tensor | None,
     like: Tensor,
+    position_ids: Tensor | None = None,
 ) -> Step:
     """The step for `tokens` new tokens, computed in the type and on the device of `like`."""
     positions = places(start, None, tokens, like.device)
+    if position_ids is not None:
+        positions = position_ids
     return Step(
         start=start,
         real=real,

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+ONE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -27,9 +28,9 @@ def read(source: str | Path | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         return source
     path = Path(source)
     if path.is_dir():
-        found = [path / name for name in (INDEX, "model.safetensors") if (path / name).exists()]
+        found = [path / name for name in (INDEX, ONE) if (path / name).exists()]
         if not found:
-            raise ValueError(f"{path}: a folder with neither {INDEX} nor model.safetensors")
+            raise ValueError(f"{path}: a folder with neither {INDEX} nor {ONE}")
         path = found[0]
     return read_shards(path) if path.suffix == ".json" else read_file(path)
 

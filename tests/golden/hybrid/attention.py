@@ -3,15 +3,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from .attend import attend_causal
+from .attend import attend_causal_gated_heads
 from .cache import KeyValueCache
-from .kernels import use_kernels
-from .norm import (
-    RMSNorm,
-)
+from .norm import RMSNorm
 from .step import Step
 
 
@@ -36,18 +32,12 @@ class Attention(nn.Module):
         q, k = self.q_norm(q), self.k_norm(k)
         if cache is not None:
             k, v = cache.append(k, v, step)
-        gate = self.gate_proj(x)  # (B, T, H)
-        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from .kernels import attention_operators as kernels
+        out = attend_causal_gated_heads(
+            q, k, v, step, gate=self.gate_proj(x), scale=32**-0.5, activation="sigmoid"
+        )  # (B, H, T, D)
+        return self.o_proj(out.transpose(1, 2).flatten(2))
 
-            out = kernels.causal(q, k, v, gate, None, step.starts)
-            out = out.transpose(1, 2).flatten(2)
-        else:
-            out = attend_causal(q, k, v, step.start, step.starts, scale=0.1767766952966369)
-            out = (out.transpose(1, 2) * torch.sigmoid(gate)[..., None]).flatten(2)
-        return self.o_proj(out)
-
-    @staticmethod
-    def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
+    @classmethod
+    def new_cache(cls, batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
         room = (batch_size, 1, max_length)
         return KeyValueCache(like.new_zeros(*room, 32), like.new_zeros(*room, 32))

@@ -10,9 +10,7 @@ from torch import Tensor, nn
 from .cache import ConvDeltaCache
 from .conv import ShortConv
 from .delta_rule import gated_delta_rule, unit, widened
-from .norm import (
-    RMSNorm,
-)
+from .norm import RMSNorm
 from .start import write
 from .step import Step
 

@@ -3,22 +3,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from .kernels import use_kernels
 from .operators import NAMESPACE, in_autocast
+from .padding import in_front
 
 
-def next_token_loss(x: Tensor, weight: Tensor, bias: Tensor | None, labels: Tensor) -> Tensor:
-    """Mean cross-entropy of each next token; x (B, T, C), weight (V, C), labels (B, T)."""
-    hidden = x[:, :-1].flatten(0, 1)  # (N, C)
-    return LinearCrossEntropy.apply(hidden, weight, bias, labels[:, 1:].flatten())
+def next_labels(
+    labels: Tensor,
+    attention_mask: Tensor | None = None,
+) -> Tensor:
+    """The label of the token right after each in its text, −100 for none: (B, T)."""
+    fronted = None if attention_mask is None else in_front(attention_mask)
+    if fronted is not None:
+        labels = fronted.move(labels).masked_fill(~fronted.real, -100)
+    found = torch.full_like(labels, -100)
+    found[:, :-1] = labels[:, 1:]
+    return found if fronted is None else fronted.back(found)
+
+
+def count_labels(
+    labels: Tensor,
+    attention_mask: Tensor | None = None,
+) -> Tensor:
+    """How many tokens a call with these labels is asked for, (): the mean is the sum over that."""
+    return (next_labels(labels, attention_mask) != -100).sum()
+
+
+REDUCTIONS = ("mean", "sum", "none")
+ROWS = 4096  # whose logits are held at once
+
+
+def token_loss(
+    x: Tensor, weight: Tensor, bias: Tensor | None, labels: Tensor, reduction: str = "mean"
+) -> Tensor:
+    """Cross-entropy of x weightᵀ + bias; x (B, T, C), weight (V, C), labels (B, T), −100 for none.
+
+    The mean of all labels, their sum, or with the `reduction` "none" that of each, (B, T).
+    """
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction is {reduction!r}; expected 'mean', 'sum' or 'none'")
+    if reduction == "none":
+        return each_loss(lambda rows: F.linear(rows, weight, bias), x, labels)
+    total = LinearCrossEntropy.apply(x.flatten(0, 1), weight, bias, labels.flatten())
+    return total if reduction == "sum" else total / asked(labels)
+
+
+def asked(labels: Tensor) -> Tensor:
+    """What the mean divides by: how many labels there are, or 1 where there is none."""
+    return (labels != -100).sum().clamp(min=1)
+
+
+def each_loss(head: Callable[[Tensor], Tensor], x: Tensor, labels: Tensor) -> Tensor:
+    """The loss of each token, (B, T), whose logits `head` makes of x (B, T, C).
+
+    It goes over ROWS rows at a time, whose logits are made anew where the gradients need them.
+    """
+    hidden, target = x.flatten(0, 1), labels.flatten()
+    # A graph has one block of all rows, since it could not be of any length with more.
+    size = hidden.shape[0] if torch.compiler.is_compiling() else ROWS
+    parts = [
+        checkpoint(called_loss, head, *rows, use_reentrant=False)
+        for rows in zip(hidden.split(size), target.split(size), strict=True)
+    ]
+    return torch.cat(parts).view(labels.shape)
+
+
+def called_loss(head: Callable[[Tensor], Tensor], x: Tensor, labels: Tensor) -> Tensor:
+    """The loss of each row, whose logits `head` makes; (R, C), (R,) → (R,)."""
+    logits = head(x)
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return F.cross_entropy(logits, labels, ignore_index=-100, reduction="none")
 
 
 class LinearCrossEntropy(torch.autograd.Function):
-    """Cross-entropy of x weightᵀ + bias, with its gradients computed in the same pass."""
+    """The sum of all losses of x weightᵀ + bias, with its gradients computed in the same pass."""
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor) -> Tensor:
@@ -28,15 +93,14 @@ class LinearCrossEntropy(torch.autograd.Function):
         # In a graph of torch.compile it is one operator, so that one graph serves any length.
         rows = linear_cross_entropy if torch.compiler.is_compiling() else by_rows
         total, *grads = rows(x, weight, bias, target, list(ctx.needs_input_grad[:3]))
-        count = (target != -100).sum().clamp(min=1)
-        ctx.save_for_backward(*grads, count)
-        return total / count
+        ctx.save_for_backward(*grads)
+        return total
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, *grad_outputs: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
-        *grads, count = ctx.saved_tensors
-        share = grad_outputs[0] / count  # last, as gradients for each label fit into float16
+        share = grad_outputs[0]  # last, as gradients for each label fit into float16
+        grads = ctx.saved_tensors
         found = [(g.to(share.dtype) * share).to(ctx.dtype) if g.numel() else None for g in grads]
         return (*found, None)
 
@@ -46,7 +110,7 @@ def by_rows(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The sum of all losses, and its gradients for x, weight and bias, each where it `needs` it.
 
-    It goes over 4096 rows of x (N, C) and target (N,) at a time: their logits give the loss and
+    It goes over ROWS rows of x (N, C) and target (N,) at a time: their logits give the loss and
     at once the gradients, so that neither the logits nor their gradients are ever held for all
     tokens. What is not needed has no numbers.
     """
@@ -54,13 +118,13 @@ def by_rows(
     total = x.new_zeros((), dtype=wide)
     grad_x = x.new_empty(x.shape if needs[0] else 0)
     grad_weight, grad_bias = x.new_empty(0), x.new_empty(0)
-    for first in range(0, x.shape[0], 4096):
-        rows = slice(first, first + 4096)
-        logits = F.linear(x[rows], weight, bias)  # (4096, V)
+    for first in range(0, x.shape[0], ROWS):
+        rows = slice(first, first + ROWS)
+        logits = F.linear(x[rows], weight, bias)  # (ROWS, V)
         if use_kernels(logits):
-            from .kernels import loss as loss_kernels
+            from .kernels import loss as kernels
 
-            total += loss_kernels.rows_loss(logits, target[rows], any(needs))
+            total += kernels.rows_loss(logits, target[rows], any(needs))
             grad = logits  # their gradient has taken their place
         else:
             loss, grad = rows_loss(logits.to(wide), target[rows], any(needs))

@@ -1,72 +1,174 @@
 # Built by archspec 0.1.0 from hybrid.yaml; edit the spec and build again.
 """`python -m hybrid.selftest`: does this package do what it says on this machine?
 
-The delta rule by chunks is compared with the delta rule token by token.
-Attention is compared with its definition in float64.
+The delta rule is compared with its definition, values and gradients.
+Experts' linear maps are compared with their definition, values and gradients.
+Attention is compared with its definition in float64, as the layers call it.
 Each kind of layer is compared with itself: a text at once, and token by token.
-Where kernels run, on a GPU or interpreted, what it gives is compared with PyTorch's operators too.
+Where kernels run, on a GPU or interpreted (TRITON_INTERPRET=1), its values and its gradients are
+compared with those of PyTorch's operators too.
 """
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from . import attend, delta_rule, kernels
-from .kernels import use_kernels
+from . import attention, conv, definitions, delta_rule, grouped, kernels
+from .attend import definition
 from .model import AttentionLayer, DeltaLayer
 from .step import make_step
 
-TOKENS = 33
+TOKENS = 133
 
 
-def check_delta_rule() -> float:
-    """The largest difference between the delta rule by chunks and token by token."""
-    worst = 0.0
-    q, k = (torch.nn.functional.normalize(torch.randn(2, 3, TOKENS, 8), dim=-1) for _ in "qk")
-    v, state = torch.randn(2, 3, TOKENS, 6), torch.randn(2, 3, 8, 6)
-    log_decay, beta = -torch.rand(2, 3, TOKENS, 1), torch.rand(2, 3, TOKENS, 1)
-    chunks = delta_rule.chunked_gated_delta_rule(q, k, v, log_decay, beta, state)
-    steps = delta_rule.recurrent_gated_delta_rule(q, k, v, log_decay, beta, state)
-    worst = max(worst, *((a - b).abs().max().item() for a, b in zip(chunks, steps, strict=True)))
-    return worst
+@contextmanager
+def watched_attention() -> Iterator[list[float]]:
+    """A list of how far what attention gives of whole texts is from its definition."""
+    apart: list[float] = []
+    modules = (attention,)
+    names = (
+        "attend_causal",
+        "attend_causal_gated_heads",
+    )
+    kept = [(m, name, getattr(m, name)) for m in modules for name in names if hasattr(m, name)]
+    for module, name, function in kept:
+        setattr(module, name, compared(function, apart))
+    try:
+        yield apart
+    finally:
+        for module, name, function in kept:
+            setattr(module, name, function)
 
 
-def definition(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
-    """Attention written out: softmax over (q · k) · scale of what each token may see."""
-    group = q.shape[1] // k.shape[1]
-    q, k, v = q.double(), k.double(), v.double()
-    scores = q @ k.repeat_interleave(group, dim=1).mT * scale
-    index = torch.arange(q.shape[2], device=q.device)
-    distance = index[:, None] - index
-    hidden = distance < 0
-    scores = scores.masked_fill(hidden, float("-inf"))
-    weights = scores.softmax(dim=-1)
-    return weights @ v.repeat_interleave(group, dim=1)
+def compared(function: Callable[..., Tensor], apart: list[float]) -> Callable[..., Tensor]:
+    """A function of attend.py that is compared with the definition, by what it is called with."""
+
+    def compare_with_definition(q: Tensor, k: Tensor, v: Tensor, step: Any, **given: Any) -> Tensor:
+        out = found = function(q, k, v, step, **given)
+        if q.shape[2] == TOKENS and k.shape[2] == TOKENS:
+            want = definition(q, k, v, **given)
+            apart.append((found - want).abs().max().item())
+        return out
+
+    return compare_with_definition
 
 
-def check_attention() -> float:
-    """The largest difference between the attention used here and its definition."""
-    worst = 0.0
-    q = torch.randn(1, 4, TOKENS, 32)
-    k = torch.randn(1, 1, TOKENS, 32)
-    v = torch.randn(1, 1, TOKENS, 32)
-    out = attend.attend_causal(q, k, v, 0, None, scale=0.1767766952966369)
-    want = definition(q, k, v, 0.1767766952966369)
-    worst = max(worst, (out - want).abs().max().item())
-    if use_kernels(q, k, v):
-        from .kernels import attention_operators as kernels
+LARGE = 1 << 24  # numbers of a tensor that is passed on as it is, and has no gradient here
+DEFINITIONS: dict[tuple[Any, str], Callable[..., Any]] = {
+    (delta_rule, "gated_delta_rule"): definitions.delta_rule,
+    (conv.ShortConv, "forward"): definitions.short_convolution,
+    (grouped, "grouped_linear"): definitions.grouped_linear,
+}
 
-        gate = torch.randn(1, TOKENS, 4)
-        opened = torch.sigmoid(gate).view(1, TOKENS, 4, -1)
-        want = want * opened.transpose(1, 2)
-        out = kernels.causal(q, k, v, gate, None)
-        worst = max(worst, (out - want).abs().max().item())
-    return worst
+
+class Call(NamedTuple):
+    """One call of a function that has a definition, and what the function is called."""
+
+    name: str
+    function: Callable[..., Any]
+    definition: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    named: dict[str, Any]
+
+    def apart(self) -> float:
+        """The largest difference from the definition, of values and gradients.
+
+        It is counted from the largest number where that is above one.
+        """
+        found = self.graded(self.function, None)
+        expected = self.graded(self.definition, torch.float64)
+        worst = 0.0
+        for ours, theirs in zip(found, expected, strict=True):
+            if not bool(ours.isfinite().all()):
+                return float("inf")
+            size = max(theirs.abs().max().item(), 1.0)
+            worst = max(worst, (ours - theirs).abs().max().item() / size)
+        return worst
+
+    def graded(self, function: Callable[..., Any], dtype: torch.dtype | None) -> list[Tensor]:
+        """What a function gives, and the gradient of a random sum of it for each input."""
+        inputs: list[Tensor] = []
+
+        def own(value: Any) -> Any:
+            if isinstance(value, nn.Module):
+                inputs.extend(value.parameters())
+            if not isinstance(value, Tensor) or not value.is_floating_point():
+                return value
+            if value.numel() > LARGE:
+                return value
+            inputs.append(value.to(dtype or value.dtype).clone().requires_grad_())
+            return inputs[-1]
+
+        arguments = [own(x) for x in self.arguments]
+        named = {name: own(x) for name, x in self.named.items()}
+        torch.manual_seed(0)
+        with torch.enable_grad():
+            given = function(*arguments, **named)
+            parts = [given] if isinstance(given, Tensor) else list(given)
+            total = sum((part * torch.randn(part.shape)).sum() for part in parts)
+            assert isinstance(total, Tensor)
+            gradients = torch.autograd.grad(
+                total, inputs, allow_unused=True, materialize_grads=True
+            )
+        return [x.detach() for x in (*parts, *gradients)]
+
+
+@contextmanager
+def noted_calls() -> Iterator[list[Call]]:
+    """Meanwhile the calls of functions that have a definition, one of each shape."""
+    calls: dict[Any, Call] = {}
+
+    def kept(value: Any) -> Any:
+        small = isinstance(value, Tensor) and value.numel() <= LARGE
+        return value.clone() if small else value
+
+    def noting(name: str, function: Callable[..., Any], definition: Callable[..., Any]) -> Any:
+        def noted(*arguments: Any, **named: Any) -> Any:
+            shapes = [x.shape for x in (*arguments, *named.values()) if isinstance(x, Tensor)]
+            if (name, *shapes) not in calls:
+                more = {n: kept(x) for n, x in named.items()}
+                call = Call(name, function, definition, tuple(map(kept, arguments)), more)
+                calls[name, *shapes] = call
+            return function(*arguments, **named)
+
+        return noted
+
+    found: list[Call] = []
+    patched: list[tuple[Any, str, Any]] = []
+    modules = [m for name, m in sys.modules.items() if name.startswith(f"{__package__}.")]
+    for (owner, name), definition in DEFINITIONS.items():
+        function = getattr(owner, name)
+        users: list[Any] = [m for m in modules if vars(m).get(name) is function and m is not owner]
+        if isinstance(owner, type):  # whose instances are called
+            users = [owner]
+        called = owner.__name__ if isinstance(owner, type) else name
+        patched += [(user, name, function) for user in users]
+        for user in users:
+            setattr(user, name, noting(called, function, definition))
+    try:
+        yield found
+    finally:
+        for user, name, function in patched:
+            setattr(user, name, function)
+        found += calls.values()
+
+
+def compare_with_definitions(
+    checks: dict[str, float], name: str, check: Callable[[Any], float], layer: Any
+) -> None:
+    """A check of a layer, and what it calls meanwhile beside the definitions of that."""
+    with noted_calls() as calls:
+        compare(checks, name, check, layer)
+    for call in calls:
+        called = f"{name}, {call.name} against its definition"
+        checks[called] = max(call.apart(), checks.get(called, 0.0))
 
 
 @torch.no_grad()
@@ -111,18 +213,40 @@ def compare(checks: dict[str, float], name: str, check: Callable[[Any], float], 
     if kernels_run():
         with kernels.mode("reference"):
             _, plain = noted(check, layer)
-        apart = [(x - y).abs().max().item() for x, y in zip(given, plain, strict=True)]
-        checks[f"{name}, kernels against PyTorch"] = max(apart)
+        for what, own in given.items():
+            apart = [difference(x, y) for x, y in zip(own, plain[what], strict=True)]
+            checks[f"{name}, {what} of kernels against PyTorch"] = max(apart)
 
 
-def noted(check: Callable[[Any], float], layer: Any) -> tuple[float, list[Tensor]]:
-    """What a check finds, and what the layer gives of its TOKENS meanwhile."""
-    given: list[Tensor] = []
-    hook = layer.register_forward_hook(lambda _, __, y: given.append(y[:, :TOKENS]))
+def noted(check: Callable[[Any], float], layer: Any) -> tuple[float, dict[str, list[Tensor]]]:
+    """What a check finds, what the layer gives of its TOKENS, and the gradients of its first call."""
+    calls: list[Any] = []
+    values: list[Tensor] = []
+
+    def note(_: Any, inputs: Any, y: Tensor) -> None:
+        calls.append(inputs)
+        values.append(y[:, :TOKENS])
+
+    hook = layer.register_forward_hook(note)
     torch.manual_seed(0)
     found = check(layer)
     hook.remove()
-    return found, given
+    x, *more = calls[0]
+    x = x.clone().requires_grad_()
+    with torch.enable_grad():
+        y = layer(x, *more)
+        learned = [x, *(p for p in layer.parameters() if p.requires_grad)]
+        total = (y * torch.randn_like(y)).sum()
+        gradients = torch.autograd.grad(total, learned, allow_unused=True)
+    return found, {"values": values, "gradients": [g for g in gradients if g is not None]}
+
+
+def difference(x: Tensor, y: Tensor) -> float:
+    """The largest, beside the largest number where that is above one; infinite where one is none."""
+    if y.numel() == 0:
+        return 0.0
+    apart = (x - y).abs().max() / y.abs().max().clamp(min=1.0)
+    return apart.item() if apart.isfinite() else float("inf")
 
 
 def main(device: str | None = None) -> int:
@@ -132,7 +256,8 @@ def main(device: str | None = None) -> int:
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cudnn.allow_tf32 = False  # which is less than float32
-    with torch.device(device):
+    interpreted = kernels.INTERPRETER and device == "cpu" and kernels.running == "auto"
+    with torch.device(device), kernels.mode("interpret" if interpreted else kernels.running):
         checks, said = run()
     for name, difference in checks.items():
         print(f"{'ok' if difference < 1e-4 else 'WRONG':6}{name}: {difference:.1e}")
@@ -143,10 +268,17 @@ def main(device: str | None = None) -> int:
 def run() -> tuple[dict[str, float], str]:
     """The largest difference of each check, and what became of kernels."""
     torch.manual_seed(0)
-    checks = {"delta rule": check_delta_rule(), "attention": check_attention()}
-    for kind in [DeltaLayer, AttentionLayer]:
-        compare(checks, kind.__name__, check_decoding, kind())
+    checks: dict[str, float] = {}
+    with watched_attention() as apart:
+        check_layers(checks)
+    checks = {"attention": max(apart)} | checks
     return checks, state_of_kernels()
+
+
+def check_layers(checks: dict[str, float]) -> None:
+    """Compare each kind of layer with itself."""
+    for kind in [DeltaLayer, AttentionLayer]:
+        compare_with_definitions(checks, kind.__name__, check_decoding, kind())
 
 
 if __name__ == "__main__":

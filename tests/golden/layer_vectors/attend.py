@@ -1,9 +1,11 @@
 # Built by archspec 0.1.0 from layer-vectors.yaml; edit the spec and build again.
 """Softmax attention over queries, keys and values that are ready.
 
+`definition` says what that is, and the other functions compute it as fast as may be, each for what a
+query sees: in kernels where these run, and else with PyTorch's operators.
+
 Shapes: B sequences, H query heads that share K key-value heads, T new tokens, S keys up to the last
-of them, D numbers in a head. The new tokens stand at positions `start` and on, or in each text at
-those from `starts` (B,) on. Where rows hold several texts `opens` (B, T) is where each token's begins.
+of them, D numbers in a head. A step says where the new tokens stand.
 """
 
 from __future__ import annotations
@@ -12,10 +14,43 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .step import places
+from .kernels import use_kernels
+from .step import Step, places
 
 
-def visible(query: Tensor, keys: int, opens: Tensor | None, window: int | None) -> Tensor:
+def definition(q: Tensor, k: Tensor, v: Tensor, scale: float, window: int | None = None) -> Tensor:
+    """Attention: softmax((q · k) · scale) over the keys that a query may see, times their values.
+
+    Written out in float64 for a text from its start, to be read and to be compared with.
+    """
+    group = q.shape[1] // k.shape[1]  # query heads that share a key-value head
+    q, k, v = q.double(), k.double(), v.double()
+    scores = q @ k.repeat_interleave(group, dim=1).mT * scale  # (B, H, T, S)
+    index = torch.arange(q.shape[2], device=q.device)
+    distance = index[:, None] - index
+    hidden = distance < 0
+    if window is not None:
+        hidden = hidden | (distance >= window)
+    scores = scores.masked_fill(hidden, float("-inf"))
+    weights = scores.softmax(dim=-1)
+    return weights @ v.repeat_interleave(group, dim=1)
+
+
+# The kinds of attention that have kernels, with the widths of queries and values.
+MADE = (
+    ("sliding", 32, 32),
+    ("causal", 64, 64),
+)
+
+
+def takes(kind: str, q: Tensor, k: Tensor, v: Tensor) -> bool:
+    """Whether kernels run here, and there are some for that kind with heads so wide."""
+    return (kind, q.shape[3], v.shape[3]) in MADE and use_kernels(q, k, v)
+
+
+def visible(
+    query: Tensor, keys: int, opens: Tensor | None = None, window: int | None = None
+) -> Tensor:
     """Which keys each query sees, (1 or B, 1, T, S): earlier ones, of its text, in the window.
 
     `query` (1 or B, T) is where queries stand among the keys, and `opens` (B, T or 1) where the
@@ -30,16 +65,6 @@ def visible(query: Tensor, keys: int, opens: Tensor | None, window: int | None) 
     return mask[:, None]
 
 
-def pieces(tokens: int, size: int) -> list[tuple[int, int]]:
-    """Where blocks of `size` tokens begin and end.
-
-    A graph has one block of all, since it could not be of any length with more.
-    """
-    if torch.compiler.is_compiling():
-        return [(0, tokens)]
-    return [(first, min(first + size, tokens)) for first in range(0, tokens, size)]
-
-
 def softmax_values(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float) -> Tensor:
     """softmax(q kᵀ · scale) v for several tokens; without a mask each sees those before it."""
     return F.scaled_dot_product_attention(
@@ -48,7 +73,7 @@ def softmax_values(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: 
 
 
 def one_token(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float) -> Tensor:
-    """The same for one new token: the heads of a group become the rows of one product."""
+    """softmax(…) v for one new token: the heads of a group become the rows of one product."""
     grouped = q.view(q.shape[0], k.shape[1], -1, q.shape[3])  # (B, K, H / K, D)
     out = F.scaled_dot_product_attention(grouped, k, v, attn_mask=mask, scale=scale)
     return out.view(*q.shape[:3], -1)
@@ -88,28 +113,24 @@ def one_after_another(x: Tensor, batch: int, tokens: int) -> Tensor:
 
 
 def attend_sliding(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    start: int,
-    starts: Tensor | None,
-    opens: Tensor | None,
-    window: int,
-    scale: float,
+    q: Tensor, k: Tensor, v: Tensor, step: Step, window: int, scale: float
 ) -> Tensor:
     """Each token sees the last `window`: (B, H, T, D), (B, K, S, D) twice → (B, H, T, D).
 
     The queries go in blocks of one window, and each block meets only the keys it can see: the
     cost grows with T · window, and no mask is larger than window × 2 window.
     """
-    tokens, keys, mask = q.shape[2], k.shape[2], None
+    if takes("sliding", q, k, v) and (step.starts is None or q.shape[2] == 1):
+        from .kernels import attention_operators as kernels
+
+        return kernels.sliding(q, k, v, step.spans, step.starts, window, scale)
+    tokens, keys = q.shape[2], k.shape[2]
     if tokens == 1:  # the rolling cache fills its slots in order, and then all are seen
-        if starts is not None:
-            mask = visible(starts[:, None], keys, None, None)
+        mask = None if step.starts is None else visible(step.starts[:, None], keys)
         return one_token(q, k, v, mask, scale)
-    before = keys - tokens  # tokens that were read before
-    if starts is not None:  # so many of them are of the text
-        opens = (before - starts)[:, None].expand(-1, tokens)
+    before, opens = keys - tokens, step.opens  # tokens that were read before
+    if step.starts is not None:  # so many of them are of the text
+        opens = (before - step.starts)[:, None].expand(-1, tokens)
     if torch.compiler.is_compiling():
         rows, k, v, mask = side_by_side(q, k, v, opens, window)
         out = softmax_values(rows, k, v, mask, scale)
@@ -129,19 +150,15 @@ def attend_sliding(
     return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=2)
 
 
-def attend_causal(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    start: int,
-    starts: Tensor | None,
-    opens: Tensor | None,
-    scale: float,
-) -> Tensor:
+def attend_causal(q: Tensor, k: Tensor, v: Tensor, step: Step, scale: float) -> Tensor:
     """Each token sees all before it: (B, H, T, D), (B, K, S, D) twice → (B, H, T, D)."""
+    if takes("causal", q, k, v) and (step.starts is None or q.shape[2] == 1):
+        from .kernels import attention_operators as kernels
+
+        return kernels.causal(q, k, v, step.spans, step.starts, scale)
     tokens, mask = q.shape[2], None
-    if opens is not None or starts is not None or (start > 0 and tokens > 1):
-        query = places(start, starts, tokens, q.device)
-        mask = visible(query, k.shape[2], opens, None)
+    if step.opens is not None or step.starts is not None or (step.start > 0 and tokens > 1):
+        query = places(step.start, step.starts, tokens, q.device)
+        mask = visible(query, k.shape[2], step.opens)
     attend = one_token if tokens == 1 else softmax_values
     return attend(q, k, v, mask, scale)

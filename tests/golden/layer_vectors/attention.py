@@ -7,16 +7,15 @@ from torch import Tensor, nn
 
 from .attend import attend_causal, attend_sliding
 from .cache import KeyValueCache, RollingCache
-from .kernels import use_kernels
-from .norm import (
-    RMSNorm,
-)
+from .norm import RMSNorm
 from .rotary import norm_rotate
 from .step import Step
 
 
 class NearAttention(nn.Module):
     """Attends to the last 32 tokens: 4 heads of width 32 share 2 key-value heads."""
+
+    window = 32
 
     def __init__(self):
         super().__init__()
@@ -39,19 +38,12 @@ class NearAttention(nn.Module):
         if cache is not None:
             k, v = cache.append(k, v, step)
         step.shared["sliding_32_2x32"] = k, v  # for later layers
-        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from .kernels import attention_operators as kernels
-
-            out = kernels.sliding(q, k, v, step.spans, step.starts)
-        else:
-            out = attend_sliding(
-                q, k, v, step.start, step.starts, step.opens, window=32, scale=0.1767766952966369
-            )
+        out = attend_sliding(q, k, v, step, window=self.window, scale=32**-0.5)  # (B, H, T, D)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
-    @staticmethod
-    def new_cache(batch_size: int, max_length: int, like: Tensor) -> RollingCache:
-        room = (batch_size, 2, min(32, max_length))
+    @classmethod
+    def new_cache(cls, batch_size: int, max_length: int, like: Tensor) -> RollingCache:
+        room = (batch_size, 2, min(cls.window, max_length))
         return RollingCache(like.new_zeros(*room, 32), like.new_zeros(*room, 32))
 
 
@@ -79,16 +71,11 @@ class WholeAttention(nn.Module):
         if cache is not None:
             k, v = cache.append(k, v, step)
         step.shared["global_all_1x64"] = k, v  # for later layers
-        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from .kernels import attention_operators as kernels
-
-            out = kernels.causal(q, k, v, step.spans, step.starts)
-        else:
-            out = attend_causal(q, k, v, step.start, step.starts, step.opens, scale=0.125)
+        out = attend_causal(q, k, v, step, scale=64**-0.5)  # (B, H, T, D)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
-    @staticmethod
-    def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
+    @classmethod
+    def new_cache(cls, batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
         room = (batch_size, 1, max_length)
         return KeyValueCache(like.new_zeros(*room, 64), like.new_zeros(*room, 64))
 
@@ -107,14 +94,7 @@ class NearReaderAttention(nn.Module):
         q = self.q_proj(x).view(batch, tokens, -1, 32).transpose(1, 2)  # (B, H, T, D)
         q = norm_rotate(q, self.q_norm, step.near_rotary)
         k, v = step.shared["sliding_32_2x32"]  # of an earlier layer
-        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from .kernels import attention_operators as kernels
-
-            out = kernels.sliding(q, k, v, step.spans, step.starts)
-        else:
-            out = attend_sliding(
-                q, k, v, step.start, step.starts, step.opens, window=32, scale=0.1767766952966369
-            )
+        out = attend_sliding(q, k, v, step, window=32, scale=32**-0.5)  # (B, H, T, D)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
 
@@ -132,10 +112,5 @@ class WholeReaderAttention(nn.Module):
         q = self.q_proj(x).view(batch, tokens, -1, 64).transpose(1, 2)  # (B, H, T, D)
         q = norm_rotate(q, self.q_norm, step.whole_rotary)
         k, v = step.shared["global_all_1x64"]  # of an earlier layer
-        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from .kernels import attention_operators as kernels
-
-            out = kernels.causal(q, k, v, step.spans, step.starts)
-        else:
-            out = attend_causal(q, k, v, step.start, step.starts, step.opens, scale=0.125)
+        out = attend_causal(q, k, v, step, scale=64**-0.5)  # (B, H, T, D)
         return self.o_proj(out.transpose(1, 2).flatten(2))

@@ -23,6 +23,10 @@ class Front(NamedTuple):
         """(B, T, …) in this order."""
         return placed(x, self.order)
 
+    def move_all(self, *given: Tensor | None) -> list[Tensor | None]:
+        """The same of several, where they are given."""
+        return [None if x is None else self.move(x) for x in given]
+
     def back(self, x: Tensor) -> Tensor:
         """(B, T, …), each token where it was before."""
         return placed(x, self.order.argsort(dim=1))
@@ -50,6 +54,11 @@ def front(mask: Tensor, size: tuple[int, ...]) -> Front:
                 f"the mask holds {found}: it is 1 for a real token and 0 for padding,"
                 " and is not added to scores"
             )
+    return in_front(mask)
+
+
+def in_front(mask: Tensor) -> Front:
+    """The same of a mask that was looked at before."""
     hidden = ~mask.bool()
     order = hidden.long().argsort(dim=1, stable=True)
     return Front(order, ~hidden.gather(1, order))

@@ -6,9 +6,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .norm import (
-    RMSNorm,
-)
+from .norm import RMSNorm
 
 
 class PerLayerEmbedding(nn.Module):

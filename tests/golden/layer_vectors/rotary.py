@@ -33,21 +33,18 @@ def whole_rotary(positions: Tensor, dtype: torch.dtype) -> Rotary:
 
 def rotate(x: Tensor, rotary: Rotary) -> Tensor:
     """Turn dimension i of (B, H, T, width) with dimension i + width / 2."""
-    cos, sin = rotary
+    (cos, sin), half = rotary, x.shape[-1] // 2
     if use_kernels(x, cos):
-        from .kernels import rotary as rotary_kernels
+        from .kernels import rotary as kernels
 
-        return rotary_kernels.rotate(x, cos, sin, pairs=x.shape[-1] // 2)
-    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
+        return kernels.rotate(x, cos, sin, pairs=half)
+    return torch.addcmul(x * cos, x.roll(half, -1), sin)
 
 
 def norm_rotate(x: Tensor, norm: RMSNorm, rotary: Rotary) -> Tensor:
     """rotate(norm(x), rotary) for heads of one width, in one pass on a GPU."""
     if is_plain(norm, RMSNorm) and use_kernels(x, norm.weight, rotary[0]):
-        from .kernels import norm_rotary as norm_rotary_kernels
+        from .kernels import norm_rotary as kernels
 
-        cos, sin = rotary
-        return norm_rotary_kernels.norm_rotate(
-            x, norm.weight, cos, sin, norm.eps, norm.center, pairs=x.shape[-1] // 2
-        )
+        return kernels.norm_rotate(x, norm.weight, *rotary, norm.eps, x.shape[-1] // 2)
     return rotate(norm(x), rotary)

@@ -6,7 +6,8 @@
 """
 
 from .cache import Cache
-from .checkpoint import load_checkpoint
+from .checkpoint import load_checkpoint, save_checkpoint
+from .loss import count_labels
 from .model import Model
 
-__all__ = ["Cache", "Model", "load_checkpoint"]
+__all__ = ["Cache", "Model", "count_labels", "load_checkpoint", "save_checkpoint"]

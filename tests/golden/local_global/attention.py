@@ -7,13 +7,14 @@ from torch import Tensor, nn
 
 from .attend import attend_causal, attend_sliding
 from .cache import KeyValueCache, RollingCache
-from .kernels import use_kernels
 from .rotary import rotate
 from .step import Step
 
 
 class SlidingAttention(nn.Module):
     """Attends to the last 64 tokens: 6 heads of width 32 share 2 key-value heads."""
+
+    window = 64
 
     def __init__(self):
         super().__init__()
@@ -30,19 +31,12 @@ class SlidingAttention(nn.Module):
         q, k = rotate(q, step.local_rotary), rotate(k, step.local_rotary)
         if cache is not None:
             k, v = cache.append(k, v, step)
-        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from .kernels import attention_operators as kernels
-
-            out = kernels.sliding(q, k, v, step.spans, step.starts)
-        else:
-            out = attend_sliding(
-                q, k, v, step.start, step.starts, step.opens, window=64, scale=0.1767766952966369
-            )
+        out = attend_sliding(q, k, v, step, window=self.window, scale=32**-0.5)  # (B, H, T, D)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
-    @staticmethod
-    def new_cache(batch_size: int, max_length: int, like: Tensor) -> RollingCache:
-        room = (batch_size, 2, min(64, max_length))
+    @classmethod
+    def new_cache(cls, batch_size: int, max_length: int, like: Tensor) -> RollingCache:
+        room = (batch_size, 2, min(cls.window, max_length))
         return RollingCache(like.new_zeros(*room, 32), like.new_zeros(*room, 32))
 
 
@@ -64,17 +58,10 @@ class GlobalAttention(nn.Module):
         q, k = rotate(q, step.global_rotary), rotate(k, step.global_rotary)
         if cache is not None:
             k, v = cache.append(k, v, step)
-        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from .kernels import attention_operators as kernels
-
-            out = kernels.causal(q, k, v, step.spans, step.starts)
-        else:
-            out = attend_causal(
-                q, k, v, step.start, step.starts, step.opens, scale=0.1767766952966369
-            )
+        out = attend_causal(q, k, v, step, scale=32**-0.5)  # (B, H, T, D)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
-    @staticmethod
-    def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
+    @classmethod
+    def new_cache(cls, batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
         room = (batch_size, 2, max_length)
         return KeyValueCache(like.new_zeros(*room, 32), like.new_zeros(*room, 32))

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .kernels import use_kernels
+from .activation import gelu_tanh_gate
 
 
 class FeedForward(nn.Module):
@@ -19,9 +18,4 @@ class FeedForward(nn.Module):
         self.down_proj = nn.Linear(512, 192, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate, up = self.gate_proj(x), self.up_proj(x)  # (…, 512)
-        if use_kernels(gate, up):
-            from .kernels import gate as gate_kernels
-
-            return self.down_proj(gate_kernels.gated_gelu_tanh(gate, up))
-        return self.down_proj(F.gelu(gate, approximate="tanh") * up)
+        return self.down_proj(gelu_tanh_gate(self.gate_proj(x), self.up_proj(x)))

@@ -7,6 +7,7 @@ Shapes: B sequences, T new tokens, C = 192, the width of the residual stream.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -14,13 +15,16 @@ from torch import Tensor, nn
 
 from .attention import GlobalAttention, SlidingAttention
 from .cache import Cache, KeyValueCache, RollingCache
-from .checks import check_ids, unknown_id
+from .checks import check_tokens, embedded
 from .feedforward import FeedForward
-from .loss import next_token_loss
+from .loss import next_labels, token_loss
 from .norm import RMSNorm, add_norm
 from .padding import front
 from .plain import table
 from .step import Step, make_step
+
+if TYPE_CHECKING:
+    from .trace import Trace
 
 
 class LocalLayer(nn.Module):
@@ -87,72 +91,118 @@ class Model(nn.Module):
 
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
         cache: Cache | None = None,
         text_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        reduction: str = "mean",
         last_only: bool = False,
     ) -> Tensor:
-        """Read tokens and return logits (B, T, 1024), or the loss when there are labels.
+        """Read tokens and return logits (B, T, 1024), or with labels the loss.
 
         Args:
             input_ids: (B, T) token ids.
             attention_mask: (B, T), 1 for a real token and 0 for padding, wherever that is.
-            labels: (B, T) token ids, −100 where there is none; the loss is the mean next-token
+            labels: (B, T) token ids, −100 where there is none; the loss is the next-token
                 cross-entropy.
             cache: from `new_cache`; the tokens continue the text that it holds.
             text_ids: (B, T), numbers from 0, where texts stand side by side in a row: equal ones
                 next to each other are one text, which sees nothing of the others and is
                 counted from its first token. It takes no cache.
+            position_ids: (B, T), where tokens stand, in place of a count from 0 in each
+                text, for what turns or adds positions; what a token sees goes by its place.
+                A cache counts tokens, not these: they are given in each call, or in none.
+            inputs_embeds: (B, T, 192), vectors as the embedding gives them,
+                in place of `input_ids`.
+            reduction: What becomes of the losses of all labels: their "mean", their "sum", or
+                "none": each by itself, (B, T), 0 without a label. `count_labels` counts them.
             last_only: Whether to give the logits of the last place alone, (B, 1, V): what
                 `generate` reads, and all that it computes.
         """
-        check_ids(input_ids, labels=labels, text_ids=text_ids)
-        tokens = input_ids.shape[1]
-        start = cache.room(*input_ids.shape) if cache is not None else 0
+        check_tokens(input_ids, inputs_embeds, labels=labels)
+        x, step = self.read(input_ids, attention_mask, cache, text_ids, position_ids, inputs_embeds)
+        if labels is not None:
+            asked = next_labels(labels, attention_mask, text_ids)
+            out = token_loss(x, table(self.embed_tokens, 1024, x.device), None, asked, reduction)
+        else:
+            out = self.logits(x[:, -1:] if last_only else x)
+        if cache is not None:
+            cache.count(step, x.shape[1])
+        return out
+
+    def hidden_states(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        cache: Cache | None = None,
+        text_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> Tensor:
+        """What the head reads of each token, (B, T, 192); the arguments are those of a call."""
+        x, step = self.read(input_ids, attention_mask, cache, text_ids, position_ids, inputs_embeds)
+        if cache is not None:
+            cache.count(step, x.shape[1])
+        return x
+
+    def read(
+        self,
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None,
+        cache: Cache | None,
+        text_ids: Tensor | None,
+        position_ids: Tensor | None,
+        inputs_embeds: Tensor | None,
+    ) -> tuple[Tensor, Step]:
+        """What the head reads of each token, (B, T, C), and the step; no cache counts it yet."""
+        batch, tokens = check_tokens(
+            input_ids, inputs_embeds, text_ids=text_ids, position_ids=position_ids
+        )
+        start = cache.room(batch, tokens) if cache is not None else 0
+        if text_ids is not None and cache is not None:
+            raise ValueError("packed texts are read at once, without a cache")
         fronted = real = None
         if attention_mask is not None:  # the real tokens of each row to its front
-            fronted = front(attention_mask, input_ids.shape)
+            fronted = front(attention_mask, (batch, tokens))
             real = fronted.real
-            input_ids = fronted.move(input_ids)
-            if text_ids is not None:
-                text_ids = fronted.move(text_ids).masked_fill(~real, -1)
-            if labels is not None:
-                labels = fronted.move(labels).masked_fill(~real, -100)
-        if text_ids is not None:
-            if cache is not None:
-                raise ValueError("packed texts are read at once, without a cache")
-            if labels is not None:  # no text is asked for the first token of the next
-                begins = F.pad(text_ids[:, 1:] != text_ids[:, :-1], (1, 0))
-                labels = labels.masked_fill(begins, -100)
-        try:
-            x = self.embed_tokens(input_ids)  # (B, T, C)
-        except IndexError:  # of a CPU: a GPU would have to be waited for
-            raise unknown_id(input_ids) from None
+            input_ids, inputs_embeds, text_ids, position_ids = fronted.move_all(
+                input_ids, inputs_embeds, text_ids, position_ids
+            )
+            if text_ids is not None:  # padding is a text of its own
+                text_ids = text_ids.masked_fill(~real, -1)
+        if inputs_embeds is not None:
+            x = inputs_embeds
+        else:
+            x = embedded(self.embed_tokens, input_ids)  # (B, T, C)
         step = make_step(
-            start, tokens, real, x, cache.lengths if cache is not None else None, texts=text_ids
+            start,
+            tokens,
+            real,
+            x,
+            cache.lengths if cache is not None else None,
+            texts=text_ids,
+            position_ids=position_ids,
         )
         for index, layer in enumerate(self.layers):
             x = layer(x, step, cache.layers[index] if cache is not None else None)
         x = self.norm(x)
-        if labels is not None:
-            out = next_token_loss(x, table(self.embed_tokens, 1024, x.device), None, labels)
-        else:
-            if fronted is not None:
-                x = fronted.back(x)
-            if last_only:
-                x = x[:, -1:]
-            out = F.linear(x, table(self.embed_tokens, 1024, x.device))
-        if cache is not None:
-            cache.count(step, tokens)
-        return out
+        if fronted is not None:
+            x = fronted.back(x)
+        return x, step
+
+    def logits(self, x: Tensor) -> Tensor:
+        """The head: (B, T, 192) → (B, T, 1024)."""
+        return F.linear(x, table(self.embed_tokens, 1024, x.device))
 
     def new_cache(self, batch_size: int, max_length: int) -> Cache:
         """An empty cache for texts of up to `max_length` tokens, of the weights' type and place."""
         weight = next(self.parameters())
         like = torch.empty(0, dtype=weight.dtype, device=weight.device)
-        layers = [layer.new_cache(batch_size, max_length, like) for layer in LAYERS]
+        stack = cast("Iterable[Any]", self.layers)
+        layers = [layer.new_cache(batch_size, max_length, like) for layer in stack]
         return Cache(layers, batch_size, max_length)
 
     def generate(
@@ -167,6 +217,12 @@ class Model(nn.Module):
         from .generate import generate
 
         return generate(self, input_ids, max_new_tokens, temperature, attention_mask, stop_tokens)
+
+    def trace(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Trace:
+        """What each layer gives for (B, T) token ids, and where each head looks; see `trace.trace`."""
+        from .trace import trace
+
+        return trace(self, input_ids, attention_mask)
 
     @torch.no_grad()
     def initialise(self) -> None:

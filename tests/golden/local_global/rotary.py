@@ -31,9 +31,9 @@ def global_rotary(positions: Tensor, dtype: torch.dtype) -> Rotary:
 
 def rotate(x: Tensor, rotary: Rotary) -> Tensor:
     """Turn dimension i of (B, H, T, width) with dimension i + width / 2."""
-    cos, sin = rotary
+    (cos, sin), half = rotary, x.shape[-1] // 2
     if use_kernels(x, cos):
-        from .kernels import rotary as rotary_kernels
+        from .kernels import rotary as kernels
 
-        return rotary_kernels.rotate(x, cos, sin, pairs=16)
-    return torch.addcmul(x * cos, x.roll(16, -1), sin)
+        return kernels.rotate(x, cos, sin, pairs=half)
+    return torch.addcmul(x * cos, x.roll(half, -1), sin)

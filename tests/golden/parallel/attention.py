@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from .attend import attend_causal
 from .cache import KeyValueCache
-from .kernels import use_kernels
 from .rotary import rotate_pairs
 from .step import Step
 
@@ -30,17 +29,10 @@ class Attention(nn.Module):
         q, k = rotate_pairs(q, step.rotary), rotate_pairs(k, step.rotary)
         if cache is not None:
             k, v = cache.append(k, v, step)
-        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from .kernels import attention_operators as kernels
-
-            out = kernels.causal(q, k, v, step.spans, step.starts)
-        else:
-            out = attend_causal(
-                q, k, v, step.start, step.starts, step.opens, scale=0.1767766952966369
-            )
+        out = attend_causal(q, k, v, step, scale=32**-0.5)  # (B, H, T, D)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
-    @staticmethod
-    def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
+    @classmethod
+    def new_cache(cls, batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
         room = (batch_size, 2, max_length)
         return KeyValueCache(like.new_zeros(*room, 32), like.new_zeros(*room, 32))

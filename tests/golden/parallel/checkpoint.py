@@ -1,5 +1,5 @@
 # Built by archspec 0.1.0 from parallel.yaml; edit the spec and build again.
-"""Published tensors → the tensors of this model, from `safetensors` files or a state dict."""
+"""Published tensors → the tensors of this model, and back: in files, or in a state dict."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
+from .shards import gather, write
 from .tensors import alike, read, unusable
 
 ModelType = TypeVar("ModelType", bound=nn.Module)
@@ -24,6 +26,11 @@ def pattern(name: str) -> re.Pattern[str]:
     """Matches `name`, with a number for {layer}, and whatever follows it after a dot."""
     expression = re.escape(name).replace(r"\{layer\}", f"(?P<layer>{NUMBER})")
     return re.compile(expression + r"(?P<rest>\..*)?")
+
+
+def spelled(name: str, match: re.Match[str]) -> str:
+    """`name` with the layer that was matched, and with what followed."""
+    return name.replace("{layer}", match.groupdict().get("layer") or "") + (match["rest"] or "")
 
 
 # Published once more: each holds the same numbers as what fills the tensor of ours, or is refused.
@@ -39,6 +46,17 @@ class Part:
     published: str
     name: str  # ours
     tensor: Tensor
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What `load_checkpoint` found, so that `save_checkpoint` writes the same again."""
+
+    names: tuple[str, ...]  # published
+    shapes: dict[str, torch.Size]  # of ours
+
+
+LOADED: WeakKeyDictionary[nn.Module, Loaded] = WeakKeyDictionary()
 
 
 def load_checkpoint(model: ModelType, source: str | Path | Mapping[str, Tensor]) -> ModelType:
@@ -71,7 +89,51 @@ def load_checkpoint(model: ModelType, source: str | Path | Mapping[str, Tensor])
                 )
             target.copy_(part.tensor)
     model.load_state_dict(born, strict=False, assign=True)
+    if tensors.keys() != own.keys():  # else they may be what `state_dict` gave
+        names = tuple(tensors)
+        shapes = {name: tensor.shape for name, tensor in own.items()}
+        LOADED[model] = Loaded(names, shapes)
     return model
+
+
+def save_checkpoint(
+    model: nn.Module,
+    folder: str | Path,
+    max_shard_size: int = 5 * 10**9,
+    overwrite: bool = False,
+) -> None:
+    """Write the weights of `model` as `safetensors` files under their published names.
+
+    It is the inverse of `load_checkpoint`: the names are those of the checkpoint that was
+    loaded, or of published files where none was, or where shapes have changed since.
+    Each tensor keeps its type. Either all files are written, or none. Where processes hold parts of
+    the model, every one of them calls this, and the first one writes.
+
+    Args:
+        model: The model, on any device.
+        folder: Made where it is missing: it gets `model.safetensors`, or else
+            `model-00001-of-0000N.safetensors` and the others, with `model.safetensors.index.json`.
+        max_shard_size: Bytes up to which tensors share a file.
+        overwrite: Whether to write over weights that are in the folder.
+
+    Raises:
+        FileExistsError: there are weights in the folder; it is as it was.
+        ValueError: a tensor is on the meta device, or of no floating-point type.
+    """
+    state: dict[str, Tensor] = model.state_dict()
+    if problems := [f"{name} {why}" for name, tensor in state.items() if (why := unusable(tensor))]:
+        raise ValueError(f"these weights cannot be written: {'; '.join(problems[:10])}")
+    own = gather(state)
+    if not own:  # another process writes
+        return
+    loaded = LOADED.get(model)
+    if loaded and loaded.shapes == {name: tensor.shape for name, tensor in own.items()}:
+        names = loaded.names
+    else:
+        names = published_names(own)
+    meta = {name: tensor.to("meta") for name, tensor in own.items()}
+    outline = {name: publish(name, meta) for name in names}
+    write(Path(folder), outline, lambda name: publish(name, own), max_shard_size, overwrite)
 
 
 def place(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[list[Part], list[str]]:
@@ -97,13 +159,23 @@ def place(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[lis
     return parts, problems
 
 
+def publish(published: str, own: Mapping[str, Tensor]) -> Tensor:
+    """A published tensor made of ours: what reading does with it, undone."""
+    name = published
+    if copied := first(name, COPIES):
+        return own[copied]
+    return own[name]
+
+
+def published_names(own: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """The names by which files hold these tensors."""
+    return tuple(name for name in own)
+
+
 def first(name: str, patterns: list[tuple[re.Pattern[str], str]]) -> str | None:
-    """Our name for a published one by the first pattern that matches it, if one does."""
-    for expression, ours in patterns:
-        if match := expression.fullmatch(name):
-            layer = match.groupdict().get("layer") or ""
-            return ours.replace("{layer}", layer) + (match["rest"] or "")
-    return None
+    """What a name is called on the other side by the first pattern that matches it, if one does."""
+    found = ((expression.fullmatch(name), other) for expression, other in patterns)
+    return next((spelled(other, match) for match, other in found if match), None)
 
 
 def compare(

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .kernels import use_kernels
+from .activation import silu_gate
 
 
 class FeedForward(nn.Module):
@@ -19,9 +18,4 @@ class FeedForward(nn.Module):
         self.down_proj = nn.Linear(384, 128, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate, up = self.gate_proj(x), self.up_proj(x)  # (…, 384)
-        if use_kernels(gate, up):
-            from .kernels import gate as gate_kernels
-
-            return self.down_proj(gate_kernels.gated_silu(gate, up))
-        return self.down_proj(F.silu(gate) * up)
+        return self.down_proj(silu_gate(self.gate_proj(x), self.up_proj(x)))

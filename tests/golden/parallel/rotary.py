@@ -24,8 +24,8 @@ def rotate_pairs(x: Tensor, rotary: Rotary) -> Tensor:
     """Turn dimension 2i of (B, H, T, width) with dimension 2i + 1."""
     cos, sin = rotary
     if use_kernels(x, cos):
-        from .kernels import rotary as rotary_kernels
+        from .kernels import rotary as kernels
 
-        return rotary_kernels.rotate(x, cos, sin, pairs=1)
+        return kernels.rotate(x, cos, sin, pairs=1)
     swapped = x.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
     return torch.addcmul(x * cos, swapped, sin)

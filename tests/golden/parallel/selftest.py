@@ -1,56 +1,57 @@
 # Built by archspec 0.1.0 from parallel.yaml; edit the spec and build again.
 """`python -m parallel.selftest`: does this package do what it says on this machine?
 
-Attention is compared with its definition in float64.
+Attention is compared with its definition in float64, as the layers call it.
 Each kind of layer is compared with itself: a text at once, and token by token.
-Where kernels run, on a GPU or interpreted, what it gives is compared with PyTorch's operators too.
+Where kernels run, on a GPU or interpreted (TRITON_INTERPRET=1), its values and its gradients are
+compared with those of PyTorch's operators too.
 """
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from . import attend, kernels
-from .kernels import use_kernels
+from . import attention, kernels
+from .attend import definition
 from .model import Layer
 from .step import make_step
 
 TOKENS = 33
 
 
-def definition(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
-    """Attention written out: softmax over (q · k) · scale of what each token may see."""
-    group = q.shape[1] // k.shape[1]
-    q, k, v = q.double(), k.double(), v.double()
-    scores = q @ k.repeat_interleave(group, dim=1).mT * scale
-    index = torch.arange(q.shape[2], device=q.device)
-    distance = index[:, None] - index
-    hidden = distance < 0
-    scores = scores.masked_fill(hidden, float("-inf"))
-    weights = scores.softmax(dim=-1)
-    return weights @ v.repeat_interleave(group, dim=1)
+@contextmanager
+def watched_attention() -> Iterator[list[float]]:
+    """A list of how far what attention gives of whole texts is from its definition."""
+    apart: list[float] = []
+    modules = (attention,)
+    names = ("attend_causal",)
+    kept = [(m, name, getattr(m, name)) for m in modules for name in names if hasattr(m, name)]
+    for module, name, function in kept:
+        setattr(module, name, compared(function, apart))
+    try:
+        yield apart
+    finally:
+        for module, name, function in kept:
+            setattr(module, name, function)
 
 
-def check_attention() -> float:
-    """The largest difference between the attention used here and its definition."""
-    worst = 0.0
-    q = torch.randn(1, 4, TOKENS, 32)
-    k = torch.randn(1, 2, TOKENS, 32)
-    v = torch.randn(1, 2, TOKENS, 32)
-    out = attend.attend_causal(q, k, v, 0, None, None, scale=0.1767766952966369)
-    want = definition(q, k, v, 0.1767766952966369)
-    worst = max(worst, (out - want).abs().max().item())
-    if use_kernels(q, k, v):
-        from .kernels import attention_operators as kernels
+def compared(function: Callable[..., Tensor], apart: list[float]) -> Callable[..., Tensor]:
+    """A function of attend.py that is compared with the definition, by what it is called with."""
 
-        out = kernels.causal(q, k, v, None)
-        worst = max(worst, (out - want).abs().max().item())
-    return worst
+    def compare_with_definition(q: Tensor, k: Tensor, v: Tensor, step: Any, **given: Any) -> Tensor:
+        out = found = function(q, k, v, step, **given)
+        if q.shape[2] == TOKENS and k.shape[2] == TOKENS:
+            want = definition(q, k, v, **given)
+            apart.append((found - want).abs().max().item())
+        return out
+
+    return compare_with_definition
 
 
 @torch.no_grad()
@@ -94,18 +95,40 @@ def compare(checks: dict[str, float], name: str, check: Callable[[Any], float], 
     if kernels_run():
         with kernels.mode("reference"):
             _, plain = noted(check, layer)
-        apart = [(x - y).abs().max().item() for x, y in zip(given, plain, strict=True)]
-        checks[f"{name}, kernels against PyTorch"] = max(apart)
+        for what, own in given.items():
+            apart = [difference(x, y) for x, y in zip(own, plain[what], strict=True)]
+            checks[f"{name}, {what} of kernels against PyTorch"] = max(apart)
 
 
-def noted(check: Callable[[Any], float], layer: Any) -> tuple[float, list[Tensor]]:
-    """What a check finds, and what the layer gives of its TOKENS meanwhile."""
-    given: list[Tensor] = []
-    hook = layer.register_forward_hook(lambda _, __, y: given.append(y[:, :TOKENS]))
+def noted(check: Callable[[Any], float], layer: Any) -> tuple[float, dict[str, list[Tensor]]]:
+    """What a check finds, what the layer gives of its TOKENS, and the gradients of its first call."""
+    calls: list[Any] = []
+    values: list[Tensor] = []
+
+    def note(_: Any, inputs: Any, y: Tensor) -> None:
+        calls.append(inputs)
+        values.append(y[:, :TOKENS])
+
+    hook = layer.register_forward_hook(note)
     torch.manual_seed(0)
     found = check(layer)
     hook.remove()
-    return found, given
+    x, *more = calls[0]
+    x = x.clone().requires_grad_()
+    with torch.enable_grad():
+        y = layer(x, *more)
+        learned = [x, *(p for p in layer.parameters() if p.requires_grad)]
+        total = (y * torch.randn_like(y)).sum()
+        gradients = torch.autograd.grad(total, learned, allow_unused=True)
+    return found, {"values": values, "gradients": [g for g in gradients if g is not None]}
+
+
+def difference(x: Tensor, y: Tensor) -> float:
+    """The largest, beside the largest number where that is above one; infinite where one is none."""
+    if y.numel() == 0:
+        return 0.0
+    apart = (x - y).abs().max() / y.abs().max().clamp(min=1.0)
+    return apart.item() if apart.isfinite() else float("inf")
 
 
 def main(device: str | None = None) -> int:
@@ -115,7 +138,8 @@ def main(device: str | None = None) -> int:
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cudnn.allow_tf32 = False  # which is less than float32
-    with torch.device(device):
+    interpreted = kernels.INTERPRETER and device == "cpu" and kernels.running == "auto"
+    with torch.device(device), kernels.mode("interpret" if interpreted else kernels.running):
         checks, said = run()
     for name, difference in checks.items():
         print(f"{'ok' if difference < 1e-4 else 'WRONG':6}{name}: {difference:.1e}")
@@ -126,10 +150,17 @@ def main(device: str | None = None) -> int:
 def run() -> tuple[dict[str, float], str]:
     """The largest difference of each check, and what became of kernels."""
     torch.manual_seed(0)
-    checks = {"attention": check_attention()}
+    checks: dict[str, float] = {}
+    with watched_attention() as apart:
+        check_layers(checks)
+    checks = {"attention": max(apart)} | checks
+    return checks, state_of_kernels()
+
+
+def check_layers(checks: dict[str, float]) -> None:
+    """Compare each kind of layer with itself."""
     for kind in [Layer]:
         compare(checks, kind.__name__, check_decoding, kind())
-    return checks, state_of_kernels()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from .attend import attend_causal_sink
 from .cache import KeyValueCache
-from .kernels import use_kernels
 from .rotary import rotate
 from .step import Step
 
@@ -36,17 +35,10 @@ class Attention(nn.Module):
         q, k = rotate(q, step.rotary), rotate(k, step.rotary)
         if cache is not None:
             k, v = cache.append(k, v, step)
-        if (step.starts is None or tokens == 1) and use_kernels(q, k, v):
-            from .kernels import attention_operators as kernels
-
-            out = kernels.causal_sink(q, k, v, self.sinks, step.spans, step.starts)
-        else:
-            out = attend_causal_sink(
-                q, k, v, self.sinks, step.start, step.starts, step.opens, scale=0.1767766952966369
-            )
+        out = attend_causal_sink(q, k, v, step, sinks=self.sinks, scale=32**-0.5)  # (B, H, T, D)
         return self.o_proj(out.transpose(1, 2).flatten(2))
 
-    @staticmethod
-    def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
+    @classmethod
+    def new_cache(cls, batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
         room = (batch_size, 2, max_length)
         return KeyValueCache(like.new_zeros(*room, 32), like.new_zeros(*room, 32))

@@ -31,6 +31,7 @@ def make_step(
     like: Tensor,
     starts: Tensor | None = None,
     texts: Tensor | None = None,
+    position_ids: Tensor | None = None,
 ) -> Step:
     """The step for `tokens` new tokens, computed in the type and on the device of `like`."""
     ends = None
@@ -45,6 +46,8 @@ def make_step(
     else:
         opens = spans = None
         positions = places(start, starts, tokens, like.device)
+    if position_ids is not None:
+        positions = position_ids
     return Step(
         start=start,
         starts=starts,

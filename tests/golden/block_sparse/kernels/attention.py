@@ -22,9 +22,13 @@ x_batch, x_head, x_token
          lie one behind the other
 own, place
          where the first row of a tile stands in what is as dense as out, and each row after it
+HEADS, query heads, of which GROUP share keys; SCALE, of products
 bounds   (B, 2, T), None where a row is one text: the slots where the text of each
          token opens and where it closes; padding is a text of its own
          and (B, 2) where it sees every key, or blocks: those of the one real text
+BLOCK, LOCAL, FIRST, STRIDE, SHIFT
+         keys of a block, and how many blocks a row sees: its last, those at the start, one
+         of so many, which stand so many earlier for each key-value head
 stripe   the first block of a stripe behind those at the start; all later blocks see it
 border   the first block that is local to a row of the tile; `far`, how many are seen before
 number   of a key, counted over the blocks that are seen alone
@@ -36,11 +40,14 @@ older, newer
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import triton
 import triton.language as tl
 from torch import Tensor
+
+LOG2_E = tl.constexpr(1.4426950408889634)
+BLOCKS = ("BLOCK", "LOCAL", "FIRST", "STRIDE", "SHIFT")
 
 
 @triton.jit
@@ -58,31 +65,38 @@ def soften(s, top, total, scale: tl.constexpr):
     return p, keep, higher, total * keep + tl.sum(p, axis=1)
 
 
+@triton.jit
+def first_stripe(head, FIRST: tl.constexpr, STRIDE: tl.constexpr, SHIFT: tl.constexpr):
+    """The first block behind FIRST ones that divides by STRIDE, counted from one and by head."""
+    return FIRST + ((-1 - FIRST) % STRIDE + head * ((STRIDE - SHIFT) % STRIDE)) % STRIDE
+
+
 @triton.jit(do_not_specialize=["tokens", "keys"])
 def causal_forward(
     q_ptr, k_ptr, v_ptr, out_ptr, lse_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr,
 ):  # fmt: skip
-    """out = softmax(q kᵀ · 0.1768) v, and lse: a token sees all before it."""
-    tiles = tl.cdiv(tokens * 2, ROWS)
+    """out = softmax(q kᵀ · SCALE) v, and lse: a token sees all up to itself."""
+    tiles = tl.cdiv(tokens * GROUP, ROWS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
 
     row = tile * ROWS + tl.arange(0, ROWS)
-    real = row < tokens * 2
-    start = tile * ROWS // 2  # the first token of the tile
-    token, member = row // 2, row % 2
-    q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
+    real = row < tokens * GROUP
+    start = tile * ROWS // GROUP  # the first token of the tile
+    token, member = row // GROUP, row % GROUP
+    q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
     q_at += ((token - start) * q_token + member * q_head)[:, None]
-    own = (sequence * tokens + start) * 4 + head * 2
-    place = ((token - start) * 4 + member)[:, None]
+    own = (sequence * tokens + start) * HEADS + head * GROUP
+    place = ((token - start) * HEADS + member)[:, None]
     earlier = keys - tokens  # keys before the first query
     last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
-    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 2, tokens - 1)
+    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // GROUP, tokens - 1)
     begin, edge = 0, 0
     if bounds_ptr is not None:  # no key in front of a row's text
         opens_at = bounds_ptr + 2 * sequence * tokens
@@ -109,7 +123,7 @@ def causal_forward(
         if bounds_ptr is not None:
             seen &= key[None, :] >= since[:, None]
         s = tl.where(seen, s, float("-inf"))
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
@@ -117,7 +131,7 @@ def causal_forward(
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
@@ -130,12 +144,12 @@ def causal_forward(
         if bounds_ptr is not None:
             seen &= key[None, :] >= since[:, None]
         s = tl.where(seen, s, float("-inf"))
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
     tl.store(out_ptr + own * 32 + place * 32 + d, acc / total[:, None], mask=real[:, None])
-    tl.store(lse_ptr + pair.to(tl.int64) * tokens * 2 + row, top + tl.log2(total), mask=real)
+    tl.store(lse_ptr + pair.to(tl.int64) * tokens * GROUP + row, top + tl.log2(total), mask=real)
 
 
 @triton.jit(do_not_specialize=["tokens", "keys"])
@@ -143,26 +157,27 @@ def causal_backward_queries(
     q_ptr, k_ptr, v_ptr, out_ptr, dout_ptr, lse_ptr, delta_ptr, dq_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr,
 ):  # fmt: skip
-    """dq = Σ ds k · 0.1767766952966369 with ds = p (dout · v − delta); leaves delta = out · dout."""
-    tiles = tl.cdiv(tokens * 2, ROWS)
+    """dq = Σ ds k · SCALE with ds = p (dout · v − delta); leaves delta = out · dout."""
+    tiles = tl.cdiv(tokens * GROUP, ROWS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
 
     row = tile * ROWS + tl.arange(0, ROWS)
-    real = row < tokens * 2
-    start = tile * ROWS // 2  # the first token of the tile
-    token, member = row // 2, row % 2
-    q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
+    real = row < tokens * GROUP
+    start = tile * ROWS // GROUP  # the first token of the tile
+    token, member = row // GROUP, row % GROUP
+    q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
     q_at += ((token - start) * q_token + member * q_head)[:, None]
-    own = (sequence * tokens + start) * 4 + head * 2
-    place = ((token - start) * 4 + member)[:, None]
+    own = (sequence * tokens + start) * HEADS + head * GROUP
+    place = ((token - start) * HEADS + member)[:, None]
     earlier = keys - tokens  # keys before the first query
     last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
-    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 2, tokens - 1)
+    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // GROUP, tokens - 1)
     begin, edge = 0, 0
     if bounds_ptr is not None:  # no key in front of a row's text
         opens_at = bounds_ptr + 2 * sequence * tokens
@@ -176,7 +191,7 @@ def causal_backward_queries(
     dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     out = tl.load(out_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     delta = tl.sum(out.to(tl.float32) * dout, axis=1)
-    at = pair.to(tl.int64) * tokens * 2
+    at = pair.to(tl.int64) * tokens * GROUP
     tl.store(delta_ptr + at + row, delta, mask=real)
     lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
     place_k = sequence * k_batch + head * k_head + begin * k_token.to(tl.int64)
@@ -189,7 +204,7 @@ def causal_backward_queries(
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
-        p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[:, None])
         seen = key[None, :] <= last[:, None]
         if bounds_ptr is not None:
             seen &= key[None, :] >= since[:, None]
@@ -203,7 +218,7 @@ def causal_backward_queries(
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
-        p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[:, None])
         dp = multiply(dout, tl.trans(v))
         ds = p * (dp - delta[:, None])
         dq = multiply(ds.to(k.dtype), k, dq)
@@ -214,7 +229,7 @@ def causal_backward_queries(
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
-        p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[:, None])
         seen = key[None, :] <= last[:, None]
         if bounds_ptr is not None:
             seen &= key[None, :] >= since[:, None]
@@ -224,7 +239,7 @@ def causal_backward_queries(
         dq = multiply(ds.to(k.dtype), k, dq)
         k_at += KEYS * k_token
         v_at += KEYS * v_token
-    tl.store(dq_ptr + own * 32 + place * 32 + d, dq * 0.1767766952966369, mask=real[:, None])
+    tl.store(dq_ptr + own * 32 + place * 32 + d, dq * SCALE, mask=real[:, None])
 
 
 @triton.jit(do_not_specialize=["tokens", "keys"])
@@ -232,26 +247,27 @@ def causal_backward_keys(
     q_ptr, k_ptr, v_ptr, dout_ptr, lse_ptr, delta_ptr, dk_ptr, dv_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr,
 ):  # fmt: skip
-    """dv = Σ p dout and dk = Σ ds q · 0.1768 over all rows of the group that see a key."""
+    """dv = Σ p dout and dk = Σ ds q · SCALE over all rows of the group that see a key."""
     tiles = tl.cdiv(keys, KEYS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     first = tl.program_id(0) % tiles * KEYS
     earlier = keys - tokens  # keys before the first query
     final = tl.minimum(first + KEYS, keys) - 1
-    begin = tl.maximum(first - earlier, 0) * 2  # the first row that sees any
-    end = tokens * 2
+    begin = tl.maximum(first - earlier, 0) * GROUP  # the first row that sees any
+    end = tokens * GROUP
     if bounds_ptr is not None:  # no row beyond the texts of these keys
         opens_at = bounds_ptr + 2 * sequence * tokens
         closes_at = opens_at + tokens
-        end = tl.load(closes_at + final) * 2
-    below = tl.maximum(first + KEYS - 1 - earlier, 0) * 2 - begin
+        end = tl.load(closes_at + final) * GROUP
+    below = tl.maximum(first + KEYS - 1 - earlier, 0) * GROUP - begin
     whole = begin + tl.cdiv(tl.maximum(below, 0), ROWS) * ROWS
     full = end
     if bounds_ptr is not None:
-        until = tl.load(closes_at + first) * 2
+        until = tl.load(closes_at + first) * GROUP
         full = whole + tl.maximum(until - whole, 0) // ROWS * ROWS
     d = tl.arange(0, 32)[None, :]
     place_k = sequence * k_batch + head * k_head + first * k_token.to(tl.int64)
@@ -260,20 +276,20 @@ def causal_backward_keys(
     v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
     key = first + tl.arange(0, KEYS)[:, None]
     there = key < keys
-    at = pair.to(tl.int64) * tokens * 2
+    at = pair.to(tl.int64) * tokens * GROUP
     k = tl.load(k_at + d, mask=there, other=0.0)
     v = tl.load(v_at + d, mask=there, other=0.0)
     dk = tl.zeros((KEYS, 32), tl.float32)
     dv = tl.zeros((KEYS, 32), tl.float32)
     for above in range(begin, whole, ROWS):  # the diagonal
         row = above + tl.arange(0, ROWS)
-        real = row < tokens * 2
-        start = above // 2  # the first token of the tile
-        token, member = row // 2, row % 2
-        q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
+        real = row < tokens * GROUP
+        start = above // GROUP  # the first token of the tile
+        token, member = row // GROUP, row % GROUP
+        q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
         q_at += ((token - start) * q_token + member * q_head)[:, None]
-        own = (sequence * tokens + start) * 4 + head * 2
-        place = ((token - start) * 4 + member)[:, None]
+        own = (sequence * tokens + start) * HEADS + head * GROUP
+        place = ((token - start) * HEADS + member)[:, None]
         lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
         q = tl.load(q_at + d, mask=real[:, None], other=0.0)
         dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
@@ -281,7 +297,7 @@ def causal_backward_keys(
         last = earlier + token
         if bounds_ptr is not None:
             since = tl.load(opens_at + last, mask=real, other=0)
-        p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[None, :])
         seen = (key <= last[None, :]) & real[None, :]
         if bounds_ptr is not None:
             seen &= key >= since[None, :]
@@ -293,18 +309,18 @@ def causal_backward_keys(
         dk = multiply(ds.to(q.dtype), q, dk)
     for above in range(whole, full, ROWS):  # every row sees the whole tile
         row = above + tl.arange(0, ROWS)
-        real = row < tokens * 2
-        start = above // 2  # the first token of the tile
-        token, member = row // 2, row % 2
-        q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
+        real = row < tokens * GROUP
+        start = above // GROUP  # the first token of the tile
+        token, member = row // GROUP, row % GROUP
+        q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
         q_at += ((token - start) * q_token + member * q_head)[:, None]
-        own = (sequence * tokens + start) * 4 + head * 2
-        place = ((token - start) * 4 + member)[:, None]
+        own = (sequence * tokens + start) * HEADS + head * GROUP
+        place = ((token - start) * HEADS + member)[:, None]
         lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
         q = tl.load(q_at + d, mask=real[:, None], other=0.0)
         dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
         s = multiply(k, tl.trans(q))
-        p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[None, :])
         dv = multiply(p.to(dout.dtype), dout, dv)
         dp = multiply(v, tl.trans(dout))
         delta = tl.load(delta_ptr + at + row, mask=real, other=0.0)
@@ -312,13 +328,13 @@ def causal_backward_keys(
         dk = multiply(ds.to(q.dtype), q, dk)
     for above in range(full, end, ROWS):  # only some rows see as far back
         row = above + tl.arange(0, ROWS)
-        real = row < tokens * 2
-        start = above // 2  # the first token of the tile
-        token, member = row // 2, row % 2
-        q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
+        real = row < tokens * GROUP
+        start = above // GROUP  # the first token of the tile
+        token, member = row // GROUP, row % GROUP
+        q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
         q_at += ((token - start) * q_token + member * q_head)[:, None]
-        own = (sequence * tokens + start) * 4 + head * 2
-        place = ((token - start) * 4 + member)[:, None]
+        own = (sequence * tokens + start) * HEADS + head * GROUP
+        place = ((token - start) * HEADS + member)[:, None]
         lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
         q = tl.load(q_at + d, mask=real[:, None], other=0.0)
         dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
@@ -326,7 +342,7 @@ def causal_backward_keys(
         last = earlier + token
         if bounds_ptr is not None:
             since = tl.load(opens_at + last, mask=real, other=0)
-        p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[None, :])
         seen = (key <= last[None, :]) & real[None, :]
         if bounds_ptr is not None:
             seen &= key >= since[None, :]
@@ -336,9 +352,9 @@ def causal_backward_keys(
         delta = tl.load(delta_ptr + at + row, mask=real, other=0.0)
         ds = p * (dp - delta[None, :])
         dk = multiply(ds.to(q.dtype), q, dk)
-    own = (sequence * keys + first) * 2 + head
-    place = tl.arange(0, KEYS)[:, None] * 2
-    tl.store(dk_ptr + own * 32 + place * 32 + d, dk * 0.1767766952966369, mask=there)
+    own = (sequence * keys + first) * (HEADS // GROUP) + head
+    place = tl.arange(0, KEYS)[:, None] * (HEADS // GROUP)
+    tl.store(dk_ptr + own * 32 + place * 32 + d, dk * SCALE, mask=there)
     tl.store(dv_ptr + own * 32 + place * 32 + d, dv, mask=there)
 
 
@@ -347,26 +363,28 @@ def block_sparse_forward(
     q_ptr, k_ptr, v_ptr, out_ptr, lse_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr, BLOCK: tl.constexpr,
+    LOCAL: tl.constexpr, FIRST: tl.constexpr, STRIDE: tl.constexpr, SHIFT: tl.constexpr,
 ):  # fmt: skip
-    """out = softmax(q kᵀ · 0.1768) v, and lse: a token sees the last 4 blocks of 64, the first and every 8th, shifted by head."""
-    tiles = tl.cdiv(tokens * 2, ROWS)
+    """out = softmax(q kᵀ · SCALE) v, and lse: a token sees its last blocks, the first ones and stripes."""
+    tiles = tl.cdiv(tokens * GROUP, ROWS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
 
     row = tile * ROWS + tl.arange(0, ROWS)
-    real = row < tokens * 2
-    start = tile * ROWS // 2  # the first token of the tile
-    token, member = row // 2, row % 2
-    q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
+    real = row < tokens * GROUP
+    start = tile * ROWS // GROUP  # the first token of the tile
+    token, member = row // GROUP, row % GROUP
+    q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
     q_at += ((token - start) * q_token + member * q_head)[:, None]
-    own = (sequence * tokens + start) * 4 + head * 2
-    place = ((token - start) * 4 + member)[:, None]
+    own = (sequence * tokens + start) * HEADS + head * GROUP
+    place = ((token - start) * HEADS + member)[:, None]
     earlier = keys - tokens  # keys before the first query
     last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
-    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 2, tokens - 1)
+    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // GROUP, tokens - 1)
     opens, closes = 0, keys  # where the text begins and ends
     if bounds_ptr is not None:
         opens = tl.load(bounds_ptr + 2 * sequence)
@@ -374,23 +392,23 @@ def block_sparse_forward(
     if bounds_ptr is not None:  # no row outside the text
         highest = tl.where(lowest < closes, tl.minimum(highest, closes - 1), opens - 1)
         lowest = tl.minimum(tl.maximum(lowest, opens), highest)
-    stripe = 1 + (6 + pair % 2 * 4) % 8  # this head's first
-    since = opens + ((last - opens) // 64 - 3) * 64
-    border = tl.maximum((lowest - opens) // 64 - 3, 0)
-    far = tl.minimum(border, 1) + tl.cdiv(tl.maximum(border - stripe, 0), 8)
-    begin = opens + border * 64
-    edge = opens + tl.maximum((highest - opens) // 64 - 3, 0) * 64
+    stripe = first_stripe(pair % (HEADS // GROUP), FIRST, STRIDE, SHIFT)  # this head's first
+    since = opens + ((last - opens) // BLOCK - (LOCAL - 1)) * BLOCK
+    border = tl.maximum((lowest - opens) // BLOCK - (LOCAL - 1), 0)
+    far = tl.minimum(border, FIRST) + tl.cdiv(tl.maximum(border - stripe, 0), STRIDE)
+    begin = opens + border * BLOCK
+    edge = opens + tl.maximum((highest - opens) // BLOCK - (LOCAL - 1), 0) * BLOCK
     full = tl.maximum(begin + tl.maximum(lowest + 1 - begin, 0) // KEYS * KEYS, edge)
     d = tl.arange(0, 32)[None, :]
     q = tl.load(q_at + d, mask=real[:, None], other=0.0)
     top = tl.full((ROWS,), -1.0e30, tl.float32)  # finite: a row may see none of its first keys
     total = tl.zeros((ROWS,), tl.float32)
     acc = tl.zeros((ROWS, 32), tl.float32)
-    for number in range(0, far * 64 + full - edge, KEYS):  # every row sees the whole tile
-        block = number // 64
-        block = tl.where(block < 1, block, stripe + (block - 1) * 8)
-        first = opens + block * 64 + number % 64
-        first = tl.where(number < far * 64, first, number - far * 64 + edge)
+    for number in range(0, far * BLOCK + full - edge, KEYS):  # every row sees the whole tile
+        block = number // BLOCK
+        block = tl.where(block < FIRST, block, stripe + (block - FIRST) * STRIDE)
+        first = opens + block * BLOCK + number % BLOCK
+        first = tl.where(number < far * BLOCK, first, number - far * BLOCK + edge)
         place_k = sequence * k_batch + head * k_head + first * k_token.to(tl.int64)
         k_at = k_ptr + place_k + (tl.arange(0, KEYS) * k_token)[:, None]
         place_v = sequence * v_batch + head * v_head + first * v_token.to(tl.int64)
@@ -398,12 +416,12 @@ def block_sparse_forward(
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
     for number in range(begin, highest + 1 + edge - full, KEYS):  # in front of that, and behind it
         first = tl.where(number < edge, number, number + full - edge)
-        block = (first - opens) // 64
-        always = (block < 1) | ((block - stripe) % 8 == 0)
+        block = (first - opens) // BLOCK
+        always = (block < FIRST) | ((block - stripe) % STRIDE == 0)
         place_k = sequence * k_batch + head * k_head + first * k_token.to(tl.int64)
         k_at = k_ptr + place_k + (tl.arange(0, KEYS) * k_token)[:, None]
         place_v = sequence * v_batch + head * v_head + first * v_token.to(tl.int64)
@@ -415,14 +433,14 @@ def block_sparse_forward(
         s = tl.where(
             (key[None, :] <= last[:, None]) & ((first >= since) | always)[:, None], s, float("-inf")
         )
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
     if bounds_ptr is not None:  # what is not of the text gives nothing
         total = tl.where(
             (earlier + token >= opens) & (earlier + token < closes), total, float("inf")
         )
     tl.store(out_ptr + own * 32 + place * 32 + d, acc / total[:, None], mask=real[:, None])
-    tl.store(lse_ptr + pair.to(tl.int64) * tokens * 2 + row, top + tl.log2(total), mask=real)
+    tl.store(lse_ptr + pair.to(tl.int64) * tokens * GROUP + row, top + tl.log2(total), mask=real)
 
 
 @triton.jit(do_not_specialize=["tokens", "keys"])
@@ -430,26 +448,28 @@ def block_sparse_backward_queries(
     q_ptr, k_ptr, v_ptr, out_ptr, dout_ptr, lse_ptr, delta_ptr, dq_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr, BLOCK: tl.constexpr,
+    LOCAL: tl.constexpr, FIRST: tl.constexpr, STRIDE: tl.constexpr, SHIFT: tl.constexpr,
 ):  # fmt: skip
-    """dq = Σ ds k · 0.1767766952966369 with ds = p (dout · v − delta); leaves delta = out · dout."""
-    tiles = tl.cdiv(tokens * 2, ROWS)
+    """dq = Σ ds k · SCALE with ds = p (dout · v − delta); leaves delta = out · dout."""
+    tiles = tl.cdiv(tokens * GROUP, ROWS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
 
     row = tile * ROWS + tl.arange(0, ROWS)
-    real = row < tokens * 2
-    start = tile * ROWS // 2  # the first token of the tile
-    token, member = row // 2, row % 2
-    q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
+    real = row < tokens * GROUP
+    start = tile * ROWS // GROUP  # the first token of the tile
+    token, member = row // GROUP, row % GROUP
+    q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
     q_at += ((token - start) * q_token + member * q_head)[:, None]
-    own = (sequence * tokens + start) * 4 + head * 2
-    place = ((token - start) * 4 + member)[:, None]
+    own = (sequence * tokens + start) * HEADS + head * GROUP
+    place = ((token - start) * HEADS + member)[:, None]
     earlier = keys - tokens  # keys before the first query
     last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
-    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 2, tokens - 1)
+    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // GROUP, tokens - 1)
     opens, closes = 0, keys  # where the text begins and ends
     if bounds_ptr is not None:
         opens = tl.load(bounds_ptr + 2 * sequence)
@@ -457,27 +477,27 @@ def block_sparse_backward_queries(
     if bounds_ptr is not None:  # no row outside the text
         highest = tl.where(lowest < closes, tl.minimum(highest, closes - 1), opens - 1)
         lowest = tl.minimum(tl.maximum(lowest, opens), highest)
-    stripe = 1 + (6 + pair % 2 * 4) % 8  # this head's first
-    since = opens + ((last - opens) // 64 - 3) * 64
-    border = tl.maximum((lowest - opens) // 64 - 3, 0)
-    far = tl.minimum(border, 1) + tl.cdiv(tl.maximum(border - stripe, 0), 8)
-    begin = opens + border * 64
-    edge = opens + tl.maximum((highest - opens) // 64 - 3, 0) * 64
+    stripe = first_stripe(pair % (HEADS // GROUP), FIRST, STRIDE, SHIFT)  # this head's first
+    since = opens + ((last - opens) // BLOCK - (LOCAL - 1)) * BLOCK
+    border = tl.maximum((lowest - opens) // BLOCK - (LOCAL - 1), 0)
+    far = tl.minimum(border, FIRST) + tl.cdiv(tl.maximum(border - stripe, 0), STRIDE)
+    begin = opens + border * BLOCK
+    edge = opens + tl.maximum((highest - opens) // BLOCK - (LOCAL - 1), 0) * BLOCK
     full = tl.maximum(begin + tl.maximum(lowest + 1 - begin, 0) // KEYS * KEYS, edge)
     d = tl.arange(0, 32)[None, :]
     q = tl.load(q_at + d, mask=real[:, None], other=0.0)
     dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     out = tl.load(out_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     delta = tl.sum(out.to(tl.float32) * dout, axis=1)
-    at = pair.to(tl.int64) * tokens * 2
+    at = pair.to(tl.int64) * tokens * GROUP
     tl.store(delta_ptr + at + row, delta, mask=real)
     lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
     dq = tl.zeros((ROWS, 32), tl.float32)
-    for number in range(0, far * 64 + full - edge, KEYS):  # every row sees the whole tile
-        block = number // 64
-        block = tl.where(block < 1, block, stripe + (block - 1) * 8)
-        first = opens + block * 64 + number % 64
-        first = tl.where(number < far * 64, first, number - far * 64 + edge)
+    for number in range(0, far * BLOCK + full - edge, KEYS):  # every row sees the whole tile
+        block = number // BLOCK
+        block = tl.where(block < FIRST, block, stripe + (block - FIRST) * STRIDE)
+        first = opens + block * BLOCK + number % BLOCK
+        first = tl.where(number < far * BLOCK, first, number - far * BLOCK + edge)
         place_k = sequence * k_batch + head * k_head + first * k_token.to(tl.int64)
         k_at = k_ptr + place_k + (tl.arange(0, KEYS) * k_token)[:, None]
         place_v = sequence * v_batch + head * v_head + first * v_token.to(tl.int64)
@@ -485,14 +505,14 @@ def block_sparse_backward_queries(
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
-        p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[:, None])
         dp = multiply(dout, tl.trans(v))
         ds = p * (dp - delta[:, None])
         dq = multiply(ds.to(k.dtype), k, dq)
     for number in range(begin, highest + 1 + edge - full, KEYS):  # in front of that, and behind it
         first = tl.where(number < edge, number, number + full - edge)
-        block = (first - opens) // 64
-        always = (block < 1) | ((block - stripe) % 8 == 0)
+        block = (first - opens) // BLOCK
+        always = (block < FIRST) | ((block - stripe) % STRIDE == 0)
         place_k = sequence * k_batch + head * k_head + first * k_token.to(tl.int64)
         k_at = k_ptr + place_k + (tl.arange(0, KEYS) * k_token)[:, None]
         place_v = sequence * v_batch + head * v_head + first * v_token.to(tl.int64)
@@ -501,12 +521,12 @@ def block_sparse_backward_queries(
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
-        p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[:, None])
         p = tl.where((key[None, :] <= last[:, None]) & ((first >= since) | always)[:, None], p, 0.0)
         dp = multiply(dout, tl.trans(v))
         ds = p * (dp - delta[:, None])
         dq = multiply(ds.to(k.dtype), k, dq)
-    tl.store(dq_ptr + own * 32 + place * 32 + d, dq * 0.1767766952966369, mask=real[:, None])
+    tl.store(dq_ptr + own * 32 + place * 32 + d, dq * SCALE, mask=real[:, None])
 
 
 @triton.jit(do_not_specialize=["tokens", "keys"])
@@ -514,33 +534,39 @@ def block_sparse_backward_keys(
     q_ptr, k_ptr, v_ptr, dout_ptr, lse_ptr, delta_ptr, dk_ptr, dv_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr, BLOCK: tl.constexpr,
+    LOCAL: tl.constexpr, FIRST: tl.constexpr, STRIDE: tl.constexpr, SHIFT: tl.constexpr,
 ):  # fmt: skip
-    """dv = Σ p dout and dk = Σ ds q · 0.1768 over all rows of the group that see a key."""
+    """dv = Σ p dout and dk = Σ ds q · SCALE over all rows of the group that see a key."""
     tiles = tl.cdiv(keys, KEYS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     first = tl.program_id(0) % tiles * KEYS
     earlier = keys - tokens  # keys before the first query
-    begin = tl.maximum(first - earlier, 0) * 2  # the first row that sees any
+    begin = tl.maximum(first - earlier, 0) * GROUP  # the first row that sees any
     opens, closes = 0, keys  # where the text begins and ends
     if bounds_ptr is not None:
         opens = tl.load(bounds_ptr + 2 * sequence)
         closes = tl.load(bounds_ptr + 2 * sequence + 1)
-    stripe = 1 + (6 + pair % 2 * 4) % 8  # this head's first
-    older = (tl.maximum(first, opens) - opens) // 64  # the block of the first key
-    newer = (tl.minimum(first + KEYS, closes) - 1 - opens) // 64  # and of the last
-    older_end = tl.where((older < 1) | ((older - stripe) % 8 == 0), keys, opens + (older + 4) * 64)
-    newer_end = tl.where((newer < 1) | ((newer - stripe) % 8 == 0), keys, opens + (newer + 4) * 64)
+    stripe = first_stripe(pair % (HEADS // GROUP), FIRST, STRIDE, SHIFT)  # this head's first
+    older = (tl.maximum(first, opens) - opens) // BLOCK  # the block of the first key
+    newer = (tl.minimum(first + KEYS, closes) - 1 - opens) // BLOCK  # and of the last
+    older_end = tl.where(
+        (older < FIRST) | ((older - stripe) % STRIDE == 0), keys, opens + (older + LOCAL) * BLOCK
+    )
+    newer_end = tl.where(
+        (newer < FIRST) | ((newer - stripe) % STRIDE == 0), keys, opens + (newer + LOCAL) * BLOCK
+    )
     end = (
-        tl.minimum(tl.maximum(older_end, newer_end) - earlier, tokens) * 2
+        tl.minimum(tl.maximum(older_end, newer_end) - earlier, tokens) * GROUP
     )  # after the last row that sees any
     if bounds_ptr is not None:  # no row outside the text, and none for keys in front of it
-        end = tl.minimum(end, closes * 2)
-        begin = tl.where(first + KEYS > opens, tl.maximum(begin, opens * 2), end)
-    below = tl.maximum(first + KEYS - 1 - earlier, 0) * 2 - begin
+        end = tl.minimum(end, closes * GROUP)
+        begin = tl.where(first + KEYS > opens, tl.maximum(begin, opens * GROUP), end)
+    below = tl.maximum(first + KEYS - 1 - earlier, 0) * GROUP - begin
     whole = begin + tl.cdiv(tl.maximum(below, 0), ROWS) * ROWS
-    to = tl.minimum((tl.minimum(older_end, newer_end) - earlier) * 2, end)
+    to = tl.minimum((tl.minimum(older_end, newer_end) - earlier) * GROUP, end)
     full = whole + tl.maximum(to - whole, 0) // ROWS * ROWS
     d = tl.arange(0, 32)[None, :]
     place_k = sequence * k_batch + head * k_head + first * k_token.to(tl.int64)
@@ -549,27 +575,29 @@ def block_sparse_backward_keys(
     v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
     key = first + tl.arange(0, KEYS)[:, None]
     there = key < keys
-    block = (key - opens) // 64
-    until = tl.where((block < 1) | ((block - stripe) % 8 == 0), keys, opens + (block + 4) * 64)
-    at = pair.to(tl.int64) * tokens * 2
+    block = (key - opens) // BLOCK
+    until = tl.where(
+        (block < FIRST) | ((block - stripe) % STRIDE == 0), keys, opens + (block + LOCAL) * BLOCK
+    )
+    at = pair.to(tl.int64) * tokens * GROUP
     k = tl.load(k_at + d, mask=there, other=0.0)
     v = tl.load(v_at + d, mask=there, other=0.0)
     dk = tl.zeros((KEYS, 32), tl.float32)
     dv = tl.zeros((KEYS, 32), tl.float32)
     for above in range(whole, full, ROWS):  # every row sees the whole tile
         row = above + tl.arange(0, ROWS)
-        real = row < tokens * 2
-        start = above // 2  # the first token of the tile
-        token, member = row // 2, row % 2
-        q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
+        real = row < tokens * GROUP
+        start = above // GROUP  # the first token of the tile
+        token, member = row // GROUP, row % GROUP
+        q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
         q_at += ((token - start) * q_token + member * q_head)[:, None]
-        own = (sequence * tokens + start) * 4 + head * 2
-        place = ((token - start) * 4 + member)[:, None]
+        own = (sequence * tokens + start) * HEADS + head * GROUP
+        place = ((token - start) * HEADS + member)[:, None]
         lse = tl.load(lse_ptr + at + row)
         q = tl.load(q_at + d)
         dout = tl.load(dout_ptr + own * 32 + place * 32 + d)
         s = multiply(k, tl.trans(q))
-        p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[None, :])
         dv = multiply(p.to(dout.dtype), dout, dv)
         dp = multiply(v, tl.trans(dout))
         delta = tl.load(delta_ptr + at + row)
@@ -578,19 +606,19 @@ def block_sparse_backward_keys(
     for number in range(begin, end + whole - full, ROWS):  # in front of that, and behind it
         above = tl.where(number < whole, number, number + full - whole)
         row = above + tl.arange(0, ROWS)
-        real = row < tokens * 2
-        start = above // 2  # the first token of the tile
-        token, member = row // 2, row % 2
-        q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
+        real = row < tokens * GROUP
+        start = above // GROUP  # the first token of the tile
+        token, member = row // GROUP, row % GROUP
+        q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
         q_at += ((token - start) * q_token + member * q_head)[:, None]
-        own = (sequence * tokens + start) * 4 + head * 2
-        place = ((token - start) * 4 + member)[:, None]
+        own = (sequence * tokens + start) * HEADS + head * GROUP
+        place = ((token - start) * HEADS + member)[:, None]
         lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
         q = tl.load(q_at + d, mask=real[:, None], other=0.0)
         dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
         s = multiply(k, tl.trans(q))
         last = earlier + token
-        p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[None, :])
         p = tl.where((key <= last[None, :]) & (last[None, :] < until) & real[None, :], p, 0.0)
         dv = multiply(p.to(dout.dtype), dout, dv)
         dp = multiply(v, tl.trans(dout))
@@ -601,9 +629,9 @@ def block_sparse_backward_keys(
         real_key = (key >= opens) & (key < closes)
         dk = tl.where(real_key, dk, 0.0)
         dv = tl.where(real_key, dv, 0.0)
-    own = (sequence * keys + first) * 2 + head
-    place = tl.arange(0, KEYS)[:, None] * 2
-    tl.store(dk_ptr + own * 32 + place * 32 + d, dk * 0.1767766952966369, mask=there)
+    own = (sequence * keys + first) * (HEADS // GROUP) + head
+    place = tl.arange(0, KEYS)[:, None] * (HEADS // GROUP)
+    tl.store(dk_ptr + own * 32 + place * 32 + d, dk * SCALE, mask=there)
     tl.store(dv_ptr + own * 32 + place * 32 + d, dv, mask=there)
 
 
@@ -673,3 +701,12 @@ SMALL = Tiles(rows=16, keys=16, warps=4, stages=1)  # for float32
 def dense(x: Tensor) -> Tensor:
     """x with the numbers of a head one behind the other."""
     return x if x.stride(3) == 1 else x.contiguous()
+
+
+def constants(kernel: Any, heads: int, kv_heads: int, numbers: dict[str, Any]) -> dict[str, Any]:
+    """What a kernel is compiled for: heads, and of the numbers of a call those that it takes."""
+    group = heads // kv_heads
+    if group > 1 and "SCALE" in kernel.arg_names and "GROUP" not in kernel.arg_names:
+        raise ValueError(f"{heads} heads share {kv_heads}; these kernels are for heads that do not")
+    own = {"HEADS": heads, "GROUP": group} | numbers
+    return {name: value for name, value in own.items() if name in kernel.arg_names}

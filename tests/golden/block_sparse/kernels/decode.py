@@ -22,9 +22,13 @@ from torch import Tensor
 
 from ..operators import NAMESPACE
 from .attention import (
+    BLOCKS,
+    LOG2_E,
     SMALL,
     Tiles,
+    constants,
     dense,
+    first_stripe,
     multiply,
     soften,
 )
@@ -32,18 +36,19 @@ from .launch import launch, pieces, target
 
 
 @triton.jit(do_not_specialize=["keys", "share", "start"])
-def parts_4x32(
+def parts_32x32(
     q_ptr, k_ptr, v_ptr, part_ptr, part_lse_ptr, bounds_ptr, real_ptr, keys, share, start,
     q_batch, q_head, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr,
 ):  # fmt: skip
     """One new token sees `share` of the keys: the heads of a group are the rows of one product."""
     pair = tl.program_id(0)
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     row = tl.program_id(2) * ROWS + tl.arange(0, ROWS)
-    exists = row < 2
-    query_head = head * 2 + row
+    exists = row < GROUP
+    query_head = head * GROUP + row
     q_at = q_ptr + (sequence * q_batch + query_head * q_head)[:, None]
     begin = tl.program_id(1) * share
     end = tl.minimum(begin + share, keys)
@@ -66,7 +71,7 @@ def parts_4x32(
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
@@ -80,18 +85,21 @@ def parts_4x32(
             slot = start - (start - key) % keys
             seen &= tl.load(real_ptr + sequence * (start + 1) + slot, mask=seen, other=False)
         s = tl.where(seen[None, :], s, float("-inf"))
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
-    part = (tl.program_id(1) * tl.num_programs(0) + pair) * 2 + row.to(tl.int64)
+    part = (tl.program_id(1) * tl.num_programs(0) + pair) * GROUP + row.to(tl.int64)
     divisor = tl.maximum(total, 1.0e-30)  # a part without a real key has a sum of zero
     tl.store(part_ptr + part[:, None] * 32 + d, acc / divisor[:, None], mask=exists[:, None])
     tl.store(part_lse_ptr + part, top + tl.log2(divisor), mask=exists)
 
 
 @triton.jit(do_not_specialize=["parts"])
-def combine_4x32(part_ptr, part_lse_ptr, out_ptr, parts, PARTS: tl.constexpr):
+def combine_32x32(
+    part_ptr, part_lse_ptr, out_ptr, parts,
+    PARTS: tl.constexpr,
+):  # fmt: skip
     """What the parts of a row give together, each weighted by its sum."""
     row = tl.program_id(0).to(tl.int64)
     at = tl.arange(0, PARTS).to(tl.int64) * tl.num_programs(0) + row
@@ -106,27 +114,29 @@ def combine_4x32(part_ptr, part_lse_ptr, out_ptr, parts, PARTS: tl.constexpr):
 
 
 @triton.jit(do_not_specialize=["keys", "share", "start"])
-def parts_4x32_blocks(
+def parts_32x32_blocks(
     q_ptr, k_ptr, v_ptr, part_ptr, part_lse_ptr, bounds_ptr, real_ptr, keys, share, start,
     q_batch, q_head, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr, BLOCK: tl.constexpr,
+    LOCAL: tl.constexpr, FIRST: tl.constexpr, STRIDE: tl.constexpr, SHIFT: tl.constexpr,
 ):  # fmt: skip
     """One new token sees some blocks: of their keys, numbered without gaps, it sees `share`.
 
     First are those in front of its local blocks. There is no padding here.
     """
     pair = tl.program_id(0)
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     row = tl.program_id(2) * ROWS + tl.arange(0, ROWS)
-    exists = row < 2
-    query_head = head * 2 + row
+    exists = row < GROUP
+    query_head = head * GROUP + row
     q_at = q_ptr + (sequence * q_batch + query_head * q_head)[:, None]
-    stripe = 1 + (6 + pair % 2 * 4) % 8  # this head's first
-    border = tl.maximum((keys - 1) // 64 - 3, 0)  # the first local block
-    far = tl.minimum(border, 1) + tl.cdiv(tl.maximum(border - stripe, 0), 8)
+    stripe = first_stripe(pair % (HEADS // GROUP), FIRST, STRIDE, SHIFT)  # this head's first
+    border = tl.maximum((keys - 1) // BLOCK - (LOCAL - 1), 0)  # the first local block
+    far = tl.minimum(border, FIRST) + tl.cdiv(tl.maximum(border - stripe, 0), STRIDE)
     begin = tl.program_id(1) * share
-    end = tl.minimum(begin + share, far * 64 + keys - border * 64)
+    end = tl.minimum(begin + share, far * BLOCK + keys - border * BLOCK)
     full = begin + tl.maximum(end - begin, 0) // KEYS * KEYS
     d = tl.arange(0, 32)[None, :]
     q = tl.load(q_at + d, mask=exists[:, None], other=0.0)
@@ -134,10 +144,10 @@ def parts_4x32_blocks(
     total = tl.zeros((ROWS,), tl.float32)
     acc = tl.zeros((ROWS, 32), tl.float32)
     for number in range(begin, full, KEYS):  # whole tiles
-        block = number // 64
-        before = tl.where(block < 1, block, stripe + (block - 1) * 8)
+        block = number // BLOCK
+        before = tl.where(block < FIRST, block, stripe + (block - FIRST) * STRIDE)
         block = tl.where(block < far, before, block - far + border)
-        first = block * 64 + number % 64
+        first = block * BLOCK + number % BLOCK
         place_k = sequence * k_batch + head * k_head + first * k_token.to(tl.int64)
         k_at = k_ptr + place_k + (tl.arange(0, KEYS) * k_token)[:, None]
         place_v = sequence * v_batch + head * v_head + first * v_token.to(tl.int64)
@@ -145,13 +155,13 @@ def parts_4x32_blocks(
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
     for number in range(full, end, KEYS):  # where the keys end
-        block = number // 64
-        before = tl.where(block < 1, block, stripe + (block - 1) * 8)
+        block = number // BLOCK
+        before = tl.where(block < FIRST, block, stripe + (block - FIRST) * STRIDE)
         block = tl.where(block < far, before, block - far + border)
-        first = block * 64 + number % 64
+        first = block * BLOCK + number % BLOCK
         seen = first + tl.arange(0, KEYS) < keys
         place_k = sequence * k_batch + head * k_head + first * k_token.to(tl.int64)
         k_at = k_ptr + place_k + (tl.arange(0, KEYS) * k_token)[:, None]
@@ -161,16 +171,19 @@ def parts_4x32_blocks(
         v = tl.load(v_at + d, mask=seen[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
         s = tl.where(seen[None, :], s, float("-inf"))
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
-    part = (tl.program_id(1) * tl.num_programs(0) + pair) * 2 + row.to(tl.int64)
+    part = (tl.program_id(1) * tl.num_programs(0) + pair) * GROUP + row.to(tl.int64)
     divisor = tl.maximum(total, 1.0e-30)  # a part without a real key has a sum of zero
     tl.store(part_ptr + part[:, None] * 32 + d, acc / divisor[:, None], mask=exists[:, None])
     tl.store(part_lse_ptr + part, top + tl.log2(divisor), mask=exists)
 
 
 @triton.jit(do_not_specialize=["parts"])
-def combine_4x32_blocks(part_ptr, part_lse_ptr, out_ptr, parts, PARTS: tl.constexpr):
+def combine_32x32_blocks(
+    part_ptr, part_lse_ptr, out_ptr, parts,
+    PARTS: tl.constexpr,
+):  # fmt: skip
     """What the parts of a row give together, each weighted by its sum."""
     row = tl.program_id(0).to(tl.int64)
     at = tl.arange(0, PARTS).to(tl.int64) * tl.num_programs(0) + row
@@ -185,19 +198,22 @@ def combine_4x32_blocks(part_ptr, part_lse_ptr, out_ptr, parts, PARTS: tl.conste
 
 
 class Blocks(NamedTuple):
-    """Of blocks of `size` keys the last token sees the last `local`, the `first`, and stripes."""
+    """Of blocks of `size` keys the last token sees the last `local`, the `first`, and stripes.
+
+    Where there are no stripes, `stride` is beyond every text.
+    """
 
     size: int
     local: int
     first: int
-    stride: int | None
+    stride: int
     shift: int  # from one key-value head to the next
 
     def count(self, keys: int) -> int:
         """How many keys it sees at most."""
         blocks = pieces(keys, self.size)
         border = max(blocks - self.local, 0)
-        stripes = 0 if self.stride is None else pieces(max(border - self.first, 0), self.stride)
+        stripes = pieces(max(border - self.first, 0), self.stride)
         return (min(border, self.first) + stripes + blocks - border) * self.size
 
     def seen(self, k: Tensor) -> Tensor:
@@ -205,46 +221,40 @@ class Blocks(NamedTuple):
         head = torch.arange(k.shape[1], device=k.device)[:, None, None]
         block = torch.arange(k.shape[2], device=k.device) // self.size
         near = (block > block[-1] - self.local) | (block < self.first)
-        if self.stride is None:
-            return near.expand(len(head), 1, -1)
         return near | ((block + 1 + self.shift * head) % self.stride == 0)
 
 
 class Shape(NamedTuple):
-    """The kernels for some heads, and what makes their scores of products."""
+    """The kernels for heads of some width, and for what makes scores of their products."""
 
     parts: Any
     combine: Any
-    scale: float
-    blocks: Blocks | None
 
 
 SHAPES = {
-    "4x32": Shape(parts_4x32, combine_4x32, 0.1767766952966369, None),
-    "4x32_blocks": Shape(
-        parts_4x32_blocks, combine_4x32_blocks, 0.1767766952966369, Blocks(64, 4, 1, 8, 4)
-    ),
+    "32x32": Shape(parts_32x32, combine_32x32),
+    "32x32_blocks": Shape(parts_32x32_blocks, combine_32x32_blocks),
 }
 TILES = {  # for numbers of 16 bits, by kinds of GPUs
     "sm_80": {
-        parts_4x32: Tiles(rows=16, keys=64, warps=4, stages=3),
-        parts_4x32_blocks: Tiles(rows=16, keys=64, warps=4, stages=3),
+        parts_32x32: Tiles(rows=16, keys=64, warps=4, stages=3),
+        parts_32x32_blocks: Tiles(rows=16, keys=64, warps=4, stages=3),
     },
     "sm_89": {
-        parts_4x32: Tiles(rows=16, keys=64, warps=4, stages=3),
-        parts_4x32_blocks: Tiles(rows=16, keys=64, warps=4, stages=3),
+        parts_32x32: Tiles(rows=16, keys=64, warps=4, stages=3),
+        parts_32x32_blocks: Tiles(rows=16, keys=64, warps=4, stages=3),
     },
     "sm_90": {
-        parts_4x32: Tiles(rows=16, keys=64, warps=4, stages=3),
-        parts_4x32_blocks: Tiles(rows=16, keys=64, warps=4, stages=3),
+        parts_32x32: Tiles(rows=16, keys=64, warps=4, stages=3),
+        parts_32x32_blocks: Tiles(rows=16, keys=64, warps=4, stages=3),
     },
     "sm_100": {
-        parts_4x32: Tiles(rows=16, keys=64, warps=4, stages=3),
-        parts_4x32_blocks: Tiles(rows=16, keys=64, warps=4, stages=3),
+        parts_32x32: Tiles(rows=16, keys=64, warps=4, stages=3),
+        parts_32x32_blocks: Tiles(rows=16, keys=64, warps=4, stages=3),
     },
     "gfx942": {
-        parts_4x32: Tiles(rows=16, keys=64, warps=4, stages=2),
-        parts_4x32_blocks: Tiles(rows=16, keys=64, warps=4, stages=2),
+        parts_32x32: Tiles(rows=16, keys=64, warps=4, stages=2),
+        parts_32x32_blocks: Tiles(rows=16, keys=64, warps=4, stages=2),
     },
 }
 PARTS = 64  # of one row's keys at most
@@ -252,14 +262,24 @@ PARTS = 64  # of one row's keys at most
 
 @torch.library.custom_op(f"{NAMESPACE}::attention_decode", mutates_args=())
 def decode(
-    shape: str, q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, padding: Tensor | None
+    shape: str,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    bounds: Tensor | None,
+    padding: Tensor | None,
+    blocks: list[int] | None,
+    scale: float,
 ) -> Tensor:
     """(B, H, 1, D), (B, K, S, D), (B, K, S, E) → (B, H, 1, E); padding covers every position."""
     own = SHAPES[shape]
     q, k, v = dense(q), dense(k), dense(v)
     (batch, heads, _, _), (_, kv_heads, keys, width) = q.shape, v.shape
     tiles = TILES[target(q.device)][own.parts] if q.element_size() == 2 else SMALL
-    seen = own.blocks.count(keys) if own.blocks else keys
+    if blocks is not None:  # a tile is in one block
+        tiles = tiles._replace(keys=min(tiles.keys, blocks[0] & -blocks[0]))
+    numbers = {"SCALE": scale, **dict(zip(BLOCKS, blocks or (), strict=False))}
+    seen = Blocks(*blocks).count(keys) if blocks else keys
     parts = min(
         PARTS, pieces(programs(q.device), max(batch * kv_heads, 1)), pieces(seen, 2 * tiles.keys)
     )
@@ -273,15 +293,18 @@ def decode(
     grid = (batch * kv_heads, parts, pieces(heads // kv_heads, tiles.rows))
     tensors = (q, k, v, part, part_lse, bounds if real is not None else None, real)
     steps = (*q.stride()[:2], *k.stride()[:3], *v.stride()[:3])
-    launch(own.parts, grid, *tensors, keys, share, start, *steps, **tiles.options())
+    sizes = (keys, share, start, *steps)
+    options = constants(own.parts, heads, kv_heads, numbers) | tiles.options()
+    launch(own.parts, grid, *tensors, *sizes, **options)
     out = q.new_empty(batch, heads, 1, width)
     tensors = (part, part_lse, out)
-    launch(own.combine, (batch * heads,), *tensors, parts, PARTS=PARTS, num_warps=8)
+    options = constants(own.combine, heads, kv_heads, numbers) | {"PARTS": PARTS}
+    launch(own.combine, (batch * heads,), *tensors, parts, **options, num_warps=8)
     return out
 
 
 @decode.register_fake
-def _decode(shape, q, k, v, bounds, padding):
+def _decode(shape, q, k, v, bounds, padding, blocks, scale):
     return q.new_empty(*q.shape[:3], v.shape[3])
 
 
@@ -294,32 +317,38 @@ def programs(device: torch.device) -> int:
 
 
 def _setup(ctx, inputs, output):
-    ctx.shape, *tensors = inputs
+    tensors, ctx.numbers = inputs[1:6], inputs[6:]
     ctx.save_for_backward(*tensors, output)
 
 
 def _gradients(ctx, dout):
     """Written out for one token: who trains has many at a time."""
     q, k, v, _, padding, out = ctx.saved_tensors
-    own, (batch, kv_heads, keys, _) = SHAPES[ctx.shape], k.shape
+    (
+        (
+            blocks,
+            scale,
+        ),
+        (batch, kv_heads, keys, _),
+    ) = ctx.numbers, k.shape
     rows, out, dout = (x.reshape(batch, kv_heads, -1, x.shape[3]).float() for x in (q, out, dout))
-    scores = rows @ k.float().mT * own.scale  # (B, K, H / K, S)
+    scores = rows @ k.float().mT * scale  # (B, K, H / K, S)
     if padding is not None:
         start = padding.shape[1] - 1
         slots = start - (start - torch.arange(keys, device=q.device)) % keys
         scores = scores.masked_fill(~padding[:, None, None, slots], float("-inf"))
-    if own.blocks is not None:
-        scores = scores.masked_fill(~own.blocks.seen(k), float("-inf"))
+    if blocks is not None:
+        scores = scores.masked_fill(~Blocks(*blocks).seen(k), float("-inf"))
     lse = scores.logsumexp(dim=-1, keepdim=True)
     p = (scores - lse).exp()
     delta = (dout * out).sum(dim=-1, keepdim=True)
-    ds = p * (dout @ v.float().mT - delta) * own.scale
+    ds = p * (dout @ v.float().mT - delta) * scale
     dq, dk, dv = (
         (ds @ k.float()).view_as(q).to(q.dtype),
         (ds.mT @ rows).to(k.dtype),
         (p.mT @ dout).to(v.dtype),
     )
-    return None, dq, dk, dv, None, None
+    return None, dq, dk, dv, None, None, None, None
 
 
 decode.register_autograd(_gradients, setup_context=_setup)

@@ -1,7 +1,7 @@
 # Built by archspec 0.1.0 from block-sparse.yaml; edit the spec and build again.
 """The loss of a chunk of rows and the gradient of its logits, which are read twice and never copied.
 
-z, V       the logits of one row, a program's; 1024 of them
+z, V       the logits of one row, a program's, and how many these are
 lse        log Σ exp z, from a maximum m and a sum s kept apart in each of BLOCK places
 label      a row's; −100 is none, and one that is no token makes the loss NaN: to refuse it, the
            host would have to wait for the GPU
@@ -10,6 +10,8 @@ GRADIENTS  whether the gradients take the logits' place
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -17,8 +19,6 @@ from torch import Tensor
 
 from ..operators import NAMESPACE
 from .launch import launch
-
-BLOCK, WARPS = 1024, 2
 
 
 @triton.jit(do_not_specialize_on_alignment=["labels", "losses"])
@@ -65,11 +65,18 @@ def rows_loss(logits: Tensor, labels: Tensor, gradients: bool) -> Tensor:
     With `gradients`, those of the logits take their place.
     """
     losses = logits.new_empty(logits.shape[0], dtype=torch.float32)
-    constants = {"V": 1024, "BLOCK": BLOCK, "GRADIENTS": gradients}
-    launch(cross_entropy, (logits.shape[0],), logits, labels, losses, **constants, num_warps=WARPS)
+    rows, vocabulary = logits.shape
+    sizes = sizes_of(vocabulary) | {"GRADIENTS": gradients}
+    launch(cross_entropy, (rows,), logits, labels, losses, **sizes)
     return losses.sum()
 
 
 @rows_loss.register_fake
 def _(logits: Tensor, labels: Tensor, gradients: bool) -> Tensor:
     return logits.new_empty((), dtype=torch.float32)
+
+
+def sizes_of(vocabulary: int) -> dict[str, Any]:
+    """Blocks of at most 8,192 logits, 16 for each thread."""
+    block = min(8192, max(32, 1 << (vocabulary - 1).bit_length()))
+    return {"V": vocabulary, "BLOCK": block, "num_warps": max(1, block // 512)}

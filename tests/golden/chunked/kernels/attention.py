@@ -22,6 +22,7 @@ x_batch, x_head, x_token
          lie one behind the other
 own, place
          where the first row of a tile stands in what is as dense as out, and each row after it
+HEADS, query heads, of which GROUP share keys; SCALE, of products; CHUNK, tokens of a chunk
 bounds   (B, 2, T), None where a row is one text: the slots where the text of each
          token opens and where it closes; padding is a text of its own
 phase    how far into its chunk the first key stands
@@ -29,11 +30,13 @@ phase    how far into its chunk the first key stands
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import triton
 import triton.language as tl
 from torch import Tensor
+
+LOG2_E = tl.constexpr(1.4426950408889634)
 
 
 @triton.jit
@@ -56,32 +59,33 @@ def chunked_forward(
     q_ptr, k_ptr, v_ptr, out_ptr, lse_ptr, bounds_ptr, tokens, keys, phase,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
-    """out = softmax(q kᵀ · 0.1768) v, and lse: a token sees its chunk of 64."""
-    tiles = tl.cdiv(tokens * 2, ROWS)
+    """out = softmax(q kᵀ · SCALE) v, and lse: a token sees its chunk up to itself."""
+    tiles = tl.cdiv(tokens * GROUP, ROWS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
 
     row = tile * ROWS + tl.arange(0, ROWS)
-    real = row < tokens * 2
-    start = tile * ROWS // 2  # the first token of the tile
-    token, member = row // 2, row % 2
-    q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
+    real = row < tokens * GROUP
+    start = tile * ROWS // GROUP  # the first token of the tile
+    token, member = row // GROUP, row % GROUP
+    q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
     q_at += ((token - start) * q_token + member * q_head)[:, None]
-    own = (sequence * tokens + start) * 4 + head * 2
-    place = ((token - start) * 4 + member)[:, None]
+    own = (sequence * tokens + start) * HEADS + head * GROUP
+    place = ((token - start) * HEADS + member)[:, None]
     earlier = keys - tokens  # keys before the first query
     last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
-    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 2, tokens - 1)
-    begin = tl.maximum(lowest - (lowest + phase) % 64, 0)
-    since = last - (last + phase) % 64
+    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // GROUP, tokens - 1)
+    begin = tl.maximum(lowest - (lowest + phase) % CHUNK, 0)
+    since = last - (last + phase) % CHUNK
     if bounds_ptr is not None:  # no key in front of a row's text
         opens_at = bounds_ptr + 2 * sequence * tokens
-        begin = lowest - (lowest - tl.load(opens_at + lowest)) % 64
-        since = last - (last - tl.load(opens_at + last, mask=real, other=0)) % 64
+        begin = lowest - (lowest - tl.load(opens_at + lowest)) % CHUNK
+        since = last - (last - tl.load(opens_at + last, mask=real, other=0)) % CHUNK
     d = tl.arange(0, 32)[None, :]
     q = tl.load(q_at + d, mask=real[:, None], other=0.0)
     place_k = sequence * k_batch + head * k_head + begin * k_token.to(tl.int64)
@@ -99,12 +103,12 @@ def chunked_forward(
         s = tl.where(
             (key[None, :] <= last[:, None]) & (key[None, :] >= since[:, None]), s, float("-inf")
         )
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
     tl.store(out_ptr + own * 32 + place * 32 + d, acc / total[:, None], mask=real[:, None])
-    tl.store(lse_ptr + pair.to(tl.int64) * tokens * 2 + row, top + tl.log2(total), mask=real)
+    tl.store(lse_ptr + pair.to(tl.int64) * tokens * GROUP + row, top + tl.log2(total), mask=real)
 
 
 @triton.jit(do_not_specialize=["tokens", "keys", "phase"])
@@ -112,38 +116,39 @@ def chunked_backward_queries(
     q_ptr, k_ptr, v_ptr, out_ptr, dout_ptr, lse_ptr, delta_ptr, dq_ptr, bounds_ptr, tokens, keys, phase,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
-    """dq = Σ ds k · 0.1767766952966369 with ds = p (dout · v − delta); leaves delta = out · dout."""
-    tiles = tl.cdiv(tokens * 2, ROWS)
+    """dq = Σ ds k · SCALE with ds = p (dout · v − delta); leaves delta = out · dout."""
+    tiles = tl.cdiv(tokens * GROUP, ROWS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
 
     row = tile * ROWS + tl.arange(0, ROWS)
-    real = row < tokens * 2
-    start = tile * ROWS // 2  # the first token of the tile
-    token, member = row // 2, row % 2
-    q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
+    real = row < tokens * GROUP
+    start = tile * ROWS // GROUP  # the first token of the tile
+    token, member = row // GROUP, row % GROUP
+    q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
     q_at += ((token - start) * q_token + member * q_head)[:, None]
-    own = (sequence * tokens + start) * 4 + head * 2
-    place = ((token - start) * 4 + member)[:, None]
+    own = (sequence * tokens + start) * HEADS + head * GROUP
+    place = ((token - start) * HEADS + member)[:, None]
     earlier = keys - tokens  # keys before the first query
     last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
-    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 2, tokens - 1)
-    begin = tl.maximum(lowest - (lowest + phase) % 64, 0)
-    since = last - (last + phase) % 64
+    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // GROUP, tokens - 1)
+    begin = tl.maximum(lowest - (lowest + phase) % CHUNK, 0)
+    since = last - (last + phase) % CHUNK
     if bounds_ptr is not None:  # no key in front of a row's text
         opens_at = bounds_ptr + 2 * sequence * tokens
-        begin = lowest - (lowest - tl.load(opens_at + lowest)) % 64
-        since = last - (last - tl.load(opens_at + last, mask=real, other=0)) % 64
+        begin = lowest - (lowest - tl.load(opens_at + lowest)) % CHUNK
+        since = last - (last - tl.load(opens_at + last, mask=real, other=0)) % CHUNK
     d = tl.arange(0, 32)[None, :]
     q = tl.load(q_at + d, mask=real[:, None], other=0.0)
     dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     out = tl.load(out_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     delta = tl.sum(out.to(tl.float32) * dout, axis=1)
-    at = pair.to(tl.int64) * tokens * 2
+    at = pair.to(tl.int64) * tokens * GROUP
     tl.store(delta_ptr + at + row, delta, mask=real)
     lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
     place_k = sequence * k_batch + head * k_head + begin * k_token.to(tl.int64)
@@ -156,14 +161,14 @@ def chunked_backward_queries(
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
-        p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[:, None])
         p = tl.where((key[None, :] <= last[:, None]) & (key[None, :] >= since[:, None]), p, 0.0)
         dp = multiply(dout, tl.trans(v))
         ds = p * (dp - delta[:, None])
         dq = multiply(ds.to(k.dtype), k, dq)
         k_at += KEYS * k_token
         v_at += KEYS * v_token
-    tl.store(dq_ptr + own * 32 + place * 32 + d, dq * 0.1767766952966369, mask=real[:, None])
+    tl.store(dq_ptr + own * 32 + place * 32 + d, dq * SCALE, mask=real[:, None])
 
 
 @triton.jit(do_not_specialize=["tokens", "keys", "phase"])
@@ -171,27 +176,29 @@ def chunked_backward_keys(
     q_ptr, k_ptr, v_ptr, dout_ptr, lse_ptr, delta_ptr, dk_ptr, dv_ptr, bounds_ptr, tokens, keys, phase,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
-    """dv = Σ p dout and dk = Σ ds q · 0.1768 over all rows of the group that see a key."""
+    """dv = Σ p dout and dk = Σ ds q · SCALE over all rows of the group that see a key."""
     tiles = tl.cdiv(keys, KEYS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     first = tl.program_id(0) % tiles * KEYS
     earlier = keys - tokens  # keys before the first query
     final = tl.minimum(first + KEYS, keys) - 1
-    begin = tl.maximum(first - earlier, 0) * 2  # the first row that sees any
+    begin = tl.maximum(first - earlier, 0) * GROUP  # the first row that sees any
     end = (
-        tl.minimum(final + 64 - (final + phase) % 64 - earlier, tokens) * 2
+        tl.minimum(final + CHUNK - (final + phase) % CHUNK - earlier, tokens) * GROUP
     )  # after the last row that sees any
     if bounds_ptr is not None:  # no row beyond the texts of these keys
         opens_at = bounds_ptr + 2 * sequence * tokens
         closes_at = opens_at + tokens
         end = (
             tl.minimum(
-                final + 64 - (final - tl.load(opens_at + final)) % 64, tl.load(closes_at + final)
+                final + CHUNK - (final - tl.load(opens_at + final)) % CHUNK,
+                tl.load(closes_at + final),
             )
-            * 2
+            * GROUP
         )
     d = tl.arange(0, 32)[None, :]
     place_k = sequence * k_batch + head * k_head + first * k_token.to(tl.int64)
@@ -200,38 +207,38 @@ def chunked_backward_keys(
     v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
     key = first + tl.arange(0, KEYS)[:, None]
     there = key < keys
-    at = pair.to(tl.int64) * tokens * 2
+    at = pair.to(tl.int64) * tokens * GROUP
     k = tl.load(k_at + d, mask=there, other=0.0)
     v = tl.load(v_at + d, mask=there, other=0.0)
     dk = tl.zeros((KEYS, 32), tl.float32)
     dv = tl.zeros((KEYS, 32), tl.float32)
     for above in range(begin, end, ROWS):  # some rows see a part of the tile
         row = above + tl.arange(0, ROWS)
-        real = row < tokens * 2
-        start = above // 2  # the first token of the tile
-        token, member = row // 2, row % 2
-        q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
+        real = row < tokens * GROUP
+        start = above // GROUP  # the first token of the tile
+        token, member = row // GROUP, row % GROUP
+        q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
         q_at += ((token - start) * q_token + member * q_head)[:, None]
-        own = (sequence * tokens + start) * 4 + head * 2
-        place = ((token - start) * 4 + member)[:, None]
+        own = (sequence * tokens + start) * HEADS + head * GROUP
+        place = ((token - start) * HEADS + member)[:, None]
         lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
         q = tl.load(q_at + d, mask=real[:, None], other=0.0)
         dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
         s = multiply(k, tl.trans(q))
         last = earlier + token
-        since = last - (last + phase) % 64
+        since = last - (last + phase) % CHUNK
         if bounds_ptr is not None:
-            since = last - (last - tl.load(opens_at + last, mask=real, other=0)) % 64
-        p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
+            since = last - (last - tl.load(opens_at + last, mask=real, other=0)) % CHUNK
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[None, :])
         p = tl.where((key <= last[None, :]) & (key >= since[None, :]) & real[None, :], p, 0.0)
         dv = multiply(p.to(dout.dtype), dout, dv)
         dp = multiply(v, tl.trans(dout))
         delta = tl.load(delta_ptr + at + row, mask=real, other=0.0)
         ds = p * (dp - delta[None, :])
         dk = multiply(ds.to(q.dtype), q, dk)
-    own = (sequence * keys + first) * 2 + head
-    place = tl.arange(0, KEYS)[:, None] * 2
-    tl.store(dk_ptr + own * 32 + place * 32 + d, dk * 0.1767766952966369, mask=there)
+    own = (sequence * keys + first) * (HEADS // GROUP) + head
+    place = tl.arange(0, KEYS)[:, None] * (HEADS // GROUP)
+    tl.store(dk_ptr + own * 32 + place * 32 + d, dk * SCALE, mask=there)
     tl.store(dv_ptr + own * 32 + place * 32 + d, dv, mask=there)
 
 
@@ -240,26 +247,27 @@ def causal_forward(
     q_ptr, k_ptr, v_ptr, out_ptr, lse_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr,
 ):  # fmt: skip
-    """out = softmax(q kᵀ · 0.1768) v, and lse: a token sees all before it."""
-    tiles = tl.cdiv(tokens * 2, ROWS)
+    """out = softmax(q kᵀ · SCALE) v, and lse: a token sees all up to itself."""
+    tiles = tl.cdiv(tokens * GROUP, ROWS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
 
     row = tile * ROWS + tl.arange(0, ROWS)
-    real = row < tokens * 2
-    start = tile * ROWS // 2  # the first token of the tile
-    token, member = row // 2, row % 2
-    q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
+    real = row < tokens * GROUP
+    start = tile * ROWS // GROUP  # the first token of the tile
+    token, member = row // GROUP, row % GROUP
+    q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
     q_at += ((token - start) * q_token + member * q_head)[:, None]
-    own = (sequence * tokens + start) * 4 + head * 2
-    place = ((token - start) * 4 + member)[:, None]
+    own = (sequence * tokens + start) * HEADS + head * GROUP
+    place = ((token - start) * HEADS + member)[:, None]
     earlier = keys - tokens  # keys before the first query
     last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
-    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 2, tokens - 1)
+    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // GROUP, tokens - 1)
     begin, edge = 0, 0
     if bounds_ptr is not None:  # no key in front of a row's text
         opens_at = bounds_ptr + 2 * sequence * tokens
@@ -286,7 +294,7 @@ def causal_forward(
         if bounds_ptr is not None:
             seen &= key[None, :] >= since[:, None]
         s = tl.where(seen, s, float("-inf"))
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
@@ -294,7 +302,7 @@ def causal_forward(
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
@@ -307,12 +315,12 @@ def causal_forward(
         if bounds_ptr is not None:
             seen &= key[None, :] >= since[:, None]
         s = tl.where(seen, s, float("-inf"))
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
     tl.store(out_ptr + own * 32 + place * 32 + d, acc / total[:, None], mask=real[:, None])
-    tl.store(lse_ptr + pair.to(tl.int64) * tokens * 2 + row, top + tl.log2(total), mask=real)
+    tl.store(lse_ptr + pair.to(tl.int64) * tokens * GROUP + row, top + tl.log2(total), mask=real)
 
 
 @triton.jit(do_not_specialize=["tokens", "keys"])
@@ -320,26 +328,27 @@ def causal_backward_queries(
     q_ptr, k_ptr, v_ptr, out_ptr, dout_ptr, lse_ptr, delta_ptr, dq_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr,
 ):  # fmt: skip
-    """dq = Σ ds k · 0.1767766952966369 with ds = p (dout · v − delta); leaves delta = out · dout."""
-    tiles = tl.cdiv(tokens * 2, ROWS)
+    """dq = Σ ds k · SCALE with ds = p (dout · v − delta); leaves delta = out · dout."""
+    tiles = tl.cdiv(tokens * GROUP, ROWS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
 
     row = tile * ROWS + tl.arange(0, ROWS)
-    real = row < tokens * 2
-    start = tile * ROWS // 2  # the first token of the tile
-    token, member = row // 2, row % 2
-    q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
+    real = row < tokens * GROUP
+    start = tile * ROWS // GROUP  # the first token of the tile
+    token, member = row // GROUP, row % GROUP
+    q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
     q_at += ((token - start) * q_token + member * q_head)[:, None]
-    own = (sequence * tokens + start) * 4 + head * 2
-    place = ((token - start) * 4 + member)[:, None]
+    own = (sequence * tokens + start) * HEADS + head * GROUP
+    place = ((token - start) * HEADS + member)[:, None]
     earlier = keys - tokens  # keys before the first query
     last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
-    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 2, tokens - 1)
+    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // GROUP, tokens - 1)
     begin, edge = 0, 0
     if bounds_ptr is not None:  # no key in front of a row's text
         opens_at = bounds_ptr + 2 * sequence * tokens
@@ -353,7 +362,7 @@ def causal_backward_queries(
     dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     out = tl.load(out_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     delta = tl.sum(out.to(tl.float32) * dout, axis=1)
-    at = pair.to(tl.int64) * tokens * 2
+    at = pair.to(tl.int64) * tokens * GROUP
     tl.store(delta_ptr + at + row, delta, mask=real)
     lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
     place_k = sequence * k_batch + head * k_head + begin * k_token.to(tl.int64)
@@ -366,7 +375,7 @@ def causal_backward_queries(
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
-        p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[:, None])
         seen = key[None, :] <= last[:, None]
         if bounds_ptr is not None:
             seen &= key[None, :] >= since[:, None]
@@ -380,7 +389,7 @@ def causal_backward_queries(
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
-        p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[:, None])
         dp = multiply(dout, tl.trans(v))
         ds = p * (dp - delta[:, None])
         dq = multiply(ds.to(k.dtype), k, dq)
@@ -391,7 +400,7 @@ def causal_backward_queries(
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
-        p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[:, None])
         seen = key[None, :] <= last[:, None]
         if bounds_ptr is not None:
             seen &= key[None, :] >= since[:, None]
@@ -401,7 +410,7 @@ def causal_backward_queries(
         dq = multiply(ds.to(k.dtype), k, dq)
         k_at += KEYS * k_token
         v_at += KEYS * v_token
-    tl.store(dq_ptr + own * 32 + place * 32 + d, dq * 0.1767766952966369, mask=real[:, None])
+    tl.store(dq_ptr + own * 32 + place * 32 + d, dq * SCALE, mask=real[:, None])
 
 
 @triton.jit(do_not_specialize=["tokens", "keys"])
@@ -409,26 +418,27 @@ def causal_backward_keys(
     q_ptr, k_ptr, v_ptr, dout_ptr, lse_ptr, delta_ptr, dk_ptr, dv_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr,
 ):  # fmt: skip
-    """dv = Σ p dout and dk = Σ ds q · 0.1768 over all rows of the group that see a key."""
+    """dv = Σ p dout and dk = Σ ds q · SCALE over all rows of the group that see a key."""
     tiles = tl.cdiv(keys, KEYS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     first = tl.program_id(0) % tiles * KEYS
     earlier = keys - tokens  # keys before the first query
     final = tl.minimum(first + KEYS, keys) - 1
-    begin = tl.maximum(first - earlier, 0) * 2  # the first row that sees any
-    end = tokens * 2
+    begin = tl.maximum(first - earlier, 0) * GROUP  # the first row that sees any
+    end = tokens * GROUP
     if bounds_ptr is not None:  # no row beyond the texts of these keys
         opens_at = bounds_ptr + 2 * sequence * tokens
         closes_at = opens_at + tokens
-        end = tl.load(closes_at + final) * 2
-    below = tl.maximum(first + KEYS - 1 - earlier, 0) * 2 - begin
+        end = tl.load(closes_at + final) * GROUP
+    below = tl.maximum(first + KEYS - 1 - earlier, 0) * GROUP - begin
     whole = begin + tl.cdiv(tl.maximum(below, 0), ROWS) * ROWS
     full = end
     if bounds_ptr is not None:
-        until = tl.load(closes_at + first) * 2
+        until = tl.load(closes_at + first) * GROUP
         full = whole + tl.maximum(until - whole, 0) // ROWS * ROWS
     d = tl.arange(0, 32)[None, :]
     place_k = sequence * k_batch + head * k_head + first * k_token.to(tl.int64)
@@ -437,20 +447,20 @@ def causal_backward_keys(
     v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
     key = first + tl.arange(0, KEYS)[:, None]
     there = key < keys
-    at = pair.to(tl.int64) * tokens * 2
+    at = pair.to(tl.int64) * tokens * GROUP
     k = tl.load(k_at + d, mask=there, other=0.0)
     v = tl.load(v_at + d, mask=there, other=0.0)
     dk = tl.zeros((KEYS, 32), tl.float32)
     dv = tl.zeros((KEYS, 32), tl.float32)
     for above in range(begin, whole, ROWS):  # the diagonal
         row = above + tl.arange(0, ROWS)
-        real = row < tokens * 2
-        start = above // 2  # the first token of the tile
-        token, member = row // 2, row % 2
-        q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
+        real = row < tokens * GROUP
+        start = above // GROUP  # the first token of the tile
+        token, member = row // GROUP, row % GROUP
+        q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
         q_at += ((token - start) * q_token + member * q_head)[:, None]
-        own = (sequence * tokens + start) * 4 + head * 2
-        place = ((token - start) * 4 + member)[:, None]
+        own = (sequence * tokens + start) * HEADS + head * GROUP
+        place = ((token - start) * HEADS + member)[:, None]
         lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
         q = tl.load(q_at + d, mask=real[:, None], other=0.0)
         dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
@@ -458,7 +468,7 @@ def causal_backward_keys(
         last = earlier + token
         if bounds_ptr is not None:
             since = tl.load(opens_at + last, mask=real, other=0)
-        p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[None, :])
         seen = (key <= last[None, :]) & real[None, :]
         if bounds_ptr is not None:
             seen &= key >= since[None, :]
@@ -470,18 +480,18 @@ def causal_backward_keys(
         dk = multiply(ds.to(q.dtype), q, dk)
     for above in range(whole, full, ROWS):  # every row sees the whole tile
         row = above + tl.arange(0, ROWS)
-        real = row < tokens * 2
-        start = above // 2  # the first token of the tile
-        token, member = row // 2, row % 2
-        q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
+        real = row < tokens * GROUP
+        start = above // GROUP  # the first token of the tile
+        token, member = row // GROUP, row % GROUP
+        q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
         q_at += ((token - start) * q_token + member * q_head)[:, None]
-        own = (sequence * tokens + start) * 4 + head * 2
-        place = ((token - start) * 4 + member)[:, None]
+        own = (sequence * tokens + start) * HEADS + head * GROUP
+        place = ((token - start) * HEADS + member)[:, None]
         lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
         q = tl.load(q_at + d, mask=real[:, None], other=0.0)
         dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
         s = multiply(k, tl.trans(q))
-        p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[None, :])
         dv = multiply(p.to(dout.dtype), dout, dv)
         dp = multiply(v, tl.trans(dout))
         delta = tl.load(delta_ptr + at + row, mask=real, other=0.0)
@@ -489,13 +499,13 @@ def causal_backward_keys(
         dk = multiply(ds.to(q.dtype), q, dk)
     for above in range(full, end, ROWS):  # only some rows see as far back
         row = above + tl.arange(0, ROWS)
-        real = row < tokens * 2
-        start = above // 2  # the first token of the tile
-        token, member = row // 2, row % 2
-        q_at = q_ptr + sequence * q_batch + head * 2 * q_head + start * q_token.to(tl.int64)
+        real = row < tokens * GROUP
+        start = above // GROUP  # the first token of the tile
+        token, member = row // GROUP, row % GROUP
+        q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
         q_at += ((token - start) * q_token + member * q_head)[:, None]
-        own = (sequence * tokens + start) * 4 + head * 2
-        place = ((token - start) * 4 + member)[:, None]
+        own = (sequence * tokens + start) * HEADS + head * GROUP
+        place = ((token - start) * HEADS + member)[:, None]
         lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
         q = tl.load(q_at + d, mask=real[:, None], other=0.0)
         dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
@@ -503,7 +513,7 @@ def causal_backward_keys(
         last = earlier + token
         if bounds_ptr is not None:
             since = tl.load(opens_at + last, mask=real, other=0)
-        p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[None, :])
         seen = (key <= last[None, :]) & real[None, :]
         if bounds_ptr is not None:
             seen &= key >= since[None, :]
@@ -513,9 +523,9 @@ def causal_backward_keys(
         delta = tl.load(delta_ptr + at + row, mask=real, other=0.0)
         ds = p * (dp - delta[None, :])
         dk = multiply(ds.to(q.dtype), q, dk)
-    own = (sequence * keys + first) * 2 + head
-    place = tl.arange(0, KEYS)[:, None] * 2
-    tl.store(dk_ptr + own * 32 + place * 32 + d, dk * 0.1767766952966369, mask=there)
+    own = (sequence * keys + first) * (HEADS // GROUP) + head
+    place = tl.arange(0, KEYS)[:, None] * (HEADS // GROUP)
+    tl.store(dk_ptr + own * 32 + place * 32 + d, dk * SCALE, mask=there)
     tl.store(dv_ptr + own * 32 + place * 32 + d, dv, mask=there)
 
 
@@ -585,3 +595,12 @@ SMALL = Tiles(rows=16, keys=16, warps=4, stages=1)  # for float32
 def dense(x: Tensor) -> Tensor:
     """x with the numbers of a head one behind the other."""
     return x if x.stride(3) == 1 else x.contiguous()
+
+
+def constants(kernel: Any, heads: int, kv_heads: int, numbers: dict[str, Any]) -> dict[str, Any]:
+    """What a kernel is compiled for: heads, and of the numbers of a call those that it takes."""
+    group = heads // kv_heads
+    if group > 1 and "SCALE" in kernel.arg_names and "GROUP" not in kernel.arg_names:
+        raise ValueError(f"{heads} heads share {kv_heads}; these kernels are for heads that do not")
+    own = {"HEADS": heads, "GROUP": group} | numbers
+    return {name: value for name, value in own.items() if name in kernel.arg_names}

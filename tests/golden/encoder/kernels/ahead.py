@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import cache
 from typing import Any, NamedTuple
+from unittest import mock
 
-from . import attention
+import torch
 
 
 class Variant(NamedTuple):
@@ -28,34 +31,88 @@ def variants(target: str) -> list[Variant]:
     ]
 
 
+@cache
+def launched(target: str) -> dict[str, list[Variant]]:
+    """What attention launches on that kind of GPU, by file: whole texts, their gradients, and one token.
+
+    The classes of layers say how it is called: they run without data, and what they would launch is
+    noted, so that heads, windows and all other numbers are theirs.
+    """
+    from .. import attend
+    from .. import attention as attention_layers
+    from ..step import make_step
+    from . import attention_operators as operators
+
+    found: dict[str, list[Variant]] = {"attention": []}
+
+    def several(kind, q, k, v, bounds, counts, scale):
+        forward, backward = (function_of(x) for x in (asked, operators.attention_backward))
+        tensors = (q, k, v, bounds)
+        out, lse = forward(kind, *tensors, counts, scale)
+        backward(kind, out, *tensors, out, lse, counts, scale)
+        return out, lse
+
+    asked = operators.attention
+    files = (operators,)
+    with ExitStack() as stack:
+        stack.enter_context(torch.device("meta"))
+        patched = [(attend, "use_kernels", lambda *_: True), (operators, "attention", several)]
+        for module in files:
+            patched.append((module, "launch", Noted(found)))
+            if hasattr(module, "target"):
+                patched.append((module, "target", lambda _: target))
+        for patch in patched:
+            stack.enter_context(mock.patch.object(*patch))
+        for tokens in (16,):
+            x = torch.empty(1, tokens, 96, dtype=torch.bfloat16)
+            step = make_step(0, tokens, None, x)
+            attention_layers.Attention().bfloat16()(x, step)
+    return found
+
+
+def function_of(operator: Any) -> Any:
+    """The function of an operator, which runs on what has no data too."""
+    return vars(operator)["_init_fn"]
+
+
+class Noted:
+    """In place of `launch`: notes each kernel once, with what it would be compiled for, by file."""
+
+    def __init__(self, found: dict[str, list[Variant]]):
+        self.found = found
+
+    def __call__(self, kernel: Any, grid: tuple[int, ...], *given: Any, **options: Any) -> None:
+        warps, stages = options.pop("num_warps"), options.pop("num_stages", 1)
+        arguments = dict(zip(kernel.arg_names, given, strict=False))
+        constants = options | {name: None for name, x in arguments.items() if x is None}
+        signature = {name: typed(name, arguments, constants) for name in kernel.arg_names}
+        even = tuple(name for name, x in arguments.items() if x is not None and is_even(name, x))
+        listed = self.found.setdefault(kernel.__module__.rpartition(".")[2], [])
+        alike = [own for own in listed if own.kernel is kernel]
+        name = f"{kernel.__name__}_{len(alike) + 1}" if alike else kernel.__name__
+        own = Variant(name, kernel, signature, constants, warps, stages, even)
+        if own._replace(name="") not in [other._replace(name="") for other in alike]:
+            listed.append(own)
+
+
+TYPES = {torch.bfloat16: "bf16", torch.float32: "fp32", torch.int32: "i32", torch.bool: "i1"}
+
+
+def typed(name: str, arguments: dict[str, Any], constants: dict[str, Any]) -> str:
+    """The type of an argument, as Triton writes it."""
+    if name in constants:
+        return "constexpr"
+    given = arguments[name]
+    return f"*{TYPES[given.dtype]}" if isinstance(given, torch.Tensor) else "i32"
+
+
+def is_even(name: str, given: Any) -> bool:
+    """Whether 16 divides it: a pointer, or how far apart sequences, pages, heads or tokens are."""
+    if isinstance(given, int):
+        return name.endswith(("_batch", "_page", "_head", "_token")) and given % 16 == 0
+    return isinstance(given, torch.Tensor)
+
+
 def attention_variants(target: str) -> list[Variant]:
-    """The kernels as this model launches them for texts without padding, in bfloat16."""
-    return [
-        tiled(kernel, tiles, bounds_ptr=None) for kernel, tiles in attention.TILES[target].items()
-    ]
-
-
-def tiled(kernel: Any, tiles: attention.Tiles, **constants: int | None) -> Variant:
-    """A kernel with the tiles that it is compiled for."""
-    cut = {"ROWS": tiles.rows, "KEYS": tiles.keys} | constants
-    return variant(kernel, cut, tiles.warps, tiles.stages)
-
-
-TYPES = {"lse": "fp32", "delta": "fp32", "slopes": "fp32", "part": "fp32", "part_lse": "fp32"}
-TYPES |= {"bounds": "i32", "lengths": "i32", "table": "i32", "real": "i1"}
-
-
-def variant(kernel: Any, constants: dict[str, Any], warps: int, stages: int) -> Variant:
-    """The types of a kernel's arguments by their names."""
-    signature: dict[str, str] = {}
-    for name in kernel.arg_names:
-        kind = (
-            "*" + TYPES.get(name.removesuffix("_ptr"), "bf16") if name.endswith("_ptr") else "i32"
-        )
-        signature[name] = "constexpr" if name in constants else kind
-    even = tuple(
-        n
-        for n in signature
-        if n.endswith(("_ptr", "_batch", "_page", "_head", "_token")) and n not in constants
-    )
-    return Variant(kernel.__name__, kernel, signature, constants, warps, stages, even)
+    """The kernels as this model launches them for texts without padding."""
+    return launched(target)["attention"]

@@ -22,16 +22,19 @@ x_batch, x_head, x_token
          lie one behind the other
 own, place
          where the first row of a tile stands in what is as dense as out, and each row after it
+HEADS, query heads; SCALE, of products
 bounds   (B, 2), None without padding: the slot where a text opens, and the one where it closes
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import triton
 import triton.language as tl
 from torch import Tensor
+
+LOG2_E = tl.constexpr(1.4426950408889634)
 
 
 @triton.jit
@@ -54,20 +57,21 @@ def bidirectional_forward(
     q_ptr, k_ptr, v_ptr, out_ptr, lse_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, SCALE: tl.constexpr,
 ):  # fmt: skip
-    """out = softmax(q kᵀ · 0.25) v, and lse: a token sees every key."""
+    """out = softmax(q kᵀ · SCALE) v, and lse: a token sees every key."""
     tiles = tl.cdiv(tokens, ROWS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 6).to(tl.int64)
-    head = (pair % 6).to(tl.int64)
+    sequence = (pair // HEADS).to(tl.int64)
+    head = (pair % HEADS).to(tl.int64)
     tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
 
     row = tile * ROWS + tl.arange(0, ROWS)
     real = row < tokens
     q_at = q_ptr + sequence * q_batch + head * q_head + tile * ROWS * q_token.to(tl.int64)
     q_at += (tl.arange(0, ROWS) * q_token)[:, None]
-    own = (sequence * tokens + tile * ROWS) * 6 + head
-    place = (tl.arange(0, ROWS) * 6)[:, None]
+    own = (sequence * tokens + tile * ROWS) * HEADS + head
+    place = (tl.arange(0, ROWS) * HEADS)[:, None]
     opens, closes = 0, keys  # where the text begins and ends
     if bounds_ptr is not None:
         opens = tl.load(bounds_ptr + 2 * sequence)
@@ -86,7 +90,7 @@ def bidirectional_forward(
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
-        p, keep, top, total = soften(s, top, total, 0.36067376022224085)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
@@ -96,7 +100,7 @@ def bidirectional_forward(
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
         s = tl.where(key[None, :] < closes, s, float("-inf"))
-        p, keep, top, total = soften(s, top, total, 0.36067376022224085)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
@@ -111,20 +115,21 @@ def bidirectional_backward_queries(
     q_ptr, k_ptr, v_ptr, out_ptr, dout_ptr, lse_ptr, delta_ptr, dq_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, SCALE: tl.constexpr,
 ):  # fmt: skip
-    """dq = Σ ds k · 0.25 with ds = p (dout · v − delta); leaves delta = out · dout."""
+    """dq = Σ ds k · SCALE with ds = p (dout · v − delta); leaves delta = out · dout."""
     tiles = tl.cdiv(tokens, ROWS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 6).to(tl.int64)
-    head = (pair % 6).to(tl.int64)
+    sequence = (pair // HEADS).to(tl.int64)
+    head = (pair % HEADS).to(tl.int64)
     tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
 
     row = tile * ROWS + tl.arange(0, ROWS)
     real = row < tokens
     q_at = q_ptr + sequence * q_batch + head * q_head + tile * ROWS * q_token.to(tl.int64)
     q_at += (tl.arange(0, ROWS) * q_token)[:, None]
-    own = (sequence * tokens + tile * ROWS) * 6 + head
-    place = (tl.arange(0, ROWS) * 6)[:, None]
+    own = (sequence * tokens + tile * ROWS) * HEADS + head
+    place = (tl.arange(0, ROWS) * HEADS)[:, None]
     opens, closes = 0, keys  # where the text begins and ends
     if bounds_ptr is not None:
         opens = tl.load(bounds_ptr + 2 * sequence)
@@ -147,7 +152,7 @@ def bidirectional_backward_queries(
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
-        p = tl.exp2(s * 0.36067376022224085 - lse[:, None])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[:, None])
         dp = multiply(dout, tl.trans(v))
         ds = p * (dp - delta[:, None])
         dq = multiply(ds.to(k.dtype), k, dq)
@@ -158,14 +163,14 @@ def bidirectional_backward_queries(
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
-        p = tl.exp2(s * 0.36067376022224085 - lse[:, None])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[:, None])
         p = tl.where(key[None, :] < closes, p, 0.0)
         dp = multiply(dout, tl.trans(v))
         ds = p * (dp - delta[:, None])
         dq = multiply(ds.to(k.dtype), k, dq)
         k_at += KEYS * k_token
         v_at += KEYS * v_token
-    tl.store(dq_ptr + own * 16 + place * 16 + d, dq * 0.25, mask=real[:, None])
+    tl.store(dq_ptr + own * 16 + place * 16 + d, dq * SCALE, mask=real[:, None])
 
 
 @triton.jit(do_not_specialize=["tokens", "keys"])
@@ -173,12 +178,13 @@ def bidirectional_backward_keys(
     q_ptr, k_ptr, v_ptr, dout_ptr, lse_ptr, delta_ptr, dk_ptr, dv_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, SCALE: tl.constexpr,
 ):  # fmt: skip
-    """dv = Σ p dout and dk = Σ ds q · 0.25 over all rows of the group that see a key."""
+    """dv = Σ p dout and dk = Σ ds q · SCALE over all rows of the group that see a key."""
     tiles = tl.cdiv(keys, KEYS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 6).to(tl.int64)
-    head = (pair % 6).to(tl.int64)
+    sequence = (pair // HEADS).to(tl.int64)
+    head = (pair % HEADS).to(tl.int64)
     first = tl.program_id(0) % tiles * KEYS
     end = tokens
     opens, closes = 0, keys  # where the text begins and ends
@@ -203,13 +209,13 @@ def bidirectional_backward_keys(
         real = row < tokens
         q_at = q_ptr + sequence * q_batch + head * q_head + above * q_token.to(tl.int64)
         q_at += (tl.arange(0, ROWS) * q_token)[:, None]
-        own = (sequence * tokens + above) * 6 + head
-        place = (tl.arange(0, ROWS) * 6)[:, None]
+        own = (sequence * tokens + above) * HEADS + head
+        place = (tl.arange(0, ROWS) * HEADS)[:, None]
         lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
         q = tl.load(q_at + d, mask=real[:, None], other=0.0)
         dout = tl.load(dout_ptr + own * 16 + place * 16 + d, mask=real[:, None], other=0.0)
         s = multiply(k, tl.trans(q))
-        p = tl.exp2(s * 0.36067376022224085 - lse[None, :])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[None, :])
         dv = multiply(p.to(dout.dtype), dout, dv)
         dp = multiply(v, tl.trans(dout))
         delta = tl.load(delta_ptr + at + row, mask=real, other=0.0)
@@ -219,9 +225,9 @@ def bidirectional_backward_keys(
         real_key = (key >= opens) & (key < closes)
         dk = tl.where(real_key, dk, 0.0)
         dv = tl.where(real_key, dv, 0.0)
-    own = (sequence * keys + first) * 6 + head
-    place = tl.arange(0, KEYS)[:, None] * 6
-    tl.store(dk_ptr + own * 16 + place * 16 + d, dk * 0.25, mask=there)
+    own = (sequence * keys + first) * HEADS + head
+    place = tl.arange(0, KEYS)[:, None] * HEADS
+    tl.store(dk_ptr + own * 16 + place * 16 + d, dk * SCALE, mask=there)
     tl.store(dv_ptr + own * 16 + place * 16 + d, dv, mask=there)
 
 
@@ -276,3 +282,12 @@ SMALL = Tiles(rows=16, keys=16, warps=4, stages=1)  # for float32
 def dense(x: Tensor) -> Tensor:
     """x with the numbers of a head one behind the other."""
     return x if x.stride(3) == 1 else x.contiguous()
+
+
+def constants(kernel: Any, heads: int, kv_heads: int, numbers: dict[str, Any]) -> dict[str, Any]:
+    """What a kernel is compiled for: heads, and of the numbers of a call those that it takes."""
+    group = heads // kv_heads
+    if group > 1 and "SCALE" in kernel.arg_names and "GROUP" not in kernel.arg_names:
+        raise ValueError(f"{heads} heads share {kv_heads}; these kernels are for heads that do not")
+    own = {"HEADS": heads, "GROUP": group} | numbers
+    return {name: value for name, value in own.items() if name in kernel.arg_names}

@@ -22,30 +22,34 @@ from torch import Tensor
 
 from ..operators import NAMESPACE
 from .attention import (
+    GATES,
+    LOG2_E,
     SMALL,
     Tiles,
+    constants,
     dense,
     given,
     multiply,
-    sigmoid,
+    opening,
     soften,
 )
 from .launch import launch, pieces, target
 
 
 @triton.jit(do_not_specialize=["keys", "share", "start"])
-def parts_4x32(
+def parts_32x32_gated_heads(
     q_ptr, k_ptr, v_ptr, part_ptr, part_lse_ptr, bounds_ptr, real_ptr, keys, share, start,
     q_batch, q_head, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr,
 ):  # fmt: skip
     """One new token sees `share` of the keys: the heads of a group are the rows of one product."""
     pair = tl.program_id(0)
-    sequence = (pair // 1).to(tl.int64)
-    head = (pair % 1).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     row = tl.program_id(2) * ROWS + tl.arange(0, ROWS)
-    exists = row < 4
-    query_head = head * 4 + row
+    exists = row < GROUP
+    query_head = head * GROUP + row
     q_at = q_ptr + (sequence * q_batch + query_head * q_head)[:, None]
     begin = tl.program_id(1) * share
     end = tl.minimum(begin + share, keys)
@@ -68,7 +72,7 @@ def parts_4x32(
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
@@ -82,18 +86,21 @@ def parts_4x32(
             slot = start - (start - key) % keys
             seen &= tl.load(real_ptr + sequence * (start + 1) + slot, mask=seen, other=False)
         s = tl.where(seen[None, :], s, float("-inf"))
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
-    part = (tl.program_id(1) * tl.num_programs(0) + pair) * 4 + row.to(tl.int64)
+    part = (tl.program_id(1) * tl.num_programs(0) + pair) * GROUP + row.to(tl.int64)
     divisor = tl.maximum(total, 1.0e-30)  # a part without a real key has a sum of zero
     tl.store(part_ptr + part[:, None] * 32 + d, acc / divisor[:, None], mask=exists[:, None])
     tl.store(part_lse_ptr + part, top + tl.log2(divisor), mask=exists)
 
 
 @triton.jit(do_not_specialize=["parts"])
-def combine_4x32(part_ptr, part_lse_ptr, gate_ptr, out_ptr, parts, PARTS: tl.constexpr):
+def combine_32x32_gated_heads(
+    part_ptr, part_lse_ptr, gate_ptr, out_ptr, parts,
+    PARTS: tl.constexpr, ACTIVATION: tl.constexpr,
+):  # fmt: skip
     """What the parts of a row give together, each weighted by its sum."""
     row = tl.program_id(0).to(tl.int64)
     at = tl.arange(0, PARTS).to(tl.int64) * tl.num_programs(0) + row
@@ -107,37 +114,35 @@ def combine_4x32(part_ptr, part_lse_ptr, gate_ptr, out_ptr, parts, PARTS: tl.con
     value = tl.sum(values * weight[:, None], axis=0) / total
     if gate_ptr is not None:
         gate = tl.load(gate_ptr + row)
-        value *= sigmoid(gate)
+        value *= opening(gate, ACTIVATION)
     tl.store(out_ptr + row * 32 + d, value)
 
 
 class Shape(NamedTuple):
-    """The kernels for some heads, and what makes their scores of products."""
+    """The kernels for heads of some width, and for what makes scores of their products."""
 
     parts: Any
     combine: Any
-    scale: float
-    gate: Any = None  # its function, in PyTorch's operators
 
 
 SHAPES = {
-    "4x32": Shape(parts_4x32, combine_4x32, 0.1767766952966369, gate=torch.sigmoid),
+    "32x32_gated_heads": Shape(parts_32x32_gated_heads, combine_32x32_gated_heads),
 }
 TILES = {  # for numbers of 16 bits, by kinds of GPUs
     "sm_80": {
-        parts_4x32: Tiles(rows=16, keys=64, warps=4, stages=3),
+        parts_32x32_gated_heads: Tiles(rows=16, keys=64, warps=4, stages=3),
     },
     "sm_89": {
-        parts_4x32: Tiles(rows=16, keys=64, warps=4, stages=3),
+        parts_32x32_gated_heads: Tiles(rows=16, keys=64, warps=4, stages=3),
     },
     "sm_90": {
-        parts_4x32: Tiles(rows=16, keys=64, warps=4, stages=3),
+        parts_32x32_gated_heads: Tiles(rows=16, keys=64, warps=4, stages=3),
     },
     "sm_100": {
-        parts_4x32: Tiles(rows=16, keys=64, warps=4, stages=3),
+        parts_32x32_gated_heads: Tiles(rows=16, keys=64, warps=4, stages=3),
     },
     "gfx942": {
-        parts_4x32: Tiles(rows=16, keys=64, warps=4, stages=2),
+        parts_32x32_gated_heads: Tiles(rows=16, keys=64, warps=4, stages=2),
     },
 }
 PARTS = 64  # of one row's keys at most
@@ -152,12 +157,15 @@ def decode(
     gate: Tensor | None,
     bounds: Tensor | None,
     padding: Tensor | None,
+    scale: float,
+    activation: str,
 ) -> Tensor:
     """(B, H, 1, D), (B, K, S, D), (B, K, S, E) → (B, H, 1, E); padding covers every position."""
     own = SHAPES[shape]
     q, k, v = dense(q), dense(k), dense(v)
     (batch, heads, _, _), (_, kv_heads, keys, width) = q.shape, v.shape
     tiles = TILES[target(q.device)][own.parts] if q.element_size() == 2 else SMALL
+    numbers = {"SCALE": scale, "ACTIVATION": activation}
     parts = min(
         PARTS, pieces(programs(q.device), max(batch * kv_heads, 1)), pieces(keys, 2 * tiles.keys)
     )
@@ -171,15 +179,18 @@ def decode(
     grid = (batch * kv_heads, parts, pieces(heads // kv_heads, tiles.rows))
     tensors = (q, k, v, part, part_lse, bounds if real is not None else None, real)
     steps = (*q.stride()[:2], *k.stride()[:3], *v.stride()[:3])
-    launch(own.parts, grid, *tensors, keys, share, start, *steps, **tiles.options())
+    sizes = (keys, share, start, *steps)
+    options = constants(own.parts, heads, kv_heads, numbers) | tiles.options()
+    launch(own.parts, grid, *tensors, *sizes, **options)
     out = q.new_empty(batch, heads, 1, width)
     tensors = (part, part_lse, *given(gate), out)
-    launch(own.combine, (batch * heads,), *tensors, parts, PARTS=PARTS, num_warps=8)
+    options = constants(own.combine, heads, kv_heads, numbers) | {"PARTS": PARTS}
+    launch(own.combine, (batch * heads,), *tensors, parts, **options, num_warps=8)
     return out
 
 
 @decode.register_fake
-def _decode(shape, q, k, v, gate, bounds, padding):
+def _decode(shape, q, k, v, gate, bounds, padding, scale, activation):
     return q.new_empty(*q.shape[:3], v.shape[3])
 
 
@@ -192,16 +203,22 @@ def programs(device: torch.device) -> int:
 
 
 def _setup(ctx, inputs, output):
-    ctx.shape, *tensors = inputs
+    tensors, ctx.numbers = inputs[1:7], inputs[7:]
     ctx.save_for_backward(*tensors, output)
 
 
 def _gradients(ctx, dout):
     """Written out for one token: who trains has many at a time."""
     q, k, v, gate, _, padding, out = ctx.saved_tensors
-    own, (batch, kv_heads, keys, _) = SHAPES[ctx.shape], k.shape
+    (
+        (
+            scale,
+            activation,
+        ),
+        (batch, kv_heads, keys, _),
+    ) = ctx.numbers, k.shape
     rows, out, dout = (x.reshape(batch, kv_heads, -1, x.shape[3]).float() for x in (q, out, dout))
-    scores = rows @ k.float().mT * own.scale  # (B, K, H / K, S)
+    scores = rows @ k.float().mT * scale  # (B, K, H / K, S)
     if padding is not None:
         start = padding.shape[1] - 1
         slots = start - (start - torch.arange(keys, device=q.device)) % keys
@@ -212,18 +229,18 @@ def _gradients(ctx, dout):
     if gate is not None:
         out = p @ v.float()  # what was gated
         gates = gate.view(batch, kv_heads, rows.shape[2], -1).float()  # of each number, or head
-        opened = own.gate(gates)
-        slope = opened * (1 - opened) if own.gate is torch.sigmoid else torch.sigmoid(gates)
+        opened = GATES[activation](gates)
+        slope = opened * (1 - opened) if activation == "sigmoid" else torch.sigmoid(gates)
         dgate = (dout * out * slope).sum_to_size(gates.shape).view_as(gate).to(gate.dtype)
         dout = dout * opened
     delta = (dout * out).sum(dim=-1, keepdim=True)
-    ds = p * (dout @ v.float().mT - delta) * own.scale
+    ds = p * (dout @ v.float().mT - delta) * scale
     dq, dk, dv = (
         (ds @ k.float()).view_as(q).to(q.dtype),
         (ds.mT @ rows).to(k.dtype),
         (p.mT @ dout).to(v.dtype),
     )
-    return None, dq, dk, dv, dgate, None, None
+    return None, dq, dk, dv, dgate, None, None, None, None
 
 
 decode.register_autograd(_gradients, setup_context=_setup)

@@ -18,17 +18,11 @@ from torch import Tensor
 from ..operators import NAMESPACE
 from .launch import launch, pieces
 
-# For each width: BLOCK, and the warps of a program.
-TILES = {
-    96: (128, 1),
-}
-
-
 # silu(gate) · up
 
 
 @triton.jit
-def gated_silu_forward(gate, up, y, STRIDE: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
+def silu_gate_forward(gate, up, y, STRIDE: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
     """y = silu(gate) · up, a block of one row."""
     row, column = tl.program_id(0).to(tl.int64), tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside, at = column < WIDTH, row * STRIDE + column
@@ -40,7 +34,7 @@ def gated_silu_forward(gate, up, y, STRIDE: tl.constexpr, WIDTH: tl.constexpr, B
 
 
 @triton.jit
-def gated_silu_backward(
+def silu_gate_backward(
     grad_y,
     gate,
     up,
@@ -62,82 +56,88 @@ def gated_silu_backward(
     tl.store(grad_up + at, d * a, mask=inside)
 
 
-def gated_silu(gate: Tensor, up: Tensor) -> Tensor:
+def silu_gate(gate: Tensor, up: Tensor) -> Tensor:
     """silu(gate) · up: (…, W) twice → (…, W)."""
-    return _gated_silu(gate.contiguous(), up.contiguous())
+    return _silu_gate(gate.contiguous(), up.contiguous())
 
 
-@torch.library.custom_op(f"{NAMESPACE}::gated_silu", mutates_args=())
-def _gated_silu(gate: Tensor, up: Tensor) -> Tensor:
+@torch.library.custom_op(f"{NAMESPACE}::silu_gate", mutates_args=())
+def _silu_gate(gate: Tensor, up: Tensor) -> Tensor:
     y = torch.empty_like(gate)
-    _run(gated_silu_forward, y.shape, (gate, up, y), stride=y.shape[-1])
+    _run(silu_gate_forward, y.shape, (gate, up, y), stride=y.shape[-1])
     return y
 
 
-@_gated_silu.register_fake
+@_silu_gate.register_fake
 def _(gate: Tensor, up: Tensor) -> Tensor:
     return torch.empty_like(gate)
 
 
-@torch.library.custom_op(f"{NAMESPACE}::gated_silu_backward", mutates_args=())
-def _gated_silu_grads(grad_y: Tensor, gate: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
+@torch.library.custom_op(f"{NAMESPACE}::silu_gate_backward", mutates_args=())
+def _silu_gate_grads(grad_y: Tensor, gate: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
     grads = torch.empty_like(gate), torch.empty_like(up)
     tensors = (grad_y.contiguous(), gate, up, *grads)
-    _run(gated_silu_backward, gate.shape, tensors, stride=gate.shape[-1])
+    _run(silu_gate_backward, gate.shape, tensors, stride=gate.shape[-1])
     return grads
 
 
-@_gated_silu_grads.register_fake
+@_silu_gate_grads.register_fake
 def _(grad_y: Tensor, gate: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
     return torch.empty_like(gate), torch.empty_like(up)
 
 
-_gated_silu.register_autograd(
-    lambda ctx, grad_y: _gated_silu_grads(grad_y, *ctx.saved_tensors),
+_silu_gate.register_autograd(
+    lambda ctx, grad_y: _silu_gate_grads(grad_y, *ctx.saved_tensors),
     setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs),
 )
 
 
-def gated_silu_packed(h: Tensor) -> Tensor:
+def silu_gate_packed(h: Tensor) -> Tensor:
     """The same where each row of h is one of gate and one of up: (…, 2 W) → (…, W)."""
-    return _gated_silu_packed(h.contiguous())
+    return _silu_gate_packed(h.contiguous())
 
 
-@torch.library.custom_op(f"{NAMESPACE}::gated_silu_packed", mutates_args=())
-def _gated_silu_packed(h: Tensor) -> Tensor:
+@torch.library.custom_op(f"{NAMESPACE}::silu_gate_packed", mutates_args=())
+def _silu_gate_packed(h: Tensor) -> Tensor:
     gate, up = h.chunk(2, dim=-1)
     y = h.new_empty(gate.shape)
-    _run(gated_silu_forward, y.shape, (gate, up, y), stride=h.shape[-1])
+    _run(silu_gate_forward, y.shape, (gate, up, y), stride=h.shape[-1])
     return y
 
 
-@_gated_silu_packed.register_fake
+@_silu_gate_packed.register_fake
 def _(h: Tensor) -> Tensor:
     return h.new_empty(*h.shape[:-1], h.shape[-1] // 2)
 
 
-@torch.library.custom_op(f"{NAMESPACE}::gated_silu_packed_backward", mutates_args=())
-def _gated_silu_packed_grad(grad_y: Tensor, h: Tensor) -> Tensor:
+@torch.library.custom_op(f"{NAMESPACE}::silu_gate_packed_backward", mutates_args=())
+def _silu_gate_packed_grad(grad_y: Tensor, h: Tensor) -> Tensor:
     grad = torch.empty_like(h)
     tensors = (grad_y.contiguous(), *h.chunk(2, dim=-1), *grad.chunk(2, dim=-1))
-    _run(gated_silu_backward, grad_y.shape, tensors, stride=h.shape[-1])
+    _run(silu_gate_backward, grad_y.shape, tensors, stride=h.shape[-1])
     return grad
 
 
-@_gated_silu_packed_grad.register_fake
+@_silu_gate_packed_grad.register_fake
 def _(grad_y: Tensor, h: Tensor) -> Tensor:
     return torch.empty_like(h)
 
 
-_gated_silu_packed.register_autograd(
-    lambda ctx, grad_y: _gated_silu_packed_grad(grad_y, *ctx.saved_tensors),
+_silu_gate_packed.register_autograd(
+    lambda ctx, grad_y: _silu_gate_packed_grad(grad_y, *ctx.saved_tensors),
     setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs),
 )
 
 
 def _run(kernel: Any, shape: torch.Size, tensors: tuple[Tensor, ...], stride: int) -> None:
     """A program for each block of each row of a result of `shape`."""
-    block, warps = TILES[shape[-1]]
-    grid = (shape[:-1].numel(), pieces(shape[-1], block))
-    sizes = {"STRIDE": stride, "WIDTH": shape[-1], "BLOCK": block}
-    launch(kernel, grid, *tensors, **sizes, num_warps=warps)
+    sizes = sizes_of(shape[-1], stride)
+    grid = (shape[:-1].numel(), pieces(shape[-1], sizes["BLOCK"]))
+    launch(kernel, grid, *tensors, **sizes)
+
+
+def sizes_of(width: int, stride: int) -> dict[str, int]:
+    """Blocks of at most 1,024 numbers, 8 for each thread: one load of 16 bytes in bfloat16."""
+    block = min(1024, max(32, 1 << (width - 1).bit_length()))
+    warps = max(1, block // 256)
+    return {"STRIDE": stride, "WIDTH": width, "BLOCK": block, "num_warps": warps}

@@ -1,7 +1,7 @@
 # Built by archspec 0.1.0 from layer-vectors.yaml; edit the spec and build again.
 """The loss of a chunk of rows and the gradient of its logits, which are read twice and never copied.
 
-z, V       the logits of one row, a program's; 512 of them
+z, V       the logits of one row, a program's, and how many these are
 lse        log Σ exp z, from a maximum m and a sum s kept apart in each of BLOCK places
 label      a row's; −100 is none, and one that is no token makes the loss NaN: to refuse it, the
            host would have to wait for the GPU
@@ -10,6 +10,8 @@ GRADIENTS  whether the gradients take the logits' place
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -17,8 +19,6 @@ from torch import Tensor
 
 from ..operators import NAMESPACE
 from .launch import launch
-
-BLOCK, WARPS = 512, 1
 
 
 @triton.jit
@@ -32,6 +32,7 @@ def cross_entropy(
     logits,
     labels,
     losses,
+    SOFTCAP: tl.constexpr,
     V: tl.constexpr,
     BLOCK: tl.constexpr,
     GRADIENTS: tl.constexpr,
@@ -47,14 +48,14 @@ def cross_entropy(
     for first in range(0, V, BLOCK):
         column = first + tl.arange(0, BLOCK)
         z = tl.load(logits + column, mask=column < V, other=float("-inf")).to(tl.float32)
-        z = tl.where(column < V, 30.0 * _tanh(z / 30.0), float("-inf"))
+        z = tl.where(column < V, SOFTCAP * _tanh(z / SOFTCAP), float("-inf"))
         above = tl.maximum(m, z)
         s = s * tl.exp(m - above) + tl.exp(z - above)
         m = above
     largest = tl.max(m, axis=0)
     lse = largest + tl.log(tl.sum(s * tl.exp(m - largest), axis=0))
     picked = tl.load(logits + tl.where(known, label, 0)).to(tl.float32)
-    picked = 30.0 * _tanh(picked / 30.0)
+    picked = SOFTCAP * _tanh(picked / SOFTCAP)
     tl.store(losses + row, tl.where(counts, tl.where(known, lse - picked, float("nan")), 0.0))
     if GRADIENTS:
         tl.debug_barrier()  # until every thread has read the label's logit
@@ -62,25 +63,32 @@ def cross_entropy(
         for first in range(0, V, BLOCK):
             column = first + tl.arange(0, BLOCK)
             z = tl.load(logits + column, mask=column < V, other=0.0).to(tl.float32)
-            bent = _tanh(z / 30.0)
-            z = 30.0 * bent
+            bent = _tanh(z / SOFTCAP)
+            z = SOFTCAP * bent
             grad = share * (tl.exp(z - lse) - tl.where(column == label, 1.0, 0.0))
             grad *= 1.0 - bent * bent  # through the soft cap
             tl.store(logits + column, grad, mask=column < V)
 
 
 @torch.library.custom_op(f"{NAMESPACE}::rows_loss", mutates_args={"logits"})
-def rows_loss(logits: Tensor, labels: Tensor, gradients: bool) -> Tensor:
+def rows_loss(logits: Tensor, labels: Tensor, gradients: bool, softcap: float) -> Tensor:
     """The losses of rows, added up: logits (R, V), labels (R,) → ().
 
     With `gradients`, those of the logits take their place.
     """
     losses = logits.new_empty(logits.shape[0], dtype=torch.float32)
-    constants = {"V": 512, "BLOCK": BLOCK, "GRADIENTS": gradients}
-    launch(cross_entropy, (logits.shape[0],), logits, labels, losses, **constants, num_warps=WARPS)
+    rows, vocabulary = logits.shape
+    sizes = sizes_of(vocabulary) | {"GRADIENTS": gradients, "SOFTCAP": softcap}
+    launch(cross_entropy, (rows,), logits, labels, losses, **sizes)
     return losses.sum()
 
 
 @rows_loss.register_fake
-def _(logits: Tensor, labels: Tensor, gradients: bool) -> Tensor:
+def _(logits: Tensor, labels: Tensor, gradients: bool, softcap: float) -> Tensor:
     return logits.new_empty((), dtype=torch.float32)
+
+
+def sizes_of(vocabulary: int) -> dict[str, Any]:
+    """Blocks of at most 8,192 logits, 16 for each thread."""
+    block = min(8192, max(32, 1 << (vocabulary - 1).bit_length()))
+    return {"V": vocabulary, "BLOCK": block, "num_warps": max(1, block // 512)}

@@ -2,7 +2,7 @@
 """RMSNorm of each head and the rotation after it, in one pass over the heads of each token.
 
 The names of shapes are those of rotary.py. (a, b) is a pair that turns together, r one over
-the root mean square of its head, and n = (a, b) · r; the norm gives n · (center + weight).
+the root mean square of its head, and n = (a, b) · r; the norm gives n · weight.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ def norm_rotate_forward(
     y,
     rows,
     eps,
-    center,
     H: tl.constexpr,
     WIDTH: tl.constexpr,
     EVERY: tl.constexpr,
@@ -38,7 +37,7 @@ def norm_rotate_forward(
     NEXT: tl.constexpr,
     HEAD: tl.constexpr,
 ):
-    """y is n · (center + weight), turned: x and y (B, H, T, WIDTH)."""
+    """y is n · weight, turned: x and y (B, H, T, WIDTH)."""
     token = tl.program_id(0).to(tl.int64)
     head, pair = tl.arange(0, HEADS)[:, None], tl.arange(0, PAIRS)[None, :]
     first, turned = pair * EVERY, pair < WIDTH // 2
@@ -48,8 +47,8 @@ def norm_rotate_forward(
     a = tl.load(x + token * NEXT + head * HEAD + first, mask=inside, other=0.0).to(tl.float32)
     b = tl.load(x + token * NEXT + head * HEAD + second, mask=inside, other=0.0).to(tl.float32)
     r = tl.rsqrt(tl.sum(a * a + b * b, axis=1) / WIDTH + eps)[:, None]
-    a *= r * (center + tl.load(weight + first, mask=turned, other=0.0).to(tl.float32))
-    b *= r * (center + tl.load(weight + second, mask=turned, other=0.0).to(tl.float32))
+    a *= r * (tl.load(weight + first, mask=turned, other=0.0).to(tl.float32))
+    b *= r * (tl.load(weight + second, mask=turned, other=0.0).to(tl.float32))
     y += (token * H + head) * WIDTH
     tl.store(y + first, a * c - b * s, mask=inside)
     tl.store(y + second, b * c + a * s, mask=inside)
@@ -67,7 +66,6 @@ def norm_rotate_backward(
     tokens,
     rows,
     eps,
-    center,
     H: tl.constexpr,
     WIDTH: tl.constexpr,
     EVERY: tl.constexpr,
@@ -77,16 +75,16 @@ def norm_rotate_backward(
     NEXT: tl.constexpr,
     HEAD: tl.constexpr,
 ):
-    """Both gradients, with (g, h) = (center + weight) times the pair of grad_y turned back.
+    """Both gradients, with (g, h) = weight times the pair of grad_y turned back.
 
-    grad_x = r · ((g, h) − n · mean(n · (g, h))); grad_weight sums n · (g, h) / (center + weight)
+    grad_x = r · ((g, h) − n · mean(n · (g, h))); grad_weight sums n · (g, h) / weight
     over a program's tokens, which are every PROGRAMS-th.
     """
     head, pair = tl.arange(0, HEADS)[:, None], tl.arange(0, PAIRS)[None, :]
     first, turned = pair * EVERY, pair < WIDTH // 2
     second, inside = first + APART, (head < H) & turned
-    scale_a = center + tl.load(weight + first, mask=turned, other=0.0).to(tl.float32)
-    scale_b = center + tl.load(weight + second, mask=turned, other=0.0).to(tl.float32)
+    scale_a = tl.load(weight + first, mask=turned, other=0.0).to(tl.float32)
+    scale_b = tl.load(weight + second, mask=turned, other=0.0).to(tl.float32)
     total_a = tl.zeros((HEADS, PAIRS), tl.float32)
     total_b = tl.zeros((HEADS, PAIRS), tl.float32)
     for number in range(tl.program_id(0), tokens, tl.num_programs(0)):
@@ -113,29 +111,27 @@ def norm_rotate_backward(
 
 
 def norm_rotate(
-    x: Tensor, weight: Tensor, cos: Tensor, sin: Tensor, eps: float, center: float, pairs: int
+    x: Tensor, weight: Tensor, cos: Tensor, sin: Tensor, eps: float, pairs: int
 ) -> Tensor:
     """Norm each head, then turn pairs that lie `pairs` apart: (B, H, T, W) → (B, H, T, W)."""
     tables = cos.contiguous(), sin.contiguous()
-    return _norm_turn(even_tokens(x), weight, *tables, eps, center, pairs)
+    return _norm_turn(even_tokens(x), weight, *tables, eps, pairs)
 
 
 @torch.library.custom_op(f"{NAMESPACE}::norm_rotate", mutates_args=())
 def _norm_turn(
-    x: Tensor, weight: Tensor, cos: Tensor, sin: Tensor, eps: float, center: float, apart: int
+    x: Tensor, weight: Tensor, cos: Tensor, sin: Tensor, eps: float, apart: int
 ) -> Tensor:
     y, constants = packed(x), constants_of(x, apart)
     batch, _, tokens, _ = x.shape
-    tensors, numbers = (x, weight, cos, sin, y), (cos.shape[0] * tokens, eps, center)
+    tensors, numbers = (x, weight, cos, sin, y), (cos.shape[0] * tokens, eps)
     grid, warps = (batch * tokens,), warps_of(constants)
     launch(norm_rotate_forward, grid, *tensors, *numbers, **constants, num_warps=warps)
     return y
 
 
 @_norm_turn.register_fake
-def _(
-    x: Tensor, weight: Tensor, cos: Tensor, sin: Tensor, eps: float, center: float, apart: int
-) -> Tensor:
+def _(x: Tensor, weight: Tensor, cos: Tensor, sin: Tensor, eps: float, apart: int) -> Tensor:
     return packed(x)
 
 
@@ -147,7 +143,6 @@ def _norm_turn_backward(
     cos: Tensor,
     sin: Tensor,
     eps: float,
-    center: float,
     apart: int,
 ) -> tuple[Tensor, Tensor]:
     grad_x, constants = packed(x), constants_of(x, apart)
@@ -156,7 +151,7 @@ def _norm_turn_backward(
     programs, warps = min(PROGRAMS, tokens), warps_of(constants)
     sums = weight.new_empty(programs, x.shape[3], dtype=torch.float32)
     tensors = (grad_y, x, weight, cos, sin, grad_x, sums)
-    numbers = (tokens, cos.shape[0] * each, eps, center)
+    numbers = (tokens, cos.shape[0] * each, eps)
     launch(norm_rotate_backward, (programs,), *tensors, *numbers, **constants, num_warps=warps)
     return grad_x, sums.sum(dim=0).to(weight.dtype)
 
@@ -169,20 +164,19 @@ def _(
     cos: Tensor,
     sin: Tensor,
     eps: float,
-    center: float,
     apart: int,
 ) -> tuple[Tensor, Tensor]:
     return packed(x), torch.empty_like(weight)
 
 
 def _save(ctx, inputs, output):
-    *tensors, ctx.eps, ctx.center, ctx.apart = inputs
+    *tensors, ctx.eps, ctx.apart = inputs
     ctx.save_for_backward(*tensors)
 
 
 def _grads(ctx, grad_y):
-    numbers = ctx.eps, ctx.center, ctx.apart
-    return *_norm_turn_backward(grad_y, *ctx.saved_tensors, *numbers), None, None, None, None, None
+    numbers = ctx.eps, ctx.apart
+    return *_norm_turn_backward(grad_y, *ctx.saved_tensors, *numbers), None, None, None, None
 
 
 _norm_turn.register_autograd(_grads, setup_context=_save)

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import cache
 from typing import Any, NamedTuple
+from unittest import mock
 
 import torch
 
-from . import attention, decode, gate, loss, norm, rotary
+from . import decode, gate, loss, norm, rotary
 
 
 class Variant(NamedTuple):
@@ -35,99 +38,142 @@ def variants(target: str) -> list[Variant]:
     ]
 
 
-def attention_variants(target: str) -> list[Variant]:
-    """The kernels as this model launches them for texts without padding, in bfloat16."""
-    return [
-        tiled(kernel, tiles, bounds_ptr=None) for kernel, tiles in attention.TILES[target].items()
-    ]
+@cache
+def launched(target: str) -> dict[str, list[Variant]]:
+    """What attention launches on that kind of GPU, by file: whole texts, their gradients, and one token.
 
+    The classes of layers say how it is called: they run without data, and what they would launch is
+    noted, so that heads, windows and all other numbers are theirs.
+    """
+    from .. import attend
+    from .. import attention as attention_layers
+    from ..step import make_step
+    from . import attention_operators as operators
 
-def tiled(kernel: Any, tiles: attention.Tiles, **constants: int | None) -> Variant:
-    """A kernel with the tiles that it is compiled for."""
-    cut = {"ROWS": tiles.rows, "KEYS": tiles.keys} | constants
-    return variant(kernel, cut, tiles.warps, tiles.stages)
+    found: dict[str, list[Variant]] = {"decode": [], "attention": []}
 
+    def several(kind, q, k, v, bounds, counts, window, scale):
+        forward, backward = (function_of(x) for x in (asked, operators.attention_backward))
+        tensors = (q, k, v, bounds)
+        out, lse = forward(kind, *tensors, counts, window, scale)
+        backward(kind, out, *tensors, out, lse, counts, window, scale)
+        return out, lse
 
-TYPES = {"lse": "fp32", "delta": "fp32", "slopes": "fp32", "part": "fp32", "part_lse": "fp32"}
-TYPES |= {"bounds": "i32", "lengths": "i32", "table": "i32", "real": "i1"}
-
-
-def variant(kernel: Any, constants: dict[str, Any], warps: int, stages: int) -> Variant:
-    """The types of a kernel's arguments by their names."""
-    signature: dict[str, str] = {}
-    for name in kernel.arg_names:
-        kind = (
-            "*" + TYPES.get(name.removesuffix("_ptr"), "bf16") if name.endswith("_ptr") else "i32"
-        )
-        signature[name] = "constexpr" if name in constants else kind
-    even = tuple(
-        n
-        for n in signature
-        if n.endswith(("_ptr", "_batch", "_page", "_head", "_token")) and n not in constants
+    asked = operators.attention
+    files = (
+        operators,
+        decode,
     )
-    return Variant(kernel.__name__, kernel, signature, constants, warps, stages, even)
+    with ExitStack() as stack:
+        stack.enter_context(torch.device("meta"))
+        patched = [(attend, "use_kernels", lambda *_: True), (operators, "attention", several)]
+        patched.append((operators, "decode", function_of(decode.decode)))
+        for module in files:
+            patched.append((module, "launch", Noted(found)))
+            if hasattr(module, "target"):
+                patched.append((module, "target", lambda _: target))
+        for patch in patched:
+            stack.enter_context(mock.patch.object(*patch))
+        for tokens in (16, 1):
+            x = torch.empty(1, tokens, 192, dtype=torch.bfloat16)
+            step = make_step(0, tokens, None, x)
+            attention_layers.SlidingAttention().bfloat16()(x, step, None)
+            attention_layers.GlobalAttention().bfloat16()(x, step, None)
+    return found
+
+
+def function_of(operator: Any) -> Any:
+    """The function of an operator, which runs on what has no data too."""
+    return vars(operator)["_init_fn"]
+
+
+class Noted:
+    """In place of `launch`: notes each kernel once, with what it would be compiled for, by file."""
+
+    def __init__(self, found: dict[str, list[Variant]]):
+        self.found = found
+
+    def __call__(self, kernel: Any, grid: tuple[int, ...], *given: Any, **options: Any) -> None:
+        warps, stages = options.pop("num_warps"), options.pop("num_stages", 1)
+        arguments = dict(zip(kernel.arg_names, given, strict=False))
+        constants = options | {name: None for name, x in arguments.items() if x is None}
+        signature = {name: typed(name, arguments, constants) for name in kernel.arg_names}
+        even = tuple(name for name, x in arguments.items() if x is not None and is_even(name, x))
+        listed = self.found.setdefault(kernel.__module__.rpartition(".")[2], [])
+        alike = [own for own in listed if own.kernel is kernel]
+        name = f"{kernel.__name__}_{len(alike) + 1}" if alike else kernel.__name__
+        own = Variant(name, kernel, signature, constants, warps, stages, even)
+        if own._replace(name="") not in [other._replace(name="") for other in alike]:
+            listed.append(own)
+
+
+TYPES = {torch.bfloat16: "bf16", torch.float32: "fp32", torch.int32: "i32", torch.bool: "i1"}
+
+
+def typed(name: str, arguments: dict[str, Any], constants: dict[str, Any]) -> str:
+    """The type of an argument, as Triton writes it."""
+    if name in constants:
+        return "constexpr"
+    given = arguments[name]
+    return f"*{TYPES[given.dtype]}" if isinstance(given, torch.Tensor) else "i32"
+
+
+def is_even(name: str, given: Any) -> bool:
+    """Whether 16 divides it: a pointer, or how far apart sequences, pages, heads or tokens are."""
+    if isinstance(given, int):
+        return name.endswith(("_batch", "_page", "_head", "_token")) and given % 16 == 0
+    return isinstance(given, torch.Tensor)
+
+
+def attention_variants(target: str) -> list[Variant]:
+    """The kernels as this model launches them for texts without padding."""
+    return launched(target)["attention"]
 
 
 def decode_variants(target: str) -> list[Variant]:
-    """The kernels as this model launches them for texts without padding, in bfloat16."""
-    found: list[Variant] = []
-    tiles = decode.TILES[target]
-    for own in decode.SHAPES.values():
-        found.append(tiled(own.parts, tiles[own.parts], bounds_ptr=None, real_ptr=None))
-        found.append(variant(own.combine, {"PARTS": decode.PARTS}, 8, 1))
-    return found
+    """The kernels as this model launches them for texts without padding."""
+    return launched(target)["decode"]
 
 
 def gate_variants() -> list[Variant]:
     """The kernels as this model launches them, in bfloat16."""
-    sizes: dict[str, str] = dict.fromkeys(("STRIDE", "WIDTH", "BLOCK"), "constexpr")
     one: dict[str, str] = dict.fromkeys(("gate", "up", "y"), "*bf16")
     other: dict[str, str] = dict.fromkeys(("grad_y", "gate", "up", "grad_gate", "grad_up"), "*bf16")
-    places = [  # the kernels of each function, the name of a place, STRIDE and WIDTH there
-        (
-            gate.gated_gelu_tanh_forward,
-            gate.gated_gelu_tanh_backward,
-            "gated_gelu_tanh_512",
-            512,
-            512,
-        ),
+    places = [  # its name, the kernels, WIDTH and STRIDE
+        ("gelu_tanh_gate_512", gate.gelu_tanh_gate_forward, gate.gelu_tanh_gate_backward, 512, 512),
     ]
-    return [
-        Variant(
-            f"{name}_{way}",
-            kernel,
-            pointers | sizes,
-            {"STRIDE": stride, "WIDTH": width, "BLOCK": gate.TILES[width][0]},
-            num_warps=gate.TILES[width][1],
-            num_stages=3,
+    found: list[Variant] = []
+    for name, forward, backward, width, stride in places:
+        sizes = gate.sizes_of(width, stride)
+        warps = sizes.pop("num_warps")
+        constants = sizes
+        for way, kernel, pointers in (("forward", forward, one), ("backward", backward, other)):
+            signature = pointers | dict.fromkeys(constants, "constexpr")
             # Where both lie in one tensor, up starts WIDTH numbers after gate.
-            attrs=tuple(p for p in pointers if width % 8 == 0 or "up" not in p),
-        )
-        for forward, backward, name, stride, width in places
-        for way, kernel, pointers in (("forward", forward, one), ("backward", backward, other))
-    ]
+            even = tuple(p for p in pointers if width % 8 == 0 or "up" not in p)
+            found.append(Variant(f"{name}_{way}", kernel, signature, constants, warps, 3, even))
+    return found
 
 
 def norm_variants() -> list[Variant]:
     """The kernels as this model launches them, in bfloat16."""
+    widths = (192,)
     one: dict[str, str] = dict.fromkeys(("x", "weight", "y"), "*bf16")
     two: dict[str, str] = dict.fromkeys(("x", "branch", "weight", "total", "y"), "*bf16")
     more: dict[str, str] = dict.fromkeys(("grad_y", "x", "weight", "grad_sum", "grad_x"), "*bf16")
     more |= {"grad_weight": "*fp32"}
     other = more | {"grad_sum": "constexpr"}  # None
-    found = [_norm_variant("norm_forward", norm.norm_forward, width, one) for width in norm.TILES]
-    found += [
-        _norm_variant("norm_backward", norm.norm_backward, width, other) for width in norm.TILES
-    ]
+    found = [_norm_variant("norm_forward", norm.norm_forward, width, one) for width in widths]
+    found += [_norm_variant("norm_backward", norm.norm_backward, width, other) for width in widths]
     found.append(_norm_variant("add_norm_forward", norm.add_norm_forward, 192, two))
     found.append(_norm_variant("add_norm_backward", norm.norm_backward, 192, more))
     return found
 
 
 def _norm_variant(name: str, kernel: Any, width: int, pointers: dict[str, str]) -> Variant:
-    at_once, columns, warps = norm.TILES[width]
-    tiles = {"WIDTH": width, "ROWS": at_once, "COLUMNS": columns}
-    numbers = {"rows": "i32", "eps": "fp32", "center": "fp32"}
+    tiles = norm.tiles_of(width)
+    warps = tiles.pop("num_warps")
+    numbers = {"rows": "i32", "eps": "fp32"}
     signature = pointers | numbers | dict.fromkeys(tiles, "constexpr")
     absent = dict.fromkeys((k for k in pointers if pointers[k] == "constexpr"), None)
     given = tuple(k for k in pointers if pointers[k] != "constexpr")
@@ -163,16 +209,10 @@ def rotary_variants() -> list[Variant]:
 def loss_variants() -> list[Variant]:
     """The kernels as this model launches them, in bfloat16."""
     pointers = {"logits": "*bf16", "labels": "*i64", "losses": "*fp32"}
-    constants = dict.fromkeys(("V", "BLOCK", "GRADIENTS"), "constexpr")
-    return [
-        Variant(
-            name,
-            loss.cross_entropy,
-            pointers | constants,
-            {"V": 1024, "BLOCK": loss.BLOCK, "GRADIENTS": gradients},
-            num_warps=loss.WARPS,
-            num_stages=3,
-            attrs=("logits",),
-        )
-        for name, gradients in (("rows_loss", False), ("rows_loss_gradients", True))
-    ]
+    found: list[Variant] = []
+    for name, gradients in (("rows_loss", False), ("rows_loss_gradients", True)):
+        constants = loss.sizes_of(1024) | {"GRADIENTS": gradients}
+        warps = constants.pop("num_warps")
+        signature = pointers | dict.fromkeys(constants, "constexpr")
+        found.append(Variant(name, loss.cross_entropy, signature, constants, warps, 3, ("logits",)))
+    return found

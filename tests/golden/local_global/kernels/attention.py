@@ -22,17 +22,21 @@ x_batch, x_head, x_token
          lie one behind the other
 own, place
          where the first row of a tile stands in what is as dense as out, and each row after it
+HEADS, query heads, of which GROUP share keys; SCALE, of products; WINDOW, tokens that a row sees,
+         its own included
 bounds   (B, 2, T), None where a row is one text: the slots where the text of each
          token opens and where it closes; padding is a text of its own
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import triton
 import triton.language as tl
 from torch import Tensor
+
+LOG2_E = tl.constexpr(1.4426950408889634)
 
 
 @triton.jit
@@ -55,28 +59,29 @@ def sliding_forward(
     q_ptr, k_ptr, v_ptr, out_ptr, lse_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr, WINDOW: tl.constexpr,
 ):  # fmt: skip
-    """out = softmax(q kᵀ · 0.1768) v, and lse: a token sees the last 64."""
-    tiles = tl.cdiv(tokens * 3, ROWS)
+    """out = softmax(q kᵀ · SCALE) v, and lse: a token sees the last of its window."""
+    tiles = tl.cdiv(tokens * GROUP, ROWS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
 
     row = tile * ROWS + tl.arange(0, ROWS)
-    real = row < tokens * 3
-    start = tile * ROWS // 3  # the first token of the tile
-    token, member = row // 3, row % 3
-    q_at = q_ptr + sequence * q_batch + head * 3 * q_head + start * q_token.to(tl.int64)
+    real = row < tokens * GROUP
+    start = tile * ROWS // GROUP  # the first token of the tile
+    token, member = row // GROUP, row % GROUP
+    q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
     q_at += ((token - start) * q_token + member * q_head)[:, None]
-    own = (sequence * tokens + start) * 6 + head * 3
-    place = ((token - start) * 6 + member)[:, None]
+    own = (sequence * tokens + start) * HEADS + head * GROUP
+    place = ((token - start) * HEADS + member)[:, None]
     earlier = keys - tokens  # keys before the first query
     last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
-    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 3, tokens - 1)
-    begin = tl.maximum(lowest - 63, 0)
-    since = last - 63
+    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // GROUP, tokens - 1)
+    begin = tl.maximum(lowest - (WINDOW - 1), 0)
+    since = last - (WINDOW - 1)
     if bounds_ptr is not None:  # no key in front of a row's text
         opens_at = bounds_ptr + 2 * sequence * tokens
         begin = tl.maximum(begin, tl.load(opens_at + lowest))
@@ -98,12 +103,12 @@ def sliding_forward(
         s = tl.where(
             (key[None, :] <= last[:, None]) & (key[None, :] >= since[:, None]), s, float("-inf")
         )
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
     tl.store(out_ptr + own * 32 + place * 32 + d, acc / total[:, None], mask=real[:, None])
-    tl.store(lse_ptr + pair.to(tl.int64) * tokens * 3 + row, top + tl.log2(total), mask=real)
+    tl.store(lse_ptr + pair.to(tl.int64) * tokens * GROUP + row, top + tl.log2(total), mask=real)
 
 
 @triton.jit(do_not_specialize=["tokens", "keys"])
@@ -111,28 +116,29 @@ def sliding_backward_queries(
     q_ptr, k_ptr, v_ptr, out_ptr, dout_ptr, lse_ptr, delta_ptr, dq_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr, WINDOW: tl.constexpr,
 ):  # fmt: skip
-    """dq = Σ ds k · 0.1767766952966369 with ds = p (dout · v − delta); leaves delta = out · dout."""
-    tiles = tl.cdiv(tokens * 3, ROWS)
+    """dq = Σ ds k · SCALE with ds = p (dout · v − delta); leaves delta = out · dout."""
+    tiles = tl.cdiv(tokens * GROUP, ROWS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
 
     row = tile * ROWS + tl.arange(0, ROWS)
-    real = row < tokens * 3
-    start = tile * ROWS // 3  # the first token of the tile
-    token, member = row // 3, row % 3
-    q_at = q_ptr + sequence * q_batch + head * 3 * q_head + start * q_token.to(tl.int64)
+    real = row < tokens * GROUP
+    start = tile * ROWS // GROUP  # the first token of the tile
+    token, member = row // GROUP, row % GROUP
+    q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
     q_at += ((token - start) * q_token + member * q_head)[:, None]
-    own = (sequence * tokens + start) * 6 + head * 3
-    place = ((token - start) * 6 + member)[:, None]
+    own = (sequence * tokens + start) * HEADS + head * GROUP
+    place = ((token - start) * HEADS + member)[:, None]
     earlier = keys - tokens  # keys before the first query
     last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
-    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 3, tokens - 1)
-    begin = tl.maximum(lowest - 63, 0)
-    since = last - 63
+    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // GROUP, tokens - 1)
+    begin = tl.maximum(lowest - (WINDOW - 1), 0)
+    since = last - (WINDOW - 1)
     if bounds_ptr is not None:  # no key in front of a row's text
         opens_at = bounds_ptr + 2 * sequence * tokens
         begin = tl.maximum(begin, tl.load(opens_at + lowest))
@@ -142,7 +148,7 @@ def sliding_backward_queries(
     dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     out = tl.load(out_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     delta = tl.sum(out.to(tl.float32) * dout, axis=1)
-    at = pair.to(tl.int64) * tokens * 3
+    at = pair.to(tl.int64) * tokens * GROUP
     tl.store(delta_ptr + at + row, delta, mask=real)
     lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
     place_k = sequence * k_batch + head * k_head + begin * k_token.to(tl.int64)
@@ -155,14 +161,14 @@ def sliding_backward_queries(
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
-        p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[:, None])
         p = tl.where((key[None, :] <= last[:, None]) & (key[None, :] >= since[:, None]), p, 0.0)
         dp = multiply(dout, tl.trans(v))
         ds = p * (dp - delta[:, None])
         dq = multiply(ds.to(k.dtype), k, dq)
         k_at += KEYS * k_token
         v_at += KEYS * v_token
-    tl.store(dq_ptr + own * 32 + place * 32 + d, dq * 0.1767766952966369, mask=real[:, None])
+    tl.store(dq_ptr + own * 32 + place * 32 + d, dq * SCALE, mask=real[:, None])
 
 
 @triton.jit(do_not_specialize=["tokens", "keys"])
@@ -170,21 +176,22 @@ def sliding_backward_keys(
     q_ptr, k_ptr, v_ptr, dout_ptr, lse_ptr, delta_ptr, dk_ptr, dv_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr, WINDOW: tl.constexpr,
 ):  # fmt: skip
-    """dv = Σ p dout and dk = Σ ds q · 0.1768 over all rows of the group that see a key."""
+    """dv = Σ p dout and dk = Σ ds q · SCALE over all rows of the group that see a key."""
     tiles = tl.cdiv(keys, KEYS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     first = tl.program_id(0) % tiles * KEYS
     earlier = keys - tokens  # keys before the first query
     final = tl.minimum(first + KEYS, keys) - 1
-    begin = tl.maximum(first - earlier, 0) * 3  # the first row that sees any
-    end = tl.minimum(final + 64 - earlier, tokens) * 3  # after the last row that sees any
+    begin = tl.maximum(first - earlier, 0) * GROUP  # the first row that sees any
+    end = tl.minimum(final + WINDOW - earlier, tokens) * GROUP  # after the last row that sees any
     if bounds_ptr is not None:  # no row beyond the texts of these keys
         opens_at = bounds_ptr + 2 * sequence * tokens
         closes_at = opens_at + tokens
-        end = tl.minimum(final + 64, tl.load(closes_at + final)) * 3
+        end = tl.minimum(final + WINDOW, tl.load(closes_at + final)) * GROUP
     d = tl.arange(0, 32)[None, :]
     place_k = sequence * k_batch + head * k_head + first * k_token.to(tl.int64)
     k_at = k_ptr + place_k + (tl.arange(0, KEYS) * k_token)[:, None]
@@ -192,38 +199,38 @@ def sliding_backward_keys(
     v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
     key = first + tl.arange(0, KEYS)[:, None]
     there = key < keys
-    at = pair.to(tl.int64) * tokens * 3
+    at = pair.to(tl.int64) * tokens * GROUP
     k = tl.load(k_at + d, mask=there, other=0.0)
     v = tl.load(v_at + d, mask=there, other=0.0)
     dk = tl.zeros((KEYS, 32), tl.float32)
     dv = tl.zeros((KEYS, 32), tl.float32)
     for above in range(begin, end, ROWS):  # some rows see a part of the tile
         row = above + tl.arange(0, ROWS)
-        real = row < tokens * 3
-        start = above // 3  # the first token of the tile
-        token, member = row // 3, row % 3
-        q_at = q_ptr + sequence * q_batch + head * 3 * q_head + start * q_token.to(tl.int64)
+        real = row < tokens * GROUP
+        start = above // GROUP  # the first token of the tile
+        token, member = row // GROUP, row % GROUP
+        q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
         q_at += ((token - start) * q_token + member * q_head)[:, None]
-        own = (sequence * tokens + start) * 6 + head * 3
-        place = ((token - start) * 6 + member)[:, None]
+        own = (sequence * tokens + start) * HEADS + head * GROUP
+        place = ((token - start) * HEADS + member)[:, None]
         lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
         q = tl.load(q_at + d, mask=real[:, None], other=0.0)
         dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
         s = multiply(k, tl.trans(q))
         last = earlier + token
-        since = last - 63
+        since = last - (WINDOW - 1)
         if bounds_ptr is not None:
             since = tl.maximum(since, tl.load(opens_at + last, mask=real, other=0))
-        p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[None, :])
         p = tl.where((key <= last[None, :]) & (key >= since[None, :]) & real[None, :], p, 0.0)
         dv = multiply(p.to(dout.dtype), dout, dv)
         dp = multiply(v, tl.trans(dout))
         delta = tl.load(delta_ptr + at + row, mask=real, other=0.0)
         ds = p * (dp - delta[None, :])
         dk = multiply(ds.to(q.dtype), q, dk)
-    own = (sequence * keys + first) * 2 + head
-    place = tl.arange(0, KEYS)[:, None] * 2
-    tl.store(dk_ptr + own * 32 + place * 32 + d, dk * 0.1767766952966369, mask=there)
+    own = (sequence * keys + first) * (HEADS // GROUP) + head
+    place = tl.arange(0, KEYS)[:, None] * (HEADS // GROUP)
+    tl.store(dk_ptr + own * 32 + place * 32 + d, dk * SCALE, mask=there)
     tl.store(dv_ptr + own * 32 + place * 32 + d, dv, mask=there)
 
 
@@ -232,26 +239,27 @@ def causal_forward(
     q_ptr, k_ptr, v_ptr, out_ptr, lse_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr,
 ):  # fmt: skip
-    """out = softmax(q kᵀ · 0.1768) v, and lse: a token sees all before it."""
-    tiles = tl.cdiv(tokens * 3, ROWS)
+    """out = softmax(q kᵀ · SCALE) v, and lse: a token sees all up to itself."""
+    tiles = tl.cdiv(tokens * GROUP, ROWS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
 
     row = tile * ROWS + tl.arange(0, ROWS)
-    real = row < tokens * 3
-    start = tile * ROWS // 3  # the first token of the tile
-    token, member = row // 3, row % 3
-    q_at = q_ptr + sequence * q_batch + head * 3 * q_head + start * q_token.to(tl.int64)
+    real = row < tokens * GROUP
+    start = tile * ROWS // GROUP  # the first token of the tile
+    token, member = row // GROUP, row % GROUP
+    q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
     q_at += ((token - start) * q_token + member * q_head)[:, None]
-    own = (sequence * tokens + start) * 6 + head * 3
-    place = ((token - start) * 6 + member)[:, None]
+    own = (sequence * tokens + start) * HEADS + head * GROUP
+    place = ((token - start) * HEADS + member)[:, None]
     earlier = keys - tokens  # keys before the first query
     last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
-    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 3, tokens - 1)
+    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // GROUP, tokens - 1)
     begin, edge = 0, 0
     if bounds_ptr is not None:  # no key in front of a row's text
         opens_at = bounds_ptr + 2 * sequence * tokens
@@ -278,7 +286,7 @@ def causal_forward(
         if bounds_ptr is not None:
             seen &= key[None, :] >= since[:, None]
         s = tl.where(seen, s, float("-inf"))
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
@@ -286,7 +294,7 @@ def causal_forward(
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
@@ -299,12 +307,12 @@ def causal_forward(
         if bounds_ptr is not None:
             seen &= key[None, :] >= since[:, None]
         s = tl.where(seen, s, float("-inf"))
-        p, keep, top, total = soften(s, top, total, 0.25503486164919736)
+        p, keep, top, total = soften(s, top, total, SCALE * LOG2_E)
         acc = multiply(p.to(v.dtype), v, acc * keep[:, None])
         k_at += KEYS * k_token
         v_at += KEYS * v_token
     tl.store(out_ptr + own * 32 + place * 32 + d, acc / total[:, None], mask=real[:, None])
-    tl.store(lse_ptr + pair.to(tl.int64) * tokens * 3 + row, top + tl.log2(total), mask=real)
+    tl.store(lse_ptr + pair.to(tl.int64) * tokens * GROUP + row, top + tl.log2(total), mask=real)
 
 
 @triton.jit(do_not_specialize=["tokens", "keys"])
@@ -312,26 +320,27 @@ def causal_backward_queries(
     q_ptr, k_ptr, v_ptr, out_ptr, dout_ptr, lse_ptr, delta_ptr, dq_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr,
 ):  # fmt: skip
-    """dq = Σ ds k · 0.1767766952966369 with ds = p (dout · v − delta); leaves delta = out · dout."""
-    tiles = tl.cdiv(tokens * 3, ROWS)
+    """dq = Σ ds k · SCALE with ds = p (dout · v − delta); leaves delta = out · dout."""
+    tiles = tl.cdiv(tokens * GROUP, ROWS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     tile = tiles - 1 - tl.program_id(0) % tiles  # what has most to do comes first
 
     row = tile * ROWS + tl.arange(0, ROWS)
-    real = row < tokens * 3
-    start = tile * ROWS // 3  # the first token of the tile
-    token, member = row // 3, row % 3
-    q_at = q_ptr + sequence * q_batch + head * 3 * q_head + start * q_token.to(tl.int64)
+    real = row < tokens * GROUP
+    start = tile * ROWS // GROUP  # the first token of the tile
+    token, member = row // GROUP, row % GROUP
+    q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
     q_at += ((token - start) * q_token + member * q_head)[:, None]
-    own = (sequence * tokens + start) * 6 + head * 3
-    place = ((token - start) * 6 + member)[:, None]
+    own = (sequence * tokens + start) * HEADS + head * GROUP
+    place = ((token - start) * HEADS + member)[:, None]
     earlier = keys - tokens  # keys before the first query
     last = earlier + token  # the last key a row sees, its own
     lowest = earlier + start
-    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // 3, tokens - 1)
+    highest = earlier + tl.minimum((tile * ROWS + ROWS - 1) // GROUP, tokens - 1)
     begin, edge = 0, 0
     if bounds_ptr is not None:  # no key in front of a row's text
         opens_at = bounds_ptr + 2 * sequence * tokens
@@ -345,7 +354,7 @@ def causal_backward_queries(
     dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     out = tl.load(out_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
     delta = tl.sum(out.to(tl.float32) * dout, axis=1)
-    at = pair.to(tl.int64) * tokens * 3
+    at = pair.to(tl.int64) * tokens * GROUP
     tl.store(delta_ptr + at + row, delta, mask=real)
     lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
     place_k = sequence * k_batch + head * k_head + begin * k_token.to(tl.int64)
@@ -358,7 +367,7 @@ def causal_backward_queries(
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
-        p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[:, None])
         seen = key[None, :] <= last[:, None]
         if bounds_ptr is not None:
             seen &= key[None, :] >= since[:, None]
@@ -372,7 +381,7 @@ def causal_backward_queries(
         k = tl.load(k_at + d)
         v = tl.load(v_at + d)
         s = multiply(q, tl.trans(k))
-        p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[:, None])
         dp = multiply(dout, tl.trans(v))
         ds = p * (dp - delta[:, None])
         dq = multiply(ds.to(k.dtype), k, dq)
@@ -383,7 +392,7 @@ def causal_backward_queries(
         k = tl.load(k_at + d, mask=(key < keys)[:, None], other=0.0)
         v = tl.load(v_at + d, mask=(key < keys)[:, None], other=0.0)
         s = multiply(q, tl.trans(k))
-        p = tl.exp2(s * 0.25503486164919736 - lse[:, None])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[:, None])
         seen = key[None, :] <= last[:, None]
         if bounds_ptr is not None:
             seen &= key[None, :] >= since[:, None]
@@ -393,7 +402,7 @@ def causal_backward_queries(
         dq = multiply(ds.to(k.dtype), k, dq)
         k_at += KEYS * k_token
         v_at += KEYS * v_token
-    tl.store(dq_ptr + own * 32 + place * 32 + d, dq * 0.1767766952966369, mask=real[:, None])
+    tl.store(dq_ptr + own * 32 + place * 32 + d, dq * SCALE, mask=real[:, None])
 
 
 @triton.jit(do_not_specialize=["tokens", "keys"])
@@ -401,26 +410,27 @@ def causal_backward_keys(
     q_ptr, k_ptr, v_ptr, dout_ptr, lse_ptr, delta_ptr, dk_ptr, dv_ptr, bounds_ptr, tokens, keys,
     q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
     ROWS: tl.constexpr, KEYS: tl.constexpr,
+    HEADS: tl.constexpr, GROUP: tl.constexpr, SCALE: tl.constexpr,
 ):  # fmt: skip
-    """dv = Σ p dout and dk = Σ ds q · 0.1768 over all rows of the group that see a key."""
+    """dv = Σ p dout and dk = Σ ds q · SCALE over all rows of the group that see a key."""
     tiles = tl.cdiv(keys, KEYS)
     pair = tl.program_id(0) // tiles
-    sequence = (pair // 2).to(tl.int64)
-    head = (pair % 2).to(tl.int64)
+    sequence = (pair // (HEADS // GROUP)).to(tl.int64)
+    head = (pair % (HEADS // GROUP)).to(tl.int64)
     first = tl.program_id(0) % tiles * KEYS
     earlier = keys - tokens  # keys before the first query
     final = tl.minimum(first + KEYS, keys) - 1
-    begin = tl.maximum(first - earlier, 0) * 3  # the first row that sees any
-    end = tokens * 3
+    begin = tl.maximum(first - earlier, 0) * GROUP  # the first row that sees any
+    end = tokens * GROUP
     if bounds_ptr is not None:  # no row beyond the texts of these keys
         opens_at = bounds_ptr + 2 * sequence * tokens
         closes_at = opens_at + tokens
-        end = tl.load(closes_at + final) * 3
-    below = tl.maximum(first + KEYS - 1 - earlier, 0) * 3 - begin
+        end = tl.load(closes_at + final) * GROUP
+    below = tl.maximum(first + KEYS - 1 - earlier, 0) * GROUP - begin
     whole = begin + tl.cdiv(tl.maximum(below, 0), ROWS) * ROWS
     full = end
     if bounds_ptr is not None:
-        until = tl.load(closes_at + first) * 3
+        until = tl.load(closes_at + first) * GROUP
         full = whole + tl.maximum(until - whole, 0) // ROWS * ROWS
     d = tl.arange(0, 32)[None, :]
     place_k = sequence * k_batch + head * k_head + first * k_token.to(tl.int64)
@@ -429,20 +439,20 @@ def causal_backward_keys(
     v_at = v_ptr + place_v + (tl.arange(0, KEYS) * v_token)[:, None]
     key = first + tl.arange(0, KEYS)[:, None]
     there = key < keys
-    at = pair.to(tl.int64) * tokens * 3
+    at = pair.to(tl.int64) * tokens * GROUP
     k = tl.load(k_at + d, mask=there, other=0.0)
     v = tl.load(v_at + d, mask=there, other=0.0)
     dk = tl.zeros((KEYS, 32), tl.float32)
     dv = tl.zeros((KEYS, 32), tl.float32)
     for above in range(begin, whole, ROWS):  # the diagonal
         row = above + tl.arange(0, ROWS)
-        real = row < tokens * 3
-        start = above // 3  # the first token of the tile
-        token, member = row // 3, row % 3
-        q_at = q_ptr + sequence * q_batch + head * 3 * q_head + start * q_token.to(tl.int64)
+        real = row < tokens * GROUP
+        start = above // GROUP  # the first token of the tile
+        token, member = row // GROUP, row % GROUP
+        q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
         q_at += ((token - start) * q_token + member * q_head)[:, None]
-        own = (sequence * tokens + start) * 6 + head * 3
-        place = ((token - start) * 6 + member)[:, None]
+        own = (sequence * tokens + start) * HEADS + head * GROUP
+        place = ((token - start) * HEADS + member)[:, None]
         lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
         q = tl.load(q_at + d, mask=real[:, None], other=0.0)
         dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
@@ -450,7 +460,7 @@ def causal_backward_keys(
         last = earlier + token
         if bounds_ptr is not None:
             since = tl.load(opens_at + last, mask=real, other=0)
-        p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[None, :])
         seen = (key <= last[None, :]) & real[None, :]
         if bounds_ptr is not None:
             seen &= key >= since[None, :]
@@ -462,18 +472,18 @@ def causal_backward_keys(
         dk = multiply(ds.to(q.dtype), q, dk)
     for above in range(whole, full, ROWS):  # every row sees the whole tile
         row = above + tl.arange(0, ROWS)
-        real = row < tokens * 3
-        start = above // 3  # the first token of the tile
-        token, member = row // 3, row % 3
-        q_at = q_ptr + sequence * q_batch + head * 3 * q_head + start * q_token.to(tl.int64)
+        real = row < tokens * GROUP
+        start = above // GROUP  # the first token of the tile
+        token, member = row // GROUP, row % GROUP
+        q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
         q_at += ((token - start) * q_token + member * q_head)[:, None]
-        own = (sequence * tokens + start) * 6 + head * 3
-        place = ((token - start) * 6 + member)[:, None]
+        own = (sequence * tokens + start) * HEADS + head * GROUP
+        place = ((token - start) * HEADS + member)[:, None]
         lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
         q = tl.load(q_at + d, mask=real[:, None], other=0.0)
         dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
         s = multiply(k, tl.trans(q))
-        p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[None, :])
         dv = multiply(p.to(dout.dtype), dout, dv)
         dp = multiply(v, tl.trans(dout))
         delta = tl.load(delta_ptr + at + row, mask=real, other=0.0)
@@ -481,13 +491,13 @@ def causal_backward_keys(
         dk = multiply(ds.to(q.dtype), q, dk)
     for above in range(full, end, ROWS):  # only some rows see as far back
         row = above + tl.arange(0, ROWS)
-        real = row < tokens * 3
-        start = above // 3  # the first token of the tile
-        token, member = row // 3, row % 3
-        q_at = q_ptr + sequence * q_batch + head * 3 * q_head + start * q_token.to(tl.int64)
+        real = row < tokens * GROUP
+        start = above // GROUP  # the first token of the tile
+        token, member = row // GROUP, row % GROUP
+        q_at = q_ptr + sequence * q_batch + head * GROUP * q_head + start * q_token.to(tl.int64)
         q_at += ((token - start) * q_token + member * q_head)[:, None]
-        own = (sequence * tokens + start) * 6 + head * 3
-        place = ((token - start) * 6 + member)[:, None]
+        own = (sequence * tokens + start) * HEADS + head * GROUP
+        place = ((token - start) * HEADS + member)[:, None]
         lse = tl.load(lse_ptr + at + row, mask=real, other=float("inf"))
         q = tl.load(q_at + d, mask=real[:, None], other=0.0)
         dout = tl.load(dout_ptr + own * 32 + place * 32 + d, mask=real[:, None], other=0.0)
@@ -495,7 +505,7 @@ def causal_backward_keys(
         last = earlier + token
         if bounds_ptr is not None:
             since = tl.load(opens_at + last, mask=real, other=0)
-        p = tl.exp2(s * 0.25503486164919736 - lse[None, :])
+        p = tl.exp2(s * (SCALE * LOG2_E) - lse[None, :])
         seen = (key <= last[None, :]) & real[None, :]
         if bounds_ptr is not None:
             seen &= key >= since[None, :]
@@ -505,9 +515,9 @@ def causal_backward_keys(
         delta = tl.load(delta_ptr + at + row, mask=real, other=0.0)
         ds = p * (dp - delta[None, :])
         dk = multiply(ds.to(q.dtype), q, dk)
-    own = (sequence * keys + first) * 2 + head
-    place = tl.arange(0, KEYS)[:, None] * 2
-    tl.store(dk_ptr + own * 32 + place * 32 + d, dk * 0.1767766952966369, mask=there)
+    own = (sequence * keys + first) * (HEADS // GROUP) + head
+    place = tl.arange(0, KEYS)[:, None] * (HEADS // GROUP)
+    tl.store(dk_ptr + own * 32 + place * 32 + d, dk * SCALE, mask=there)
     tl.store(dv_ptr + own * 32 + place * 32 + d, dv, mask=there)
 
 
@@ -577,3 +587,12 @@ SMALL = Tiles(rows=16, keys=16, warps=4, stages=1)  # for float32
 def dense(x: Tensor) -> Tensor:
     """x with the numbers of a head one behind the other."""
     return x if x.stride(3) == 1 else x.contiguous()
+
+
+def constants(kernel: Any, heads: int, kv_heads: int, numbers: dict[str, Any]) -> dict[str, Any]:
+    """What a kernel is compiled for: heads, and of the numbers of a call those that it takes."""
+    group = heads // kv_heads
+    if group > 1 and "SCALE" in kernel.arg_names and "GROUP" not in kernel.arg_names:
+        raise ValueError(f"{heads} heads share {kv_heads}; these kernels are for heads that do not")
+    own = {"HEADS": heads, "GROUP": group} | numbers
+    return {name: value for name, value in own.items() if name in kernel.arg_names}

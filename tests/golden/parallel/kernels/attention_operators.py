@@ -15,19 +15,19 @@ from torch import Tensor
 
 from ..operators import NAMESPACE
 from . import attention as kernels
-from .attention import dense
+from .attention import constants, dense
 from .decode import decode
 from .launch import launch, pieces, target
 
 
 def causal(
-    q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, starts: Tensor | None = None
+    q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, starts: Tensor | None, scale: float
 ) -> Tensor:
-    """A token sees all before it: (B, 4, T, 32), (B, 2, S, 32), (B, 2, S, 32) → (B, 4, T, 32)."""
+    """A token sees all up to itself: (B, H, T, D), (B, K, S, D), (B, K, S, E) → (B, H, T, E)."""
     k, v = k.to(q.dtype), v.to(q.dtype)  # as a cache may be wider under autocast
     if q.shape[2] == 1:
-        return decode("4x32", q, k, v, *seen_slots(starts, k))
-    return attention("causal", q, k, v, bounds, [])[0]
+        return decode("32x32", q, k, v, *seen_slots(starts, k), scale)
+    return attention("causal", q, k, v, bounds, [], scale)[0]
 
 
 class Kernels(NamedTuple):
@@ -62,21 +62,29 @@ def cut(kernel: Any, like: Tensor) -> kernels.Tiles:
 
 @torch.library.custom_op(f"{NAMESPACE}::attention", mutates_args=())
 def attention(
-    kind: str, q: Tensor, k: Tensor, v: Tensor, bounds: Tensor | None, counts: list[int]
+    kind: str,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    bounds: Tensor | None,
+    counts: list[int],
+    scale: float,
 ) -> tuple[Tensor, Tensor]:
     """The output and lse; `counts` are numbers of the call that only kernels of this kind take."""
     q, k, v = dense(q), dense(k), dense(v)
-    out, lse = _attention(kind, q, k, v, bounds, counts)
+    out, lse = _attention(kind, q, k, v, bounds, counts, scale)
     (batch, heads, rows), kernel = lse.shape, KERNELS[kind].forward
-    tiles, numbers = cut(kernel, q), (q.shape[2], k.shape[2], *counts, *strides(q, k, v))
+    tiles = cut(kernel, q)
+    own = constants(kernel, q.shape[1], heads, {"SCALE": scale})
+    sizes = (q.shape[2], k.shape[2], *counts, *strides(q, k, v))
     tensors = (q, k, v, out, lse, bounds)
     grid = (pieces(rows, tiles.rows) * batch * heads,)
-    launch(kernel, grid, *tensors, *numbers, **tiles.options())
+    launch(kernel, grid, *tensors, *sizes, **own, **tiles.options())
     return out, lse
 
 
 @attention.register_fake
-def _attention(kind, q, k, v, bounds, counts):
+def _attention(kind, q, k, v, bounds, counts, scale):
     (batch, heads, tokens, _), kv_heads = q.shape, k.shape[1]
     lse = q.new_empty(batch, kv_heads, tokens * (heads // kv_heads), dtype=torch.float32)
     return empty_like(q, v.shape[3]), lse
@@ -90,43 +98,47 @@ def attention_backward(
     k: Tensor,
     v: Tensor,
     bounds: Tensor | None,
-    counts: list[int],
     out: Tensor,
     lse: Tensor,
+    counts: list[int],
+    scale: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     q, k, v = dense(q), dense(k), dense(v)
     dout = dout.transpose(1, 2).contiguous()
     dq, dk, dv = (empty_like(x, x.shape[3]) for x in (q, k, v))
     (batch, heads, rows), keys, delta = lse.shape, k.shape[2], torch.empty_like(lse)
-    numbers = (bounds, q.shape[2], keys, *counts, *strides(q, k, v))
+    sizes = (bounds, q.shape[2], keys, *counts, *strides(q, k, v))
     kernel = KERNELS[kind].backward_queries
+    numbers = {"SCALE": scale}
+    own = constants(kernel, q.shape[1], heads, numbers)
     tiles, tensors = cut(kernel, q), (q, k, v, out, dout, lse, delta, dq)
     grid = (pieces(rows, tiles.rows) * batch * heads,)
-    launch(kernel, grid, *tensors, *numbers, **tiles.options())
+    launch(kernel, grid, *tensors, *sizes, **own, **tiles.options())
     tensors = (q, k, v, dout, lse, delta, dk, dv)
     for kernel in KERNELS[kind].backward_keys:
         tiles = cut(kernel, q)
         grid = (pieces(keys, tiles.keys) * batch * heads,)
-        launch(kernel, grid, *tensors, *numbers, **tiles.options())
+        own = constants(kernel, q.shape[1], heads, numbers)
+        launch(kernel, grid, *tensors, *sizes, **own, **tiles.options())
     return dq, dk, dv
 
 
 @attention_backward.register_fake
-def _attention_backward(kind, dout, q, k, v, bounds, counts, out, lse):
+def _attention_backward(kind, dout, q, k, v, bounds, out, lse, counts, scale):
     dq, dk, dv = (empty_like(x, x.shape[3]) for x in (q, k, v))
     return dq, dk, dv
 
 
 def _setup(ctx, inputs, output):
-    ctx.kind, *tensors, ctx.counts = inputs
+    ctx.kind, tensors, ctx.numbers = inputs[0], inputs[1:5], inputs[5:]
     ctx.save_for_backward(*tensors, *output)
     ctx.mark_non_differentiable(output[1])
 
 
 def _gradients(ctx, dout, _):
     *inputs, out, lse = ctx.saved_tensors
-    dq, dk, dv = attention_backward(ctx.kind, dout, *inputs, ctx.counts, out, lse)
-    return None, dq, dk, dv, None, None
+    dq, dk, dv = attention_backward(ctx.kind, dout, *inputs, out, lse, *ctx.numbers)
+    return None, dq, dk, dv, None, None, None
 
 
 attention.register_autograd(_gradients, setup_context=_setup)
