@@ -109,6 +109,8 @@ def _step(view: PackageView) -> dict[str, Any]:
     kept = [mechanism.state() for mechanism in a.mechanisms] if a.is_causal else []
     settles = any(state.window or state.fixed or state.exact for state in kept)
     lengths = any(rotary.reads_length for rotary in rotaries)
+    # Beside a layer that sees ahead too a choice of earlier tokens asks where texts start.
+    chooses = any(mask.view == "best" for m in a.mechanisms if (mask := m.mask()))
     return {
         "packs": a.packs,
         "bounded": not bounds.isdisjoint(("step.bounds", "step.source_bounds")),
@@ -120,7 +122,7 @@ def _step(view: PackageView) -> dict[str, Any]:
         "counts_positions": _counts(view),
         "counting": step.counting(a.packs, a.is_causal, _counts(view), lengths),
         "step_fields": [
-            *([step.STARTS, step.ENDS] if a.is_causal else []),
+            *([step.STARTS, step.ENDS] if a.is_causal else [step.STARTS] * chooses),
             step.REAL,
             *([step.WRITES] if settles else []),
             *([step.OPENS] if a.packs else []),

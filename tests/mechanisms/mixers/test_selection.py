@@ -333,3 +333,30 @@ def test_is_rejected(first: str, words: str) -> None:
     with pytest.raises(archspec.SpecError) as caught:
         archspec.loads(SPEC.format(first=first))
     assert words in str(caught.value)
+
+
+AHEAD = """archspec: 1
+name: selecting-ahead
+vocab_size: 16
+hidden_size: 24
+context_length: 256
+blocks:
+  both_ways: {{mixer: {{type: attention, heads: 2, head_dim: 12, causal: false}}}}
+  choosing: {{mixer: {first}}}
+layers: both_ways, choosing
+head: null
+"""
+
+
+@pytest.mark.parametrize("mixer", sorted(MIXERS))
+@torch.no_grad()
+def test_beside_a_layer_that_sees_ahead(mixer: str, builder: Builder) -> None:
+    """It still chooses among earlier tokens alone, of each text as if it stood alone."""
+    torch.manual_seed(0)
+    model = builder.load(AHEAD.format(first=MIXERS[mixer])).Model().double()
+    ids = torch.randint(16, (2, 30))
+    mask = torch.ones(2, 30, dtype=torch.long)
+    mask[1, [0, 1, 2, 11, 29]] = 0
+    out = model(ids, attention_mask=mask)
+    torch.testing.assert_close(out[:1], model(ids[:1]))
+    torch.testing.assert_close(out[1:, mask[1] == 1], model(ids[1:, mask[1] == 1]))
