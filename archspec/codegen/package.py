@@ -51,7 +51,7 @@ FILES = (
     File("cache.py", PLACE.format("cache"), "what is kept between calls", "causal"),
     *LOSS_FILES,
     GENERATE,
-    File("trace.py", PLACE.format("trace"), "what each layer gives, to be looked at", "traces"),
+    File("tracing.py", PLACE.format("tracing"), "what each layer gives, to be looked at", "traces"),
     File("checkpoint.py", PLACE.format("checkpoint"), "published tensors to parameters"),
     File("tensors.py", PLACE.format("tensors"), "tensors from files, or refused"),
     File("shards.py", PLACE.format("shards"), "tensors to files, all or none"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -153,7 +154,14 @@ class Loading:
         return self.filled or not self.has.isdisjoint(("reshape", "split"))
 
     def _how(self, options: str) -> str:
-        pairs = [option.partition("=") for option in options.split(", ") if option]
-        said = [(name, value) for name, _, value in pairs if name != "axis" or len(self.axes) > 1]
-        inner = ", ".join(f'"{name}": {value}' for name, value in said)
+        """The options of a rule that matter to reading, as the items of a dictionary.
+
+        Ours has the shape to read into, and a name that is never written is read like others.
+        """
+        call = ast.parse(f"how({options.removeprefix(', ')})", mode="eval").body
+        assert isinstance(call, ast.Call)
+        said = {str(option.arg): ast.unparse(option.value) for option in call.keywords}
+        said |= {"reshape": "True"} if "reshape" in said else {}
+        passed = {"alias"} | ({"axis"} if len(self.axes) == 1 else set())
+        inner = ", ".join(f'"{k}": {value}' for k, value in said.items() if k not in passed)
         return f"{{{inner}}}" if inner else ""

@@ -140,7 +140,7 @@ def noted_calls() -> Iterator[list[Call]]:
     found: list[Call] = []
     patched: list[tuple[Any, str, Any]] = []
     modules = [m for name, m in sys.modules.items() if name.startswith(f"{__package__}.")]
-    for (owner, name), definition in DEFINITIONS.items():
+    for (owner, name), written in DEFINITIONS.items():
         function = getattr(owner, name)
         users: list[Any] = [m for m in modules if vars(m).get(name) is function and m is not owner]
         if isinstance(owner, type):  # whose instances are called
@@ -148,7 +148,7 @@ def noted_calls() -> Iterator[list[Call]]:
         called = owner.__name__ if isinstance(owner, type) else name
         patched += [(user, name, function) for user in users]
         for user in users:
-            setattr(user, name, noting(called, function, definition))
+            setattr(user, name, noting(called, function, written))
     try:
         yield found
     finally:

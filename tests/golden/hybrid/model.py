@@ -25,7 +25,7 @@ from .plain import table
 from .step import Step, make_step
 
 if TYPE_CHECKING:
-    from .trace import Trace
+    from .tracing import Trace
 
 
 class DeltaLayer(nn.Module):
@@ -188,8 +188,8 @@ class Model(nn.Module):
         return generate(self, input_ids, max_new_tokens, temperature, attention_mask, stop_tokens)
 
     def trace(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Trace:
-        """What each layer gives for (B, T) token ids, and where each head looks; see `trace.trace`."""
-        from .trace import trace
+        """What each layer gives for (B, T) token ids, and where each head looks; see `tracing.trace`."""
+        from .tracing import trace
 
         return trace(self, input_ids, attention_mask)
 

@@ -30,7 +30,7 @@ from .plain import table
 from .step import Step, make_step
 
 if TYPE_CHECKING:
-    from .trace import Trace
+    from .tracing import Trace
 
 
 class NearLayer(nn.Module):
@@ -296,7 +296,7 @@ class Model(nn.Module):
     def layer_vectors(self, input_ids: Tensor, x: Tensor) -> Tensor:
         """A vector of each token for every layer, from a table and from x: (B, T, 6, 16)."""
         shape = (*input_ids.shape, 6, 16)
-        vectors = self.embed_tokens_per_layer(input_ids) * (4.0).view(shape)
+        vectors = self.embed_tokens_per_layer(input_ids).view(shape) * 4.0
         projected = self.per_layer_projection(x).view(shape)
         return (self.per_layer_norm(projected) + vectors) * 0.5
 
@@ -322,8 +322,8 @@ class Model(nn.Module):
         return generate(self, input_ids, max_new_tokens, temperature, attention_mask, stop_tokens)
 
     def trace(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Trace:
-        """What each layer gives for (B, T) token ids, and where each head looks; see `trace.trace`."""
-        from .trace import trace
+        """What each layer gives for (B, T) token ids, and where each head looks; see `tracing.trace`."""
+        from .tracing import trace
 
         return trace(self, input_ids, attention_mask)
 

@@ -47,6 +47,10 @@ class RealGatedLRU(Mechanism):
         """Channels of a block."""
         return self.inner_dim // self.heads
 
+    def outputs(self) -> tuple[str, ...]:
+        """The matrix whose product is added to the stream."""
+        return ("linear_out",)
+
     def state(self) -> State:
         """The convolution's last inputs, and a number for each channel."""
         return State(fixed=(self.conv - 1) * self.inner_dim, exact=self.inner_dim)
