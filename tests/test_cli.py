@@ -154,7 +154,9 @@ def test_inspect_shows_both_stacks_of_a_pair(capsys: Captured) -> None:
     assert "\x1b" not in out
     assert max(map(len, out.splitlines())) <= 80
     lines = [" ".join(line.split()) for line in out.splitlines()]
-    assert lines[1].startswith("layers 6: 3 bidirectional attention, 3 global attention")
+    assert lines[1].startswith(
+        "layers 6: 3 bidirectional attention layers, 3 global attention + cross"
+    )
     assert "encoder 3 x reader, reads 1,000 tokens" in lines
     assert "schedule 3 x writer" in lines
     text = " ".join(lines)

@@ -30,7 +30,7 @@ def test_the_class_is_built_from_the_spec() -> None:
     assert spec and shown
     attention = build(archspec.loads(spec[1]), spec[1], "spec.yaml")["attention.py"]
     built = attention[attention.index("class SlidingAttention") :]
-    assert shown[1].strip() == built[: built.index("    @staticmethod")].strip()
+    assert shown[1].strip() == built[: built.index("    @classmethod")].strip()
 
 
 def test_every_command_is_listed() -> None:

@@ -176,9 +176,9 @@ class Architecture:
 
     def _repr_svg_(self) -> str:
         """Its figure, which a notebook shows in place of its fields."""
-        from archspec.draw import render
+        import archspec
 
-        return render(self).decode("utf-8")
+        return archspec.draw(self).decode("utf-8")
 
     def verify(self) -> None:
         """Assert what every stage relies on; raises `ArchspecError` for a size beyond reason."""

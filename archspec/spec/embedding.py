@@ -74,7 +74,7 @@ class Embedding(Strict):
     scale_rounded: bool = Field(
         default=False,
         description="Factors on vectors from tables are rounded to the type of these first, as in "
-        "Gemma, where √3072 is 55.5 in bfloat16; otherwise their product alone is.",
+        "some models do, whose √3072 is 55.5 in bfloat16; otherwise their product alone is.",
     )
     width: Size | None = Field(
         default=None,

@@ -12,12 +12,12 @@ from archspec.spec.base import Factor, Strict, reject
 class Initialization(Strict):
     """The normal distributions that fresh matrices come from; biases start at zero.
 
-    Left out, all matrices have one `std`, as Llama's and OLMo 2's (arXiv 2501.00656). GPT-2
-    (Radford et al. 2019, section 2.3) is `{output: scaled}`. OLMo's first code cuts the
-    distribution, `{truncated: 3}`. A muP model (arXiv 2203.03466; Cerebras-GPT, arXiv 2304.03208)
-    has `std` divided by √(width / base width), `embedding_std` as in the base model, and its
-    multipliers under `embedding.scale`, `residual_scale` and `head.scale`. `{std: 1, fan_in: true,
-    embedding_std: 1, head_std: 0.001, output: zeros}` is near to nanochat's.
+    Left out, all matrices have one `std` (as in arXiv 2501.00656). `{output: scaled}` is that of
+    Radford et al. 2019, section 2.3; `{truncated: 3}` cuts the distribution. A muP model (arXiv
+    2203.03466, 2304.03208) has `std` divided by √(width / base width), `embedding_std` as in the
+    base model, and its multipliers under `embedding.scale`, `residual_scale` and `head.scale`.
+    `{std: 1, fan_in: true, embedding_std: 1, head_std: 0.001, output: zeros}` starts each layer as
+    if it were not there.
     """
 
     std: Factor = Field(default=0.02, gt=0, description="Standard deviation of a matrix.")

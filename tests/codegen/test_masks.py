@@ -200,4 +200,4 @@ head: null
 """
     run = importlib.import_module(f"{builder.load(text).__name__}.selftest").run
     found, _ = run()
-    assert len(found) == 3 and max(found.values()) < 1e-4
+    assert len(found) == 4 and max(found.values()) < 1e-4

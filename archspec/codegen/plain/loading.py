@@ -162,6 +162,6 @@ class Loading:
         assert isinstance(call, ast.Call)
         said = {str(option.arg): ast.unparse(option.value) for option in call.keywords}
         said |= {"reshape": "True"} if "reshape" in said else {}
-        passed = {"alias"} | ({"axis"} if len(self.axes) == 1 else set())
+        passed = {"alias", "axis"} if len(self.axes) == 1 else {"alias"}
         inner = ", ".join(f'"{k}": {value}' for k, value in said.items() if k not in passed)
         return f"{{{inner}}}" if inner else ""

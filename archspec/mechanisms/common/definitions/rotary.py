@@ -62,7 +62,7 @@ def frequencies(rope: Any, width: int, tokens: int) -> tuple[list[float], float]
 
 
 def by_wavelength(scaling: Any, speed: float) -> float:
-    """Llama 3 (arXiv 2407.21783): waves that fit often into the old context stay as they are."""
+    """ArXiv 2407.21783: waves that fit often into the old context stay as they are."""
     fits = scaling.original_context * speed / (2 * math.pi)  # how often
     if fits >= scaling.high_frequency_factor:
         return speed

@@ -8,7 +8,6 @@ from typing import Any
 
 from archspec.codegen.definitions import Defined
 from archspec.codegen.files import SharedFile, nothing
-from archspec.codegen.members import start
 from archspec.codegen.site import Check, Site
 from archspec.codegen.tensor_files import EXACT
 from archspec.kernels.experts import (
@@ -23,13 +22,17 @@ from archspec.kernels.experts import (
 from archspec.kernels.gate import GATE_KERNELS, GATES, Gate, gate, shared
 from archspec.mechanisms.common.activation import InnerView, inner_view
 from archspec.mechanisms.feedforward.dense import view as dense
-from archspec.mechanisms.feedforward.moe.router import Groups, Router
+from archspec.mechanisms.feedforward.moe.router import Router
+from archspec.mechanisms.feedforward.moe.router_view import (
+    RouterView,
+    router_view,
+    stages_of,
+    starts,
+)
 from archspec.mechanisms.feedforward.moe.routing import (
     RouterKernel,
     route_name,
     router_kernel,
-    router_numbers,
-    typed,
 )
 from archspec.mechanisms.feedforward.moe.spec import MixtureOfExperts
 
@@ -81,58 +84,6 @@ CHECKS = (
         ),
     ),
 )
-
-STAGES = "mechanisms/feedforward/moe/templates/stages/{}.py.jinja"
-
-SCORES = {
-    "softmax": "{x}.softmax(dim=-1)",
-    "sigmoid": "{x}.sigmoid()",
-    "sqrt_softplus": "F.softplus({x}).sqrt()",
-}
-
-
-@dataclass(frozen=True)
-class RouterView:
-    """The stages of a router, each a template, and the numbers they name."""
-
-    stages: tuple[str, ...]
-    reads: str
-    """The expression for what its linear layer reads, from `tokens`."""
-
-    name: str
-    """The function that chooses."""
-
-    numbers: Mapping[str, float | int]
-    """What its class hands over beside the logits, by name."""
-
-    score_chosen: str
-    """The expression that scores the logits of the chosen experts."""
-
-    score_all: str
-    group_score: str
-    candidates: str
-    """What the groups, or the choice, look at."""
-
-    total: str
-    """What the weights are divided by."""
-
-    exact: bool
-    """Its logits are float32 as they are made."""
-
-    @property
-    def typed(self) -> str:
-        """These numbers as arguments."""
-        return typed(self.numbers)
-
-    @property
-    def passed(self) -> str:
-        """The same as they are passed on."""
-        return "".join(f", {name}" for name in self.numbers)
-
-    @property
-    def given(self) -> str:
-        """The same as the class gives them."""
-        return "".join(f", {name}={value!r}" for name, value in self.numbers.items())
 
 
 @dataclass(frozen=True)
@@ -250,7 +201,7 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
         intermediate_size=inside,
         experts=mechanism.experts,
         top_k=mechanism.top_k,
-        router=_router(mechanism, route_name(name)),
+        router=router_view(mechanism, route_name(name)),
         inner=inner,
         gate=gate(inner, inside, packed=True),
         members=_members(mechanism, site, name.format("Experts"), beside),
@@ -262,9 +213,9 @@ def view(mechanism: MixtureOfExperts, site: Site) -> ExpertsView:
         routed=_routed(mechanism),
         corrected=mechanism.router.correction_bias,
         router_class=router_class(mechanism.router),
-        starts=_starts(mechanism.router),
+        starts=starts(mechanism.router),
         result=_result(mechanism),
-        routing=router_kernel(mechanism, _stages(mechanism), route_name(name)),
+        routing=router_kernel(mechanism, stages_of(mechanism), route_name(name)),
         **in_kernels(mechanism),
     )
 
@@ -311,75 +262,8 @@ def _members(
     return out
 
 
-def _starts(router: Router) -> tuple[str, ...]:
-    correction = [start("router_correction", 0)] if router.correction_bias else []
-    return (*correction, *([start("expert_scale", 1)] if router.expert_scale else []))
-
-
 def _result(mechanism: MixtureOfExperts) -> str:
     if not mechanism.shared:
         return _routed(mechanism)
     total = "routed + shared"
     return f"(({total}) / 2)" if mechanism.shared.average else f"({total})"
-
-
-def _reads(router: Router) -> str:
-    normed = "self.router_norm(tokens)" if router.norm else "tokens"
-    return normed if router.scale is None else f"{router.scale!r} * {normed}"
-
-
-def _router(mechanism: MixtureOfExperts, name: str) -> RouterView:
-    router, stages = mechanism.router, _stages(mechanism)
-    score = SCORES.get(router.score, "")
-    return RouterView(
-        stages=tuple(STAGES.format(stage) for stage in stages),
-        reads=_reads(router),
-        name=name,
-        numbers=router_numbers(mechanism, stages),
-        score_chosen=score.format(x="top"),
-        score_all=score.format(x="logits"),
-        group_score=_group_score(router.limit),
-        candidates="choice" if router.correction_bias else "scores",
-        total=_total(mechanism),
-        exact=router.exact,
-    )
-
-
-def _stages(mechanism: MixtureOfExperts) -> list[str]:
-    """The names of the router's stages, in order."""
-    router, softmax = mechanism.router, mechanism.router.score == "softmax"
-    exact = not (mechanism.renormalize_epsilon or mechanism.renormalize_floor)
-    # Softmax over the chosen equals softmax over all, made to add up to one.
-    sums_to_one = softmax and mechanism.renormalize and exact and not router.reorders
-    stages = {
-        "softcap": router.softcap is not None,
-        **_choice(router, of_logits=sums_to_one or not softmax),
-        "renormalize": mechanism.renormalize and not sums_to_one,
-        "scale": mechanism.scale != 1,
-    }
-    return [name for name, wanted in stages.items() if wanted]
-
-
-def _choice(router: Router, of_logits: bool) -> dict[str, bool]:
-    """The stages that score and choose; a score of one logit leaves the order of logits alone."""
-    if router.score == "sparsemixer":
-        return {"sparsemixer": True}
-    if not router.reorders:
-        return {"choose_logits": of_logits, "choose_scores": not of_logits}
-    limited = router.limit is not None
-    return {"scores": True, "correction": router.correction_bias, "groups": limited, "choose": True}
-
-
-def _group_score(limit: Groups | None) -> str:
-    if limit is None or limit.by == "max":
-        return "several.amax(dim=-1)"
-    return "several.topk(2, dim=-1).values.sum(dim=-1)"
-
-
-def _total(mechanism: MixtureOfExperts) -> str:
-    total = "weights.sum(dim=-1, keepdim=True)"
-    if mechanism.renormalize_epsilon:
-        return f"({total} + epsilon)"
-    if mechanism.renormalize_floor:
-        return f"{total}.clamp(min=floor)"
-    return total
