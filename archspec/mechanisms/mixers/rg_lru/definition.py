@@ -20,7 +20,8 @@ def definition(fields: Any, weights: dict[str, Tensor], x: Tensor, beside: Besid
     r = activation("sigmoid", blocks(weights, "recurrent_gate", u))
     a = torch.exp(-8 * r * activation("softplus", weights["recurrent_param"]))
     share = torch.sqrt(1 - a**2)
-    share[:, 0] = 1  # the first token has nothing before it
+    first = torch.ones_like(share[:, :1])  # that token has nothing before it
+    share = torch.cat((first, share[:, 1:]), dim=1)
     h, _ = linear_scan(torch.log(a), share * i * u, torch.zeros_like(u[:, 0]))
     y = activation(fields.activation, linear(weights, "linear_y", x))
     return linear(weights, "linear_out", h * y)
