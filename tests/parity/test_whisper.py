@@ -35,7 +35,7 @@ class Pair:
             "d_model": tiny.hidden_size,
             "decoder_layers": len(tiny.layers),
             "decoder_attention_heads": attention.heads,
-            "decoder_ffn_dim": inner.hidden_size,
+            "decoder_ffn_dim": inner.intermediate_size,
             "max_target_positions": tiny.embedding.positions.length,
             "encoder_layers": 2,
             "encoder_attention_heads": 2,
