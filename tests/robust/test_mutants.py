@@ -14,9 +14,9 @@ import mutation
 import pytest
 
 import archspec
-from archspec import draw
 from archspec.architecture.model import Architecture
 from archspec.codegen import build
+from archspec.draw import render
 from archspec.errors import ArchspecError
 from archspec.importers import import_config
 from archspec.language.source import parse
@@ -58,7 +58,7 @@ def check_spec(text: str, number: int) -> bool:
 
 def figure(architecture: Architecture) -> None:
     """The figure is XML, and no element or attribute is a stranger's."""
-    for element in ElementTree.fromstring(draw.render(architecture, format="svg")).iter():
+    for element in ElementTree.fromstring(render(architecture, format="svg")).iter():
         assert mutation.MARK not in element.tag
         assert not [name for name in element.attrib if mutation.MARK in name]
 
