@@ -116,18 +116,17 @@ class LayerView:
 
     @property
     def lines(self) -> list[str]:
-        """The statements of its forward pass."""
+        """The statements of its forward pass, the last of which returns what it gives."""
         earlier = [None, *self.updates]
-        return [
+        found = [
             line
             for before, update in zip(earlier, self.updates, strict=False)
             for line in update.lines(self.arguments, bool(before and before.adder))
         ]
-
-    @property
-    def result(self) -> str:
-        """The expression for what it returns."""
-        return f"{self.scale} * x" if self.scale else "x"
+        if self.scale:
+            return [*found, f"return {self.scale} * x"]
+        *found, last = found
+        return [*found, f"return {last.removeprefix('x = ')}"]
 
     @property
     def keepers(self) -> list[BranchView]:

@@ -38,8 +38,7 @@ class DenseLayer(nn.Module):
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), step, cache)
-        x = x + self.mlp(self.post_attention_layernorm(x))
-        return x
+        return x + self.mlp(self.post_attention_layernorm(x))
 
     @staticmethod
     def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
@@ -58,8 +57,7 @@ class StripedLayer(nn.Module):
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), step, cache)
-        x = x + self.mlp(self.post_attention_layernorm(x))
-        return x
+        return x + self.mlp(self.post_attention_layernorm(x))
 
     @staticmethod
     def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:

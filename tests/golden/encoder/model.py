@@ -34,8 +34,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, step: Step) -> Tensor:
         x = self.post_attention_layernorm(x + self.self_attn(x, step))
-        x = self.post_feedforward_layernorm(x + self.mlp(x))
-        return x
+        return self.post_feedforward_layernorm(x + self.mlp(x))
 
 
 LAYERS = 3 * [Layer]

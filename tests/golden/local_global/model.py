@@ -42,8 +42,7 @@ class LocalLayer(nn.Module):
     def forward(self, x: Tensor, step: Step, cache: RollingCache | None) -> Tensor:
         y = self.post_attention_layernorm(self.self_attn(self.input_layernorm(x), step, cache))
         x, y = add_norm(x, y, self.pre_feedforward_layernorm)
-        x = x + self.post_feedforward_layernorm(self.mlp(y))
-        return x
+        return x + self.post_feedforward_layernorm(self.mlp(y))
 
     @staticmethod
     def new_cache(batch_size: int, max_length: int, like: Tensor) -> RollingCache:
@@ -65,8 +64,7 @@ class GlobalLayer(nn.Module):
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
         y = self.post_attention_layernorm(self.self_attn(self.input_layernorm(x), step, cache))
         x, y = add_norm(x, y, self.pre_feedforward_layernorm)
-        x = x + self.post_feedforward_layernorm(self.mlp(y))
-        return x
+        return x + self.post_feedforward_layernorm(self.mlp(y))
 
     @staticmethod
     def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:

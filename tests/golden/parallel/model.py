@@ -37,8 +37,7 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
         y = self.input_layernorm(x)
-        x = x + self.self_attn(y, step, cache) + self.mlp(y)
-        return x
+        return x + self.self_attn(y, step, cache) + self.mlp(y)
 
     @staticmethod
     def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:

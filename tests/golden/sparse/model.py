@@ -39,8 +39,7 @@ class DenseLayer(nn.Module):
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
         y = self.self_attn(self.input_layernorm(x), step, cache)
         x, y = add_norm(x, y, self.post_attention_layernorm)
-        x = x + self.mlp(y)
-        return x
+        return x + self.mlp(y)
 
     @staticmethod
     def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
@@ -60,8 +59,7 @@ class SparseLayer(nn.Module):
     def forward(self, x: Tensor, step: Step, cache: KeyValueCache | None) -> Tensor:
         y = self.self_attn(self.input_layernorm(x), step, cache)
         x, y = add_norm(x, y, self.post_attention_layernorm)
-        x = x + self.mlp(y)
-        return x
+        return x + self.mlp(y)
 
     @staticmethod
     def new_cache(batch_size: int, max_length: int, like: Tensor) -> KeyValueCache:
