@@ -50,3 +50,21 @@ def test_decays_start_between_a_tenth_and_a_thousandth_below_one(case: Case) -> 
     model: Any = case.package.Model()
     kept = (-8 * torch.nn.functional.softplus(model.layers[0].rg_lru.recurrent_param)).exp()
     assert 0.9 <= kept.min() < 0.93 and 0.96 < kept.max() <= 0.9991
+
+
+@torch.no_grad()
+def test_padding_leaves_the_state_as_it_is(case: Case) -> None:
+    """To the last digits: a bound under a root would let a millionth of each token in."""
+    torch.manual_seed(0)
+    model: Any = case.package.Model().double()
+    for parameter in model.parameters():
+        parameter.normal_(std=0.5)
+    ids, mask = torch.randint(256, (1, 90)), torch.ones(1, 90, dtype=torch.long)
+    mask[0, [0, 40, 41, 70, 88, 89]] = 0
+    states: list[list[torch.Tensor]] = []
+    for given, real in ((ids, mask), (ids[:, mask[0] == 1], None)):
+        cache = model.new_cache(1, 90)
+        model(given, attention_mask=real, cache=cache)
+        states.append([layer.state for layer in cache.layers])
+    for padded, alone in zip(*states, strict=True):
+        torch.testing.assert_close(padded, alone, rtol=1e-9, atol=1e-9)
